@@ -1,0 +1,36 @@
+"""What every test gets: fixed seeds and a compile cache that is not the user's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# Set before megengine is imported: the suite neither reads nor fills the cache of whoever runs it, but keeps one of its
+# own in the checkout, so that a second run need not compile again.
+_cache = Path(__file__).resolve().parent.parent / ".pytest_cache" / "megengine"
+_cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+os.environ.setdefault("MEGENGINE_CACHE_DIR", str(_cache))
+
+settings.register_profile("default", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("default")
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    """Each test starts from the same random state, whichever tests ran before it in the process."""
+    np.random.seed(0)
+    if (random := sys.modules.get("megengine.random")) is not None:
+        random.seed(0)
+    yield
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """NumPy's generator with a fixed seed, for test inputs."""
+    return np.random.default_rng(0)
