@@ -1,0 +1,128 @@
+"""Every example in a docstring runs and prints what it says, and the documented API has docstrings with examples."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import io
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import megengine
+import megengine.functional
+import megengine.module
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTED = ROOT / "docs" / "api" / "documented_api.txt"
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+# What an example may use without importing it; the API reference's front page says so too.
+NAMES: dict[str, Any] = {
+    "np": np,
+    "megengine": megengine,
+    "mge": megengine,
+    "F": megengine.functional,
+    "M": megengine.module,
+    "Tensor": megengine.Tensor,
+}
+MISSING = object()
+
+
+def all_modules() -> list[ModuleType]:
+    """All modules of the package, by name."""
+    found = [megengine]
+    for info in pkgutil.walk_packages(megengine.__path__, "megengine."):
+        if not info.name.endswith("__main__"):
+            found.append(importlib.import_module(info.name))
+    return sorted(found, key=lambda m: m.__name__)
+
+
+def examples() -> Iterator[doctest.DocTest]:
+    """The doctests of all modules, classes, functions and methods, each where it was defined."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for module in all_modules():
+        if ">>>" in (module.__doc__ or ""):
+            yield doctest.DocTestParser().get_doctest(module.__doc__ or "", {}, module.__name__, module.__file__, 0)
+        for name, value in sorted(vars(module).items()):
+            if getattr(value, "__module__", None) != module.__name__ or getattr(value, "__name__", None) != name:
+                continue
+            if inspect.isclass(value) or inspect.isroutine(value):
+                yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs={})
+
+
+def documented(here: bool = True) -> list[str]:
+    """The documented names that the list says are here, or those that it says are not."""
+    lines = [line for line in DOCUMENTED.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
+    return [line.removeprefix("- ") for line in lines if line.startswith("- ") != here]
+
+
+def resolve(name: str) -> Any:
+    """The object of a dotted name, or MISSING."""
+    parts = name.split(".")
+    value: Any = megengine
+    for depth, part in enumerate(parts[1:], start=2):
+        if not hasattr(value, part):
+            try:
+                importlib.import_module(".".join(parts[:depth]))
+            except ImportError:
+                return MISSING
+        value = getattr(value, part, MISSING)
+    return value
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/getting-started.md", "docs/how-it-works.md"])
+def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The `>>>` examples of a page run from top to bottom, and its blocks marked `run` are whole programs."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    report = io.StringIO()
+    sessions = "\n".join(re.findall(r"^```pycon\n(.*?)^```", text, re.M | re.S))
+    result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(
+        doctest.DocTestParser().get_doctest(sessions, {}, page, page, 0), out=report.write
+    )
+    assert result.failed == 0, report.getvalue()
+    programs = re.findall(r"^```python\n(import .*?)^```", text, re.M | re.S)
+    for program in programs:
+        exec(compile(program, page, "exec"), {"__name__": "__main__"})
+    assert result.attempted or programs, f"{page} has nothing to run"
+
+
+@pytest.mark.parametrize("example", [pytest.param(e, id=e.name.removeprefix("megengine.")) for e in examples() if e.examples])
+def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    example.globs = dict(NAMES)
+    report = io.StringIO()
+    result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(example, out=report.write)
+    assert result.failed == 0, report.getvalue()
+
+
+def test_documented_names_are_here() -> None:
+    absent = [name for name in documented() if resolve(name) is MISSING]
+    assert not absent, f"{DOCUMENTED.name} says that these exist: {absent}"
+
+
+def test_what_is_here_is_listed_as_here() -> None:
+    present = [name for name in documented(here=False) if resolve(name) is not MISSING]
+    assert not present, f"these exist now: remove their mark in {DOCUMENTED.name}: {present}"
+
+
+def lacks(name: str, value: Any) -> str | None:
+    """What the docstring of a documented function or class lacks."""
+    if not (inspect.isclass(value) or inspect.isroutine(value)):
+        return None
+    text = value.__dict__.get("__doc__") if inspect.isclass(value) else value.__doc__
+    if not text:
+        return f"{name}: no docstring"
+    return None if ">>>" in text else f"{name}: no example"
+
+
+def test_documented_functions_and_classes_have_an_example() -> None:
+    found = [problem for name in documented() if (problem := lacks(name, resolve(name)))]
+    assert not found, "\n" + "\n".join(found)
