@@ -1,0 +1,111 @@
+"""Axes and shapes as users write them, checked and made static."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph.value import Handle
+
+
+def as_int(value: Any, what: str) -> int:
+    """A Python int from an int, a NumPy integer or a one-element integer tensor.
+
+    Raises:
+        TypeError: something else.
+    """
+    if isinstance(value, Handle):
+        value = value.item()  # type: ignore[attr-defined]
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
+        return int(value.item())
+    raise TypeError(f"{what} must be an integer, not {value!r}")
+
+
+def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
+    """A tuple of ints from an int, a sequence, an array or an integer tensor."""
+    if isinstance(shape, Handle):
+        shape = shape.numpy()  # type: ignore[attr-defined]
+    if isinstance(shape, np.ndarray):
+        shape = shape.reshape(-1).tolist()
+    if isinstance(shape, (int, np.integer)):
+        return (int(shape),)
+    return tuple(as_int(n, f"each entry of {what}") for n in shape)
+
+
+def one_axis(axis: Any, ndim: int, name: str) -> int:
+    """A non-negative axis.
+
+    Raises:
+        RuntimeError: outside ``[-ndim, ndim)``.
+    """
+    axis = as_int(axis, "axis")
+    if not -ndim <= axis < ndim:
+        raise RuntimeError(f"{name}: axis {axis} is out of range for a tensor of {ndim} dimension{'s' * (ndim != 1)}")
+    return axis % ndim
+
+
+def reduction_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...] | None:
+    """Sorted distinct non-negative axes; None stays None.
+
+    Raises:
+        AssertionError: an axis is named twice or out of range.
+    """
+    if axis is None:
+        return None
+    if isinstance(axis, Iterable) and not isinstance(axis, Handle):
+        axes = [as_int(a, "axis") for a in axis]
+        for a in axes:
+            if not -ndim <= a < ndim:
+                raise AssertionError(f"{name}: axis {a} is out of range for a tensor of {ndim} dimensions")
+        axes = [a % ndim for a in axes]
+        if len(set(axes)) < len(axes):
+            raise AssertionError(f"{name}: axes {tuple(axis)} name a dimension twice")
+        return tuple(sorted(axes))
+    return (one_axis(axis, ndim, name),)
+
+
+def reshape_target(shape: tuple[int, ...], target: Sequence[int], name: str = "reshape") -> tuple[int, ...]:
+    """The target with its -1 filled in.
+
+    Raises:
+        RuntimeError: the sizes do not fit.
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    unknown = [k for k, n in enumerate(target) if n == -1]
+    if len(unknown) > 1 or any(n < -1 for n in target):
+        raise RuntimeError(f"{name}: cannot reshape {shape} to {tuple(target)}: at most one dimension can be -1")
+    known = int(np.prod([n for n in target if n != -1], dtype=np.int64))
+    full = list(target)
+    if unknown and known and size % known == 0:
+        full[unknown[0]] = size // known
+    elif unknown or known != size:
+        raise RuntimeError(f"{name}: cannot reshape {shape} ({size} elements) to {tuple(target)}")
+    return tuple(full)
+
+
+def transpose_pattern(ndim: int, pattern: Sequence[Any]) -> tuple[Any, ...]:
+    """A pattern of axes and ``"x"`` (new axis), checked.
+
+    Raises:
+        RuntimeError: not a permutation.
+    """
+    pattern = tuple(p if p == "x" else as_int(p, "each entry of the pattern") for p in pattern)
+    axes = [p for p in pattern if p != "x"]
+    if sorted(axes) != list(range(ndim)):
+        raise RuntimeError(f"transpose: {pattern} is not a permutation of the {ndim} dimensions (negative axes are not taken)")
+    return pattern
+
+
+def flatten_target(shape: tuple[int, ...], start_axis: int, end_axis: int) -> tuple[int, ...]:
+    """The shape with axes ``start_axis .. end_axis`` made one."""
+    ndim = len(shape)
+    start = start_axis + ndim if start_axis < 0 else start_axis
+    end = end_axis + ndim if end_axis < 0 else end_axis
+    if not (0 <= start < max(ndim, 1) and 0 <= end < max(ndim, 1)):
+        raise RuntimeError(f"flatten: axes {start_axis} to {end_axis} are out of range for shape {shape}")
+    middle = int(np.prod(shape[start : end + 1], dtype=np.int64))
+    return (*shape[:start], middle, *shape[end + 1 :])

@@ -1,0 +1,139 @@
+"""``x[...]`` and ``x[...] = v``: an index becomes a static form and operands (see :mod:`megengine.ops.index`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph.host import as_constant, to_array
+from ..graph.record import apply
+from ..graph.value import Handle
+from ..ops import elemwise, index as ops
+
+_ALL = slice(None)
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """The elements an index names.
+
+    Raises:
+        IndexError: an int or a host array out of range, too many indices, or a mask of another shape.
+    """
+    spec, numbers = _plan(x, index)
+    if all(e == ":" for e in spec):
+        return apply(elemwise.copy, (), x)
+    return apply(ops.getitem, (spec,), x, *numbers)
+
+
+def setitem(x: Any, index: Any, value: Any) -> Any:
+    """The tensor that ``x`` is after ``x[index] = value``.
+
+    Raises:
+        IndexError: as in reading.
+        ValueError: the value's shape does not broadcast to the region.
+    """
+    if not isinstance(value, (Handle, bool, int, float)):
+        value = as_constant(to_array(value))
+    shape = value._value.aval.shape if isinstance(value, Handle) else ()
+    if isinstance(index, Handle) and index.dtype == np.bool_ and index.shape == x.shape and shape in ((), (1,)):  # type: ignore[attr-defined]
+        filled = apply(elemwise.cast, (np.dtype(x.dtype),), value)
+        return apply(elemwise.where, (), index, filled, x)
+    spec, numbers = _plan(x, index)
+    try:
+        return apply(ops.setitem, (spec,), x, value, *numbers)
+    except RuntimeError as error:
+        raise ValueError(f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {x._value.aval.shape}") from error
+
+
+def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    shape = x._value.aval.shape
+    spec: list[Any] = []
+    numbers: list[Any] = []
+    axis = 0
+    for entry in _expanded(index, len(shape), shape):
+        if entry is None:
+            spec.append("n")
+            continue
+        size = shape[axis]
+        if isinstance(entry, slice):
+            form, number = _slice(entry, size)
+            spec.append(form)
+            numbers += number
+            axis += 1
+        elif isinstance(entry, (int, np.integer)) and not isinstance(entry, (bool, np.bool_)):
+            spec.append("i")
+            numbers.append(_in_range(int(entry), size, axis))
+            axis += 1
+        else:
+            for array in _arrays(entry, shape[axis:], axis):
+                spec.append("a")
+                numbers.append(array)
+                axis += 1
+    return tuple(spec), numbers
+
+
+def _expanded(index: Any, ndim: int, shape: tuple[int, ...]) -> list[Any]:
+    """The index as a list with one entry a dimension, ellipsis spelled out."""
+    entries = list(index) if isinstance(index, tuple) else [index]
+    used = sum(_consumes(e) for e in entries)
+    if used > ndim:
+        raise IndexError(f"{used} indices for a tensor of {ndim} dimensions, shape {shape}")
+    dots = [k for k, e in enumerate(entries) if e is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can hold one ellipsis")
+    at = dots[0] if dots else len(entries)
+    entries[at : at + 1] = [_ALL] * (ndim - used)
+    return entries
+
+
+def _consumes(entry: Any) -> int:
+    if entry is None or entry is Ellipsis:
+        return 0
+    if isinstance(entry, Handle) and entry.dtype == np.bool_:  # type: ignore[attr-defined]
+        return max(entry._value.aval.ndim, 1)
+    if isinstance(entry, (list, np.ndarray)) and np.asarray(entry).dtype == np.bool_:
+        return max(np.asarray(entry).ndim, 1)
+    return 1
+
+
+def _slice(entry: slice, size: int) -> tuple[Any, list[Any]]:
+    parts = [p.item() if isinstance(p, Handle) else p for p in (entry.start, entry.stop, entry.step)]  # type: ignore[attr-defined]
+    start, stop, step = slice(*parts).indices(size)
+    count = len(range(start, stop, step))
+    if step == 1:
+        return (":", []) if count == size else (("w", count), [start if count else 0])
+    return ("s", start, None if step < 0 and stop < 0 else stop, step), []
+
+
+def _in_range(number: int, size: int, axis: int) -> int:
+    if not -size <= number < size:
+        raise IndexError(f"index {number} is out of range for dimension {axis} of size {size}")
+    return number % size
+
+
+def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
+    """Integer arrays that an advanced entry stands for; a mask is read and becomes one for each of its dimensions."""
+    if isinstance(entry, Handle):
+        if entry.dtype != np.bool_:  # type: ignore[attr-defined]
+            if np.dtype(entry.dtype).kind not in "iu":  # type: ignore[attr-defined]
+                raise IndexError(f"a tensor of dtype {entry.dtype} cannot be an index; use integers or bools")  # type: ignore[attr-defined]
+            return [apply(ops.wrap_negative, (sizes[0],), entry)]
+        entry = entry.numpy()  # type: ignore[attr-defined]
+    array = np.asarray(entry)
+    if array.dtype == np.bool_:
+        if array.shape != sizes[: array.ndim]:
+            raise IndexError(f"a mask of shape {array.shape} does not fit dimensions {sizes[: array.ndim]} (from dimension {axis})")
+        return [as_constant(a.astype(np.int32)) for a in np.nonzero(array)]
+    if array.size == 0:
+        array = array.astype(np.int32)
+    if array.dtype.kind not in "iu":
+        raise IndexError(f"{_show(entry)} cannot be an index; use integers, slices, bools, None or ...")
+    if array.size and not (-sizes[0] <= int(array.min()) and int(array.max()) < sizes[0]):
+        raise IndexError(f"an index in {_show(entry)} is out of range for dimension {axis} of size {sizes[0]}")
+    return [as_constant(np.where(array < 0, array + sizes[0], array).astype(np.int32))]
+
+
+def _show(index: Any) -> str:
+    text = repr(index) if not isinstance(index, Handle) else f"an index tensor of shape {index._value.aval.shape}"
+    return text if len(text) < 80 else text[:77] + "..."

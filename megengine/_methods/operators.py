@@ -1,0 +1,125 @@
+"""Python's operators on tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph.record import apply
+from ..graph.value import Handle
+from ..ops import elemwise as ops
+from ..ops import linalg
+from ..ops.op import Op
+
+_FIXED_EXPONENTS = (2, 3, 4, 0.5, -1)
+
+
+def power(x: Any, y: Any) -> Any:
+    """``x ** y``; the few exponents that have their own instruction are part of the structure, others are arguments."""
+    if type(y) in (int, float) and y in _FIXED_EXPONENTS:
+        return apply(ops.pow_fixed, (y,), x)
+    return apply(ops.pow, (), x, y)
+
+
+def _require_bools(name: str, *operands: Any) -> None:
+    for x in operands:
+        dtype = x._value.aval.dtype if isinstance(x, Handle) else np.asarray(x).dtype
+        if dtype != np.bool_:
+            raise TypeError(f"{name} takes bool tensors, not {dtype}")
+
+
+def _binary(op: Op) -> tuple[Any, Any, Any]:
+    def forward(self: Any, other: Any) -> Any:
+        return apply(op, (), self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return apply(op, (), other, self)
+
+    return forward, reflected, _in_place(forward)
+
+
+def _in_place(forward: Any) -> Any:
+    def assign(self: Any, other: Any) -> Any:
+        self._reset(forward(self, other))
+        return self
+
+    return assign
+
+
+def _logical(op: Op) -> tuple[Any, Any, Any]:
+    def forward(self: Any, other: Any) -> Any:
+        _require_bools(op.name, self, other)
+        return apply(op, (), self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return forward(self, other)
+
+    return forward, reflected, _in_place(forward)
+
+
+class Operators(Handle):
+    """Handle with Python's operators; each records one op."""
+
+    __slots__ = ()
+    __array_priority__ = 1001
+    __array_ufunc__ = None
+
+    __add__, __radd__, __iadd__ = _binary(ops.add)
+    __sub__, __rsub__, __isub__ = _binary(ops.sub)
+    __mul__, __rmul__, __imul__ = _binary(ops.mul)
+    __truediv__, __rtruediv__, __itruediv__ = _binary(ops.div)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(ops.floor_div)
+    __mod__, __rmod__, __imod__ = _binary(ops.mod)
+    __lshift__, __rlshift__, __ilshift__ = _binary(ops.left_shift)
+    __rshift__, __rrshift__, __irshift__ = _binary(ops.right_shift)
+    __and__, __rand__, __iand__ = _logical(ops.logical_and)
+    __or__, __ror__, __ior__ = _logical(ops.logical_or)
+    __xor__, __rxor__, __ixor__ = _logical(ops.logical_xor)
+
+    __eq__, _, _ = _binary(ops.equal)
+    __ne__, _, _ = _binary(ops.not_equal)
+    __lt__, _, _ = _binary(ops.less)
+    __le__, _, _ = _binary(ops.less_equal)
+    __gt__, _, _ = _binary(ops.greater)
+    __ge__, _, _ = _binary(ops.greater_equal)
+    del _
+
+    def __pow__(self, other: Any) -> Any:
+        return power(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return apply(ops.pow, (), other, self)
+
+    def __ipow__(self, other: Any) -> Any:
+        self._reset(power(self, other))  # type: ignore[attr-defined]
+        return self
+
+    def __matmul__(self, other: Any) -> Any:
+        return linalg.matmul_of(apply, self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return linalg.matmul_of(apply, other, self)
+
+    def __imatmul__(self, other: Any) -> Any:
+        self._reset(self @ other)  # type: ignore[attr-defined]
+        return self
+
+    def __neg__(self) -> Any:
+        return apply(ops.neg, (), self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return apply(ops.abs, (), self)
+
+    def __invert__(self) -> Any:
+        _require_bools("logical_not", self)
+        return apply(ops.logical_not, (), self)
+
+    def __round__(self) -> Any:
+        return apply(ops.round, (), self)
+
+    def __hash__(self) -> int:
+        return id(self)

@@ -1,0 +1,27 @@
+"""The computing graph: recording, differentiation, compiling and running, and what to look at when one wonders.
+
+A program does not need this module. It is for debugging and measuring: :func:`eager` runs op by op, :func:`check_nan` finds the op that
+made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
+"""
+
+from . import host as _host
+from . import scopes as scopes
+from .counters import counters
+from .errors import RecompileError, TraceError
+from .inspect import Watch, watch
+from .options import check_nan, eager, on_recompile, options
+from .run import cut
+
+__all__ = [
+    "RecompileError",
+    "TraceError",
+    "Watch",
+    "check_nan",
+    "counters",
+    "cut",
+    "eager",
+    "on_recompile",
+    "options",
+    "scopes",
+    "watch",
+]

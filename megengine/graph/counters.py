@@ -1,0 +1,47 @@
+"""What the engine did so far, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals of this process.
+
+    Attributes:
+        ops: ops recorded and run.
+        cuts: how often a pending graph was run, by reason.
+        compilations: programs compiled, by reason (``new``, ``shape``, ``dtype``, ``op``, ``liveness``, ``donation``).
+        compile_seconds: time spent tracing and compiling.
+        hits: cuts served by a program compiled before.
+        executables: programs alive now.
+        bytes_donated: memory of inputs reused for outputs.
+        replays: traced calls that skipped recording.
+    """
+
+    ops: int = 0
+    cuts: Counter[str] = field(default_factory=Counter)
+    compilations: Counter[str] = field(default_factory=Counter)
+    compile_seconds: float = 0.0
+    hits: int = 0
+    executables: int = 0
+    bytes_donated: int = 0
+    replays: int = 0
+
+    def snapshot(self) -> dict[str, object]:
+        """A copy as plain numbers and dicts."""
+        return {
+            "ops": self.ops,
+            "cuts": dict(self.cuts),
+            "compilations": dict(self.compilations),
+            "compile_seconds": self.compile_seconds,
+            "hits": self.hits,
+            "executables": self.executables,
+            "bytes_donated": self.bytes_donated,
+            "replays": self.replays,
+        }
+
+
+counters = Counters()

@@ -1,0 +1,316 @@
+"""Reverse-mode differentiation over recorded ops.
+
+While a gradient recording (a tape) is active, an op with a tracked operand leaves a node behind. Nodes link to their
+parents only, so what the loss does not need is freed by itself. Backward visits the nodes between the roots and the
+leaves of its tape, newest first, and records one gradient instruction for each.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..ops.elemwise import add
+from ..ops.op import Op
+from . import record
+from .record import Graph, apply, apply_pull, next_serial, thread
+from .structure import Instr, State
+from .value import Aval, Handle, Value, aval, new_handle
+
+_NO_PARENT: tuple[Any, int] = (None, 0)
+
+
+class Tape:
+    """One gradient recording; everything made under it is forgotten when it is released."""
+
+    __slots__ = ("alive", "crossed")
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.crossed: list[weakref.ref[GradNode]] = []
+
+    def start(self) -> None:
+        """Begin to record in this thread."""
+        thread.graph.tapes = (*thread.graph.tapes, self)
+
+    def stop(self) -> None:
+        """Stop recording; what was recorded stays."""
+        thread.graph.tapes = tuple(t for t in thread.graph.tapes if t is not self)
+
+    def release(self) -> None:
+        """Forget what was recorded, and free what was kept for it."""
+        self.stop()
+        self.alive = False
+        for ref in self.crossed:
+            node = ref()
+            if node is not None and not node.live():
+                node.clear()
+        self.crossed.clear()
+
+
+class GradNode:
+    """How a tracked value came to be, as far as backward needs it.
+
+    Attributes:
+        tapes: recordings it belongs to.
+        parents: for each differentiated operand, the node it came from and which result of that node it is.
+        graph, source, mask: the forward instruction, while its graph is pending.
+        kept: after a cut, the op that is this node's pullback and the arrays it needs.
+        operands: the operands themselves, kept only under two or more tapes (higher-order gradients).
+        leaf_of: the tapes for which this is an attached tensor.
+    """
+
+    __slots__ = (
+        "tapes", "serial", "parents", "graph", "source", "mask", "instr", "kept", "operands", "leaf_of", "where", "in_avals",
+        "out_avals",
+        "__weakref__",
+    )  # fmt: skip
+
+    def __init__(self, tapes: tuple[Tape, ...], parents: tuple[tuple[GradNode | None, int], ...], out_avals: tuple[Aval, ...]) -> None:
+        self.tapes = tapes
+        self.serial = next_serial()
+        self.parents = parents
+        self.out_avals = out_avals
+        self.in_avals: tuple[Aval, ...] = ()
+        self.graph: Graph | None = None
+        self.source = -1
+        self.mask: tuple[int, ...] = ()
+        self.instr: Instr | None = None
+        self.kept: tuple[Op, tuple[Handle, ...]] | None = None
+        self.operands: tuple[Any, ...] | None = None
+        self.leaf_of: list[Tape] = []
+        self.where: Any = None
+
+    def live(self) -> bool:
+        """Whether a recording that it belongs to is still alive."""
+        for tape in self.tapes:
+            if tape.alive:
+                return True
+        return False
+
+    def clear(self) -> None:
+        """Drop everything that this node keeps alive."""
+        self.parents = ()
+        self.graph = self.kept = self.operands = None
+        self.leaf_of = []
+
+    def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+        """Cotangents of the operands ``need`` (indices into ``mask``) from those of the results."""
+        if self.operands is not None and thread.graph.tapes:
+            return _pull_differentiably(self, cots, need)
+        if self.kept is not None:
+            return _pull_kept(self, cots, need)
+        assert self.instr is not None
+        if self.graph is thread.graph:
+            return apply_pull(self.source, self.mask, need, cots, tuple(self.in_avals[k] for k in need), self.where)
+        raise RuntimeError("the recorded history of this value is gone: it was recorded in another thread or its graph failed")
+
+
+class ChainNode(GradNode):
+    """A node without an op of its own: an attached tensor, or a result passed through unchanged."""
+
+    __slots__ = ()
+
+    def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+        """The cotangent itself."""
+        return [cots[0]]
+
+
+def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: tuple[Any, ...]) -> None:
+    """Leave a node on the results of an op that has tracked operands."""
+    differentiable = op.differentiable
+    if differentiable is False:
+        return
+    mask, parents = [], []
+    for k, x in enumerate(operands):
+        if isinstance(x, Handle):
+            node = x._node
+            if node is not None and node.live() and (differentiable is True or differentiable[k]) and x._value.aval.is_float:
+                mask.append(k)
+                parents.append((node, x._slot))
+    if not mask or not any(a.is_float for a in state.avals):
+        return
+    node = GradNode(graph.tapes, tuple(parents), state.avals)
+    node.graph = graph
+    node.source = state.depth - 1
+    node.mask = tuple(mask)
+    node.in_avals = tuple(operands[k]._value.aval for k in mask)
+    node.instr = state.instr
+    node.where = graph.where[-1]
+    if len(graph.tapes) > 1:
+        node.operands = tuple(alias(x) if isinstance(x, Handle) else x for x in operands)
+    graph.nodes.append((node.source, node))
+    for slot, out in enumerate(outs):
+        if out._value.aval.is_float:
+            out._node = node
+            out._slot = slot
+
+
+def alias(handle: Handle) -> Any:
+    """A second handle on the same value and history, which later assignments to the first do not change."""
+    other = new_handle(handle._value)
+    if handle._node is not None:
+        other._node = handle._node
+        other._slot = handle._slot
+    return other
+
+
+def attach(handle: Handle, tape: Tape) -> GradNode:
+    """Track a tensor from here on: operations on it belong to ``tape``."""
+    node = handle._node
+    if node is not None and node.live():
+        parents: tuple[tuple[GradNode | None, int], ...] = ((node, handle._slot),)
+        tapes = node.tapes if tape in node.tapes else (*node.tapes, tape)
+    else:
+        parents, tapes = (_NO_PARENT,), (tape,)
+    leaf = ChainNode(tapes, parents, (handle._value.aval,))
+    leaf.leaf_of.append(tape)
+    handle._node = leaf
+    handle._slot = 0
+    return leaf
+
+
+def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, Handle]:
+    """Gradients of the leaves of ``tape`` from those of the roots.
+
+    Args:
+        tape: the recording whose attached tensors are wanted.
+        roots: pairs of a tensor and its cotangent.
+
+    Returns:
+        The cotangent of each leaf node that the roots depend on.
+    """
+    cots: dict[GradNode, list[Handle | None]] = {}
+    own: set[GradNode] = set()
+    for root, dy in roots:
+        node = root._node
+        if node is not None and node.live():
+            if tape in node.leaf_of:
+                own.add(node)
+            _accumulate(cots, node, root._slot, dy)
+    order = _between(tape, list(cots))
+    before = thread.graph.tapes
+    tape.stop()
+    grads: dict[GradNode, Handle] = {}
+    try:
+        for node in reversed(order):
+            cot = cots.pop(node, None)
+            if cot is None:
+                continue
+            if tape in node.leaf_of and node not in own and cot[0] is not None:
+                grads[node] = cot[0]
+            need = tuple(k for k, (p, _) in enumerate(node.parents) if p is not None and p in order)
+            if need:
+                for k, grad in zip(need, node.pull(cot, need), strict=True):
+                    if grad is not None:
+                        parent, slot = node.parents[k]
+                        assert parent is not None
+                        _accumulate(cots, parent, slot, grad)
+    finally:
+        thread.graph.tapes = before
+    return grads
+
+
+def _accumulate(cots: dict[GradNode, list[Handle | None]], node: GradNode, slot: int, grad: Handle) -> None:
+    row = cots.get(node)
+    if row is None:
+        row = cots[node] = [None] * len(node.out_avals)
+    have = row[slot]
+    row[slot] = grad if have is None else apply(add, (), have, grad)
+
+
+def _between(tape: Tape, roots: list[GradNode]) -> dict[GradNode, None]:
+    """Nodes on a path from the roots to a leaf of ``tape``, oldest first."""
+    seen: set[GradNode] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(p for p, _ in node.parents if p is not None and p.live())
+    useful: dict[GradNode, None] = {}
+    for node in sorted(seen, key=lambda n: n.serial):
+        if tape in node.leaf_of or any(p in useful for p, _ in node.parents if p is not None):
+            useful[node] = None
+    return useful
+
+
+def _derived(op: Op, key: tuple[Any, ...], name: str, make: Any) -> Op:
+    found = op.derived.get(key)
+    if found is None:
+        found = op.derived[key] = Op(name, make())
+    return found
+
+
+def zero_cotangent(of: Aval) -> Any:
+    """The zero that JAX wants as cotangent of a result."""
+    return jnp.zeros(of.shape, of.dtype) if of.is_float else np.zeros(of.shape, jax.dtypes.float0)
+
+
+def _pull_differentiably(node: GradNode, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+    """Record the gradient as an op of the operands and cotangents, which can be differentiated again."""
+    instr, operands = node.instr, node.operands
+    assert instr is not None and operands is not None
+    present = tuple(c is not None for c in cots)
+    wanted = tuple(node.mask[k] for k in need)
+    outs, count = instr.avals, len(operands)
+
+    def make() -> Any:
+        call = instr.op.bind(instr.attrs, instr.targets)
+
+        def gradient(*arrays: Any) -> Any:
+            xs, given = list(arrays[:count]), iter(arrays[count:])
+            cts = [next(given) if p else zero_cotangent(a) for p, a in zip(present, outs, strict=True)]
+
+            def of_wanted(*some: Any) -> Any:
+                full = list(xs)
+                for k, x in zip(wanted, some, strict=True):
+                    full[k] = x
+                return call(*full)
+
+            _, pullback = jax.vjp(of_wanted, *(xs[k] for k in wanted))
+            return tuple(pullback(tuple(cts) if instr.multi else cts[0]))
+
+        return gradient
+
+    key = ("grad", instr.attrs, instr.targets, outs, wanted, present)
+    derived = _derived(instr.op, key, f"{instr.op.name}.grad", make)
+    return apply(derived, (), *operands, *(c for c in cots if c is not None))
+
+
+def _pull_kept(node: GradNode, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+    """The forward ran in an earlier cut: apply the pullback it kept."""
+    assert node.kept is not None
+    pullback, arrays = node.kept
+    present = tuple(c is not None for c in cots)
+    outs = node.out_avals
+
+    def make() -> Any:
+        def gradient(*xs: Any) -> Any:
+            given = iter(xs[len(arrays) :])
+            cts = tuple(next(given) if p else zero_cotangent(a) for p, a in zip(present, outs, strict=True))
+            grads = pullback.lower(xs[: len(arrays)], cts)
+            return tuple(grads[k] for k in need)
+
+        return gradient
+
+    derived = _derived(pullback, (need, present), pullback.name, make)
+    return apply(derived, (), *arrays, *(c for c in cots if c is not None))
+
+
+def keep(node: GradNode, pullback: Op, arrays: list[Any], device: Any) -> None:
+    """After a cut: hold the arrays that backward will need, and let go of the graph."""
+    handles = tuple(new_handle(Value(None, aval(tuple(a.shape), np.dtype(a.dtype)), a, device)) for a in arrays)
+    node.kept = (pullback, handles)
+    node.graph = None
+    for tape in node.tapes:
+        if tape.alive:
+            tape.crossed.append(weakref.ref(node))
+
+
+record.track = track

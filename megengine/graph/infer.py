@@ -1,0 +1,57 @@
+"""Shapes and dtypes of an op's results, inferred once a signature by abstract evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..ops.op import Op
+from ..ops.promote import SCALAR_DTYPE
+from .value import Aval, aval
+
+INFERRED_LIMIT = 4096
+
+
+def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Aval, ...], bool]:
+    """``(cast dtype of each operand, abstract value of each result, whether results are a tuple)``.
+
+    Args:
+        op: the operator.
+        attrs: its static attributes.
+        specs: an :class:`Aval` for a tensor, ``"b"``, ``"i"`` or ``"f"`` for a Python scalar.
+
+    Raises:
+        RuntimeError: the op cannot take these shapes or dtypes.
+    """
+    key = (attrs, specs)
+    found = op.inferred.get(key)
+    if found is None:
+        if len(op.inferred) >= INFERRED_LIMIT:
+            op.inferred.clear()
+        found = op.inferred[key] = _infer(op, attrs, specs)
+    return found
+
+
+def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
+    kinds = [s.dtype if isinstance(s, Aval) else s for s in specs]
+    own = [SCALAR_DTYPE[k] if isinstance(k, str) else k for k in kinds]
+    wanted = op.promote(op.name, kinds) if op.promote is not None else own
+    targets = tuple(None if w is None or w == o else w for w, o in zip(wanted, own, strict=True))
+    operands = [aval(s.shape if isinstance(s, Aval) else (), np.dtype(o)) for s, o in zip(specs, own, strict=True)]
+    if op.check is not None:
+        op.check(*operands, **dict(zip(op.attrs, attrs, strict=True)))
+    structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in operands]
+    try:
+        out = jax.eval_shape(op.bind(attrs, targets), *structs)
+    except (TypeError, ValueError, IndexError, ZeroDivisionError, AssertionError, NotImplementedError) as error:
+        raise RuntimeError(_explain(op, attrs, operands, error)) from None
+    multi = isinstance(out, (tuple, list))
+    return targets, tuple(aval(tuple(o.shape), np.dtype(o.dtype)) for o in (out if multi else (out,))), multi
+
+
+def _explain(op: Op, attrs: tuple[Any, ...], operands: list[Aval], error: Exception) -> str:
+    settings = ", ".join(f"{n}={v!r}" for n, v in zip(op.attrs, attrs, strict=True))
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"{op.name}({', '.join(map(repr, operands))}{', ' + settings if settings else ''}): {reason}"

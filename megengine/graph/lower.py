@@ -1,0 +1,128 @@
+"""From a recorded structure to one pure function of arrays, in which gradients use what their forward kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ..ops.op import Op
+from .differentiate import zero_cotangent
+from .structure import Instr, Pull, State
+from .value import Aval
+
+
+def lower(
+    state: State, live: tuple[int, ...], kept: tuple[tuple[int, tuple[int, ...]], ...], check_nan: bool
+) -> tuple[Callable[..., Any], list[tuple[Op, tuple[Any, ...]]]]:
+    """The function a structure computes.
+
+    Args:
+        state: the structure.
+        live: positions of the values to return.
+        kept: instructions (with differentiated operands) whose pullbacks must outlive this program.
+        check_nan: also return, first, whether each input and each op's results hold NaN.
+
+    Returns:
+        The function ``f([floats,] [ints,] *inputs) -> list of arrays`` and a list that tracing fills with, for each of
+        ``kept``, the op that is its pullback and where its arrays are: ``("out", k)`` or ``("in", k)``.
+    """
+    states = state.path()
+    inputs = [position for position, _ in state.input_positions()]
+    pulls = {(s.instr.source, s.instr.mask) for s in states if isinstance(s.instr, Pull)} | set(kept)
+    masks: dict[int, list[tuple[int, ...]]] = {}
+    for source, mask in pulls:
+        masks.setdefault(source, []).append(mask)
+    pullbacks_out: list[tuple[Op, tuple[Any, ...]]] = []
+
+    def run(*args: Any) -> list[Any]:
+        rest = list(args)
+        floats = rest.pop(0) if state.floats else None
+        ints = rest.pop(0) if state.ints else None
+        env: dict[int, Any] = dict(zip(inputs, rest, strict=True))
+        pullbacks: dict[tuple[int, tuple[int, ...]], Any] = {}
+        flags = [jnp.isnan(a).any() if _may_hold_nan(a) else jnp.bool_(False) for a in rest] if check_nan else []
+        for number, step in enumerate(states):
+            instr = step.instr
+            if isinstance(instr, Pull):
+                source = states[instr.source].instr
+                outs = _pull(pullbacks[instr.source, instr.mask], source, instr, env)
+            else:
+                operands = [_operand(o, env, floats, ints) for o in instr.operands]
+                outs = _call(number, instr, operands, masks.get(number, ()), pullbacks)
+            env.update(zip(range(instr.start, instr.start + len(outs)), outs, strict=True))
+            if check_nan:
+                bad = [jnp.isnan(o).any() for o in outs if _may_hold_nan(o)]
+                flags.append(jnp.stack(bad).any() if bad else jnp.bool_(False))
+        results = [jnp.stack(flags)] if check_nan else []
+        results += [env[position] for position in live]
+        pullbacks_out[:] = [_keep(states[k[0]].instr, k, pullbacks[k], rest, results) for k in kept]
+        return results
+
+    return run, pullbacks_out
+
+
+def _may_hold_nan(array: Any) -> bool:
+    return bool(jnp.issubdtype(array.dtype, jnp.inexact))
+
+
+def _operand(operand: Any, env: dict[int, Any], floats: Any, ints: Any) -> Any:
+    if isinstance(operand, int):
+        return env[operand]
+    kind, k = operand
+    if kind == "f":
+        return floats[k]
+    return ints[k] if kind == "i" else ints[k] != 0
+
+
+def _call(number: int, instr: Instr, operands: list[Any], masks: Sequence[tuple[int, ...]], pullbacks: dict[Any, Any]) -> tuple[Any, ...]:
+    call = instr.op.bind(instr.attrs, instr.targets)
+    out = None
+    for mask in masks:
+
+        def of_masked(*some: Any, mask: tuple[int, ...] = mask) -> Any:
+            full = list(operands)
+            for k, x in zip(mask, some, strict=True):
+                full[k] = x
+            return call(*full)
+
+        again, pullbacks[number, mask] = jax.vjp(of_masked, *(operands[k] for k in mask))
+        out = again if out is None else out
+    if out is None:
+        out = call(*operands)
+    return tuple(out) if instr.multi else (out,)
+
+
+def _pull(pullback: Any, source: Instr, instr: Pull, env: dict[int, Any]) -> tuple[Any, ...]:
+    cots = tuple(zero_cotangent(a) if c is None else env[c] for c, a in zip(instr.cots, source.avals, strict=True))
+    grads = pullback(cots if source.multi else cots[0])
+    return tuple(grads[k] for k in instr.need)
+
+
+def _keep(instr: Instr, key: Any, pullback: Any, inputs: list[Any], results: list[Any]) -> tuple[Op, tuple[Any, ...]]:
+    """Return a pullback's arrays through ``results`` (each array once) and say where each is."""
+    leaves, tree = jax.tree_util.tree_flatten(pullback)
+    sources: list[Any] = []
+    for leaf in leaves:
+        at_input = next((k for k, a in enumerate(inputs) if a is leaf), None)
+        if at_input is not None:
+            sources.append(("in", at_input))
+            continue
+        at = next((k for k, a in enumerate(results) if a is leaf), None)
+        if at is None:
+            at = len(results)
+            results.append(jnp.asarray(leaf))
+        sources.append(("out", at))
+    multi = instr.multi
+
+    def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
+        return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
+
+    return Op(f"{instr.op.name}.grad", apply_pullback), tuple(sources)
+
+
+def describe_avals(avals: Sequence[Aval]) -> str:
+    """Abstract values as text."""
+    return ", ".join(map(repr, avals))

@@ -1,0 +1,107 @@
+"""The engine's settings: environment variables read once, and context managers that change them for a while."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .errors import UsageError
+
+PENDING_LIMIT = 2000
+
+
+@dataclass(slots=True)
+class Options:
+    """Current settings.
+
+    Attributes:
+        eager: run op by op.
+        check_nan: look for NaN in every op's results.
+        on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
+        pending_limit: how many recorded ops force a cut.
+        programs_limit: how many compiled programs stay loaded; the least recently used go first.
+        churn_limit: after how many compilations for new shapes a place falls back to op-by-op execution.
+    """
+
+    eager: bool = False
+    check_nan: bool = False
+    on_recompile: str = "log"
+    pending_limit: int = PENDING_LIMIT
+    programs_limit: int = 1024
+    churn_limit: int = 32
+
+
+def _flag(name: str) -> bool:
+    text = os.environ.get(name, "").strip().lower()
+    if text in ("", "0", "false", "off", "no"):
+        return False
+    if text in ("1", "true", "on", "yes"):
+        return True
+    raise UsageError(f"environment variable {name}={text!r}: write 1 or 0")
+
+
+def _from_environment() -> Options:
+    policy = os.environ.get("MEGENGINE_RECOMPILE", "log")
+    if policy not in ("log", "error", "silent"):
+        raise UsageError(f"environment variable MEGENGINE_RECOMPILE={policy!r}: write log, error or silent")
+    return Options(eager=_flag("MEGENGINE_EAGER"), check_nan=_flag("MEGENGINE_CHECK_NAN"), on_recompile=policy)
+
+
+options = _from_environment()
+
+
+@contextmanager
+def _setting(name: str, value: object) -> Iterator[None]:
+    from .run import cut
+
+    cut("option")
+    before = getattr(options, name)
+    setattr(options, name, value)
+    try:
+        yield
+        cut("option")
+    finally:
+        setattr(options, name, before)
+
+
+def eager(enabled: bool = True) -> object:
+    """Run op by op inside the ``with`` block, for debugging; the numbers stay the same.
+
+    The whole process can be started so with ``MEGENGINE_EAGER=1``.
+
+    Example:
+        >>> with megengine.graph.eager():
+        ...     y = megengine.Tensor([1.0, 2.0]) + 1
+        >>> y
+        Tensor([2. 3.], device=xpux:0)
+    """
+    return _setting("eager", enabled)
+
+
+def check_nan(enabled: bool = True) -> object:
+    """Raise FloatingPointError naming op and line where NaN first appears, inside the ``with`` block.
+
+    The whole process can be started so with ``MEGENGINE_CHECK_NAN=1``.
+
+    Example:
+        >>> with megengine.graph.check_nan():
+        ...     y = (megengine.Tensor([0.0, 1.0]) + 1).numpy()
+    """
+    return _setting("check_nan", enabled)
+
+
+def on_recompile(policy: str) -> object:
+    """Choose what a place that compiles again does inside the block: ``"log"``, ``"error"`` or ``"silent"``.
+
+    Raises:
+        ValueError: another word.
+
+    Example:
+        >>> with megengine.graph.on_recompile("silent"):
+        ...     y = (megengine.Tensor([0.0, 1.0]) + 1).numpy()
+    """
+    if policy not in ("log", "error", "silent"):
+        raise ValueError(f"on_recompile({policy!r}): write log, error or silent")
+    return _setting("on_recompile", policy)

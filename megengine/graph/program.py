@@ -1,0 +1,130 @@
+"""Compiled programs, and the bounded cache that holds them."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import OrderedDict
+from typing import Any
+
+import jax
+import numpy as np
+
+from .counters import counters
+from .lower import lower
+from .options import options
+from .structure import ROOT, State, forget
+from .value import Aval
+
+
+class Program:
+    """One executable: a structure, which of its values live on, and which inputs it may overwrite.
+
+    Attributes:
+        state: the structure.
+        live: positions of the values it returns.
+        inputs: positions of its inputs.
+        donated: which inputs are overwritten.
+        pullbacks: for each kept gradient, its op and where its arrays are.
+    """
+
+    def __init__(self, state: State, key: tuple[Any, ...]) -> None:
+        live, candidates, kept, check_nan = key
+        self.state = state
+        self.key = key
+        self.live: tuple[int, ...] = live
+        self.check_nan: bool = check_nan
+        pairs = state.input_positions()
+        self.inputs = [position for position, _ in pairs]
+        self.input_avals = [aval for _, aval in pairs]
+        self.function, self.pullbacks = lower(state, live, kept, check_nan)
+        self.donated = () if kept else _usable(candidates, self.input_avals, _avals_of(state, live))
+        self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
+        self.offset = bool(state.floats) + bool(state.ints)
+        self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
+        self.run: Any = self._first_run
+        self.seconds = 0.0
+
+    def _first_run(self, *args: Any) -> Any:
+        start = time.perf_counter()
+        outs = self.jitted(*args)
+        self.seconds = time.perf_counter() - start
+        counters.compile_seconds += self.seconds
+        self.run = self.jitted
+        return outs
+
+    def abstract_args(self) -> list[jax.ShapeDtypeStruct]:
+        """Shapes and dtypes of the compiled function's arguments, scalars first."""
+        packed = [(n, t) for n, t in ((self.state.floats, np.float32), (self.state.ints, np.int32)) if n]
+        scalars = [jax.ShapeDtypeStruct((n,), t) for n, t in packed]
+        return scalars + [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in self.input_avals]
+
+
+def _avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
+    table: dict[int, Aval] = {}
+    for step in state.path():
+        table.update(enumerate(step.avals, step.instr.start))
+    return [table[p] for p in positions]
+
+
+def _usable(candidates: tuple[int, ...], inputs: list[Aval], outputs: list[Aval]) -> tuple[int, ...]:
+    """Inputs whose buffer an output can take over: XLA pairs them by shape and dtype."""
+    free: dict[Aval, int] = {}
+    for a in outputs:
+        free[a] = free.get(a, 0) + 1
+    chosen = []
+    for k in candidates:
+        if free.get(inputs[k], 0):
+            free[inputs[k]] -= 1
+            chosen.append(k)
+    return tuple(chosen)
+
+
+_recent: OrderedDict[Program, None] = OrderedDict()
+
+
+def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
+    """The program compiled before for this structure and key, if it is still loaded."""
+    programs = state.programs
+    program = None if programs is None else programs.get(key)
+    if program is not None:
+        _recent.move_to_end(program)
+    return program
+
+
+def build(state: State, key: tuple[Any, ...]) -> Program:
+    """A new program; the least recently used one is unloaded when there are too many."""
+    program = Program(state, key)
+    if state.programs is None:
+        state.programs = {}
+    state.programs[key] = program
+    _recent[program] = None
+    weakref.finalize(program, _unloaded)
+    counters.executables += 1
+    while len(_recent) > options.programs_limit:
+        discard(next(iter(_recent)))
+    return program
+
+
+def discard(program: Program) -> None:
+    """Unload a program; recording the same structure again compiles again."""
+    _recent.pop(program, None)
+    if program.state.programs is not None:
+        program.state.programs.pop(program.key, None)
+
+
+def loaded() -> list[Program]:
+    """The programs alive, least recently used first."""
+    return list(_recent)
+
+
+def clear() -> None:
+    """Unload every program and forget every structure."""
+    for program in loaded():
+        discard(program)
+    forget()
+    assert not ROOT.next
+
+
+def _unloaded() -> None:
+    counters.executables -= 1

@@ -1,0 +1,111 @@
+"""Recompilation is visible and bounded: what differed is said, and a place that never settles runs op by op."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from . import record
+from .counters import counters
+from .errors import RecompileError
+from .options import options
+from .record import Graph
+from .structure import Pull, State
+from .where import Where, text
+
+log = logging.getLogger("megengine.graph")
+
+
+class _Place:
+    """What was compiled for graphs that begin at one line."""
+
+    __slots__ = ("state", "key", "compiled", "shapes")
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+        self.key: tuple[Any, ...] = ()
+        self.compiled = 0
+        self.shapes = 0
+
+
+_places: dict[Where, _Place] = {}
+PLACES_LIMIT = 4096
+
+
+def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
+    """Count a compilation, and say what differed from the last one at the same place.
+
+    Raises:
+        RecompileError: this place compiled before and the option ``on_recompile`` is ``"error"``.
+    """
+    if len(_places) > PLACES_LIMIT:
+        _places.clear()
+    begin = graph.where[0]
+    place = _places.setdefault(begin, _Place())
+    place.compiled += 1
+    if place.state is None:
+        counters.compilations["new"] += 1
+    else:
+        reason, detail = difference(place.state, place.key, state, key)
+        counters.compilations[reason] += 1
+        place.shapes += reason == "shape"
+        message = f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(begin)}: {detail}"
+        if options.on_recompile == "error":
+            graph.error = RecompileError(message)
+            raise graph.error
+        if options.on_recompile == "log" and place.compiled in (2, 3):
+            log.info(message)
+        if place.shapes == options.churn_limit:
+            record.some_place_churns = True
+            log.warning(
+                "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket the inputs to avoid it.",
+                text(begin),
+                place.compiled,
+            )
+    place.state, place.key = state, key
+
+
+def churns(where: Where) -> bool:
+    """Whether graphs that begin here keep changing their shapes."""
+    place = _places.get(where)
+    return place is not None and place.shapes >= options.churn_limit
+
+
+def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[Any, ...]) -> tuple[str, str]:
+    """The kind (shape, dtype, op, liveness, donation) and the words for what differs between two programs."""
+    for number, (a, b) in enumerate(zip(old.path(), new.path(), strict=False)):
+        name = f"op {number} ({_name(new, b.instr)})"
+        if _name(old, a.instr) != _name(new, b.instr):
+            return "op", f"op {number} is {_name(new, b.instr)}, was {_name(old, a.instr)}"
+        for x, y in zip((*a.inputs, *a.avals), (*b.inputs, *b.avals), strict=False):
+            if x.shape != y.shape:
+                return "shape", f"{name} meets shape {y.shape}, was {x.shape}"
+            if x.dtype != y.dtype:
+                return "dtype", f"{name} meets dtype {y.dtype}, was {x.dtype}"
+        if getattr(a.instr, "attrs", ()) != getattr(b.instr, "attrs", ()):
+            return "op", f"{name} has attributes {b.instr.attrs}, was {a.instr.attrs}"
+        if a.instr is not b.instr and _wiring(a.instr) != _wiring(b.instr):
+            return "op", f"{name} takes other operands"
+    if old.depth != new.depth:
+        return "op", f"it has {new.depth} ops, had {old.depth}"
+    if old_key[0] != new_key[0]:
+        return "liveness", f"{len(new_key[0])} values live on, were {len(old_key[0])}"
+    if old_key[1] != new_key[1]:
+        return "donation", f"{len(new_key[1])} inputs can be overwritten, were {len(old_key[1])}"
+    if old_key[2] != new_key[2]:
+        return "liveness", f"{len(new_key[2])} gradients are kept, were {len(old_key[2])}"
+    return "option", "an option changed or the program had been unloaded"
+
+
+def _wiring(instr: Any) -> Any:
+    return (instr.cots, instr.need) if isinstance(instr, Pull) else instr.operands
+
+
+def _name(state: State, instr: Any) -> str:
+    if isinstance(instr, Pull):
+        return f"gradient of op {instr.source}"
+    return str(instr.op.name)
+
+
+def _ordinal(n: int) -> str:
+    return {2: "2nd", 3: "3rd"}.get(n, f"{n}th")

@@ -1,0 +1,218 @@
+"""Cutting: the pending graph is run, once, for everything in it that is still alive.
+
+What is alive is asked of CPython's reference counts: a pending value that only its graph refers to cannot be read any
+more, and an input array that only its dead value refers to may be overwritten.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import record
+from .counters import counters
+from .differentiate import GradNode, keep
+from .errors import TraceError
+from .options import options
+from .program import Program, build, lookup
+from .record import Graph, count_ops, pack, thread
+from .recompile import churns, note_compilation
+from .structure import ROOT
+from .value import Value
+from .where import text
+
+_NATURAL = ("read", "step", "option", "trace")
+_refs = sys.getrefcount
+
+
+def _baseline_of_listed() -> int:
+    """Reference count, as the loops below see it, of an object that only a list refers to."""
+    items = [Value(None, None, None, None)]  # type: ignore[arg-type]
+    return [_refs(v) for v in items][0]
+
+
+def _baseline_of_array() -> int:
+    """The same for an array that only its value refers to."""
+    items = [Value(None, None, object(), None)]  # type: ignore[arg-type]
+    return [_refs(v.array) for v in items][0]
+
+
+LISTED = _baseline_of_listed()
+ONLY_ARRAY = _baseline_of_array()
+
+
+def cut(reason: str = "read") -> None:
+    """Run what this thread has recorded.
+
+    Args:
+        reason: what made it necessary; ``counters.cuts`` counts by it.
+    """
+    graph = thread.graph
+    if graph.capture is not None and reason == "step":
+        return
+    natural = reason in _NATURAL
+    if graph.state is ROOT:
+        if natural and graph.op_by_op:
+            graph.op_by_op = False
+            graph.limit = 1 if options.eager else options.pending_limit
+        return
+    if graph.capture is not None:
+        graph.capture.interrupted(reason)
+    thread.graph = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
+    counters.cuts[reason] += 1
+    count_ops(graph.state)
+    run(graph)
+
+
+def run(graph: Graph) -> Program:
+    """Execute a finished graph and give its living values their arrays."""
+    state = graph.state
+    nodes = _living_nodes(graph)
+    values = list(graph.index)
+    graph.index = {}
+    alive = [_refs(v) > LISTED for v in values]
+    live = tuple([k for k, a in enumerate(alive) if a and values[k].array is None])
+    donate = tuple(
+        [
+            k
+            for k, (p, _) in enumerate(state.input_positions())
+            if not alive[p] and isinstance(values[p].array, jax.Array) and _refs(values[p].array) <= ONLY_ARRAY
+        ]
+    )
+    key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan)
+    program = lookup(state, key)
+    if program is None:
+        note_compilation(graph, state, key)
+        program = build(state, key)
+    else:
+        counters.hits += 1
+    inputs = [_on_device(values[p], alive[p]) for p in program.inputs]
+    if graph.capture is not None:
+        graph.capture.ran(graph, program, values)
+    try:
+        outs = program.run(*pack(graph), *inputs)
+    except Exception as error:
+        graph.error = error
+        error.add_note(_about(graph))
+        raise
+    counters.bytes_donated += program.donated_bytes
+    _deliver(graph, program, values, nodes, inputs, outs)
+    for watcher in thread.watchers:
+        watcher.add(graph, program)
+    return program
+
+
+def _living_nodes(graph: Graph) -> list[GradNode]:
+    """Gradient nodes of this graph that a recording still needs; the others let go of what they hold."""
+    if not graph.nodes:
+        return []
+    for _, node in graph.nodes:
+        if not node.live():
+            node.clear()
+    nodes = [pair[1] for pair in graph.nodes]
+    graph.nodes = []
+    del node
+    changed = True
+    while changed:
+        # A dropped node may have been the last to refer to its parents.
+        before = len(nodes)
+        nodes = [node for node in nodes if _refs(node) > LISTED and node.live()] if before else []
+        changed = len(nodes) < before
+    return nodes
+
+
+def _on_device(value: Value, alive: bool) -> Any:
+    """An input's array; one kept on the host moves to the device once if it will be used again."""
+    array = value.array
+    if isinstance(array, np.ndarray) and (alive or not value.device.is_default):
+        array = value.array = jax.device_put(array, None if value.device.is_default else value.device.jax_device)
+    return array
+
+
+def _deliver(graph: Graph, program: Program, values: list[Value], nodes: list[GradNode], inputs: list[Any], outs: list[Any]) -> None:
+    flags = outs.pop(0) if program.check_nan else None
+    for position, array in zip(program.live, outs, strict=False):
+        value = values[position]
+        value.array = array
+        value.graph = None
+    if flags is not None:
+        _raise_on_nan(graph, program, np.asarray(flags))
+    shift = 1 if flags is not None else 0
+    for node, (pullback, sources) in zip(nodes, program.pullbacks, strict=True):
+        keep(node, pullback, [inputs[k] if side == "in" else outs[k - shift] for side, k in sources], graph.device)
+
+
+def _raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
+    if not flags.any():
+        return
+    first, inputs = int(flags.argmax()), len(program.inputs)
+    if first >= inputs:
+        number = first - inputs
+        instr = program.state.path()[number].instr
+        name = instr.op.name if hasattr(instr, "op") else "gradient of " + program.state.path()[instr.source].instr.op.name
+        raise FloatingPointError(f"{name} at {text(graph.where[number])} gave NaN ({', '.join(map(repr, instr.avals))})")
+    position = program.inputs[first]
+    number = next(k for k, s in enumerate(program.state.path()) if s.parent is not None and position < s.count)
+    op = program.state.path()[number].instr.op.name
+    raise FloatingPointError(f"an input {program.input_avals[first]!r} of {op} at {text(graph.where[number])} holds NaN")
+
+
+def _about(graph: Graph) -> str:
+    first, last = text(graph.where[0]), text(graph.where[-1])
+    names = [s.instr.op.name for s in graph.state.path() if hasattr(s.instr, "op")]
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    return f"while running {len(graph.where)} ops recorded from {first} to {last}: {shown}"
+
+
+def materialise(value: Value) -> None:
+    """Give a value its array."""
+    if value.array is not None:
+        return
+    graph = value.graph
+    if graph is thread.graph:
+        if graph.capture is not None and graph.capture.symbolic:
+            raise TraceError("a traced function with symbolic=True cannot read the value of a tensor; use symbolic=False")
+        cut("read")
+    elif graph is not None and graph.error is None:
+        _compute_for_other_thread(graph, value)
+    if value.array is None:
+        why = "" if graph is None or graph.error is None else f": {graph.error}"
+        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (graph and graph.error)
+
+
+def _compute_for_other_thread(graph: Graph, value: Value) -> None:
+    """Compute one value of a graph that another thread is recording, without disturbing it."""
+    state, values = graph.state, list(graph.index)
+    if value.array is not None or value not in values:
+        return
+    key = ((values.index(value),), (), (), False)
+    program = lookup(state, key) or build(state, key)
+    snapshot = Graph(graph.device)
+    snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
+    inputs = [values[p].array for p in program.inputs]
+    counters.cuts["thread"] += 1
+    array = program.run(*pack(snapshot), *inputs)[0]
+    if value.array is None:
+        value.array = array
+
+
+def _at_limit(graph: Graph) -> None:
+    if options.eager:
+        cut("eager")
+    elif graph.op_by_op:
+        cut("churn")
+    elif graph.state.depth >= options.pending_limit:
+        cut("limit")
+    elif churns(graph.where[0]):
+        graph.op_by_op = True
+        cut("churn")
+    else:
+        graph.limit = options.pending_limit
+
+
+record.materialise = materialise
+record.cut_at_limit = _at_limit
+record.cut = cut

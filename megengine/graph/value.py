@@ -1,0 +1,84 @@
+"""What the graph computes with: abstract values, immutable values, and the mutable handles that users hold."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .device import Device
+    from .differentiate import GradNode
+    from .record import Graph
+
+
+class Aval:
+    """Shape and dtype of a value, interned: equal ones are the same object, so hashing is by identity.
+
+    A description that came out of an operator: use :func:`aval` to make one.
+    """
+
+    __slots__ = ("shape", "dtype", "size", "ndim", "is_float")
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.size = prod(shape)
+        self.ndim = len(shape)
+        self.is_float = dtype.kind in "fcV"
+
+    def __repr__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+    def __reduce__(self) -> Any:
+        return aval, (self.shape, self.dtype)
+
+
+_interned: dict[tuple[tuple[int, ...], np.dtype], Aval] = {}
+
+
+def aval(shape: tuple[int, ...], dtype: np.dtype) -> Aval:
+    """The interned abstract value of this shape and dtype."""
+    key = (shape, dtype)
+    found = _interned.get(key)
+    return found if found is not None else _interned.setdefault(key, Aval(shape, dtype))
+
+
+class Value:
+    """One immutable value: pending in ``graph`` until a cut gives it its ``array``."""
+
+    __slots__ = ("graph", "aval", "array", "device", "__weakref__")
+
+    def __init__(self, graph: Graph | None, aval: Aval, array: Any, device: Device) -> None:
+        self.graph = graph
+        self.aval = aval
+        self.array = array
+        self.device = device
+
+
+class Handle:
+    """What a Tensor is to the engine: a rebindable reference to a value, and the gradient node that made it."""
+
+    __slots__ = ("_value", "_node", "_slot", "__weakref__")
+
+    _value: Value
+    _node: GradNode | None
+    _slot: int
+
+
+handle_type: type[Handle] = Handle
+
+
+def register_handle_type(cls: type[Handle]) -> None:
+    """Name the class of what operations return; the tensor module calls it once."""
+    global handle_type
+    handle_type = cls
+
+
+def new_handle(value: Value) -> Any:
+    """A new user-facing handle on a value, without gradient history."""
+    handle = object.__new__(handle_type)
+    handle._value = value
+    handle._node = None
+    return handle

@@ -1,0 +1,52 @@
+"""Which line of the user's program recorded an op: kept as (code, instruction offset), turned into a line when asked."""
+
+from __future__ import annotations
+
+import os
+from sys import _getframe
+from types import CodeType, FrameType
+
+Where = tuple[CodeType, int]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_TOOLS = _PACKAGE + "tools" + os.sep
+_is_user: dict[str, bool] = {}
+
+
+def _classify(filename: str) -> bool:
+    path = os.path.abspath(filename)
+    user = _is_user[filename] = not path.startswith(_PACKAGE) or path.startswith(_TOOLS)
+    return user
+
+
+def here(depth: int = 1) -> Where:
+    """The nearest frame outside this package, from ``depth`` callers up."""
+    frame: FrameType | None = _getframe(depth)
+    known = _is_user
+    while frame is not None:
+        code = frame.f_code
+        user = known.get(code.co_filename)
+        if user is None:
+            user = _classify(code.co_filename)
+        if user:
+            return code, frame.f_lasti
+        frame = frame.f_back
+    return _getframe(depth).f_code, 0
+
+
+def line(where: Where) -> tuple[str, int]:
+    """File name and line number of a place."""
+    code, offset = where
+    for start, end, number in code.co_lines():
+        if start <= offset < end and number is not None:
+            return code.co_filename, number
+    return code.co_filename, code.co_firstlineno
+
+
+def text(where: Where) -> str:
+    """A place as ``file.py:42``, relative to the working directory where that is shorter."""
+    filename, number = line(where)
+    if os.path.isabs(filename):
+        relative = os.path.relpath(filename)
+        filename = min(filename, relative, key=len)
+    return f"{filename}:{number}"

@@ -1,0 +1,68 @@
+"""Matrix products and decompositions."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from . import promote
+from .op import op
+
+
+def _check_matmul(x, y, *, transpose_a, transpose_b):
+    if x.ndim == 0 or y.ndim == 0:
+        raise RuntimeError(f"matmul: operands need at least one dimension, got shapes {x.shape} and {y.shape}")
+    inner_x = x.shape[-1] if x.ndim == 1 or not transpose_a else x.shape[-2]
+    inner_y = y.shape[0] if y.ndim == 1 else y.shape[-1] if transpose_b else y.shape[-2]
+    if inner_x != inner_y:
+        flags = f" (transpose_a={transpose_a}, transpose_b={transpose_b})" if transpose_a or transpose_b else ""
+        raise RuntimeError(f"matmul: inner sizes differ, {inner_x} and {inner_y}, for shapes {x.shape} and {y.shape}{flags}")
+
+
+def _matmul_dtype(name, kinds):
+    # int8 x int8 accumulates in int32, as in the reference.
+    meet = promote.arithmetic(name, kinds)
+    return meet
+
+
+@op(promote=_matmul_dtype, check=_check_matmul)
+def matmul(x, y, *, transpose_a, transpose_b):
+    if transpose_a and x.ndim > 1:
+        x = jnp.swapaxes(x, -1, -2)
+    if transpose_b and y.ndim > 1:
+        y = jnp.swapaxes(y, -1, -2)
+    wide = np.int32 if x.dtype in (np.int8, np.uint8, np.int16) else None
+    return jnp.matmul(x, y, preferred_element_type=wide)
+
+
+def matmul_of(apply, x, y):
+    """``x @ y`` through the recorder given."""
+    return apply(matmul, (False, False), x, y)
+
+
+def _check_linear(x, weight, *bias):
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise RuntimeError(f"linear: an input of shape {x.shape} does not fit a weight of shape {weight.shape} (out_features, in_features)")
+
+
+@op(promote=promote.arithmetic, check=_check_linear)
+def linear(x, weight, *bias):
+    y = jnp.matmul(x, weight.T)
+    return y + bias[0] if bias else y
+
+
+@op(promote=promote.arithmetic)
+def dot(x, y):
+    return jnp.dot(x, y)
+
+
+@op(promote=promote.floating)
+def matinv(x):
+    return jnp.linalg.inv(x)
+
+
+@op(promote=promote.floating)
+def svd(x, *, full_matrices, compute_uv):
+    if not compute_uv:
+        return jnp.linalg.svd(x, full_matrices=full_matrices, compute_uv=False)
+    return tuple(jnp.linalg.svd(x, full_matrices=full_matrices))

@@ -1,0 +1,89 @@
+"""The record that declares one operator, and the decorator that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import jax
+
+PromotionRule = Callable[[str, Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(eq=False, slots=True)
+class Op:
+    """One operator: a name, a pure function on JAX arrays, and only the rules that differ from the defaults.
+
+    Attributes:
+        name: what messages, counters and pictures call it.
+        lower: the pure function, ``lower(*arrays, **attrs)``; it returns one array or a tuple of them.
+        attrs: names of the static (keyword-only) arguments of ``lower``; their values are part of the graph's structure.
+        promote: rule that gives the dtype each operand is cast to before ``lower``; None leaves tensors as they are.
+        differentiable: False where the reference gives no gradient at all, or one flag an operand.
+        check: optional ``check(*operands, **attrs)`` on shapes and dtypes that raises a clear error while recording.
+    """
+
+    name: str
+    lower: Callable[..., Any]
+    attrs: tuple[str, ...] = ()
+    promote: PromotionRule | None = None
+    differentiable: bool | tuple[bool, ...] = True
+    check: Callable[..., None] | None = None
+    inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
+    derived: dict[Any, Op] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def bind(self, attrs: tuple[Any, ...], targets: Sequence[Any]) -> Callable[..., Any]:
+        """The function of arrays alone that this op is with these attributes and operand dtypes."""
+        lower = partial(self.lower, **dict(zip(self.attrs, attrs, strict=True))) if attrs else self.lower
+        if all(t is None for t in targets):
+            return lower
+
+        def cast_then_lower(*arrays: Any) -> Any:
+            return lower(*(a if t is None else a.astype(t) for a, t in zip(arrays, targets, strict=True)))
+
+        return cast_then_lower
+
+
+def op(
+    name: str | None = None,
+    *,
+    promote: PromotionRule | None = None,
+    differentiable: bool | tuple[bool, ...] = True,
+    grad: Callable[..., Any] | None = None,
+    check: Callable[..., None] | None = None,
+) -> Callable[[Callable[..., Any]], Op]:
+    """Declare the decorated pure function as an operator.
+
+    Args:
+        name: the op's name; default the function's.
+        promote: dtype rule of the operands (see :mod:`megengine.ops.promote`).
+        differentiable: whether (or which operands) gradients flow through.
+        grad: own gradient ``grad(operands, outputs, cotangent, **attrs) -> tuple``; default JAX's vector-Jacobian product.
+        check: own validity rule, called with operand avals while recording.
+    """
+
+    def declare(fn: Callable[..., Any]) -> Op:
+        code = fn.__code__
+        attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        lower = fn if grad is None else _with_gradient(fn, grad)
+        return Op(name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check)
+
+    return declare
+
+
+def _with_gradient(fn: Callable[..., Any], grad: Callable[..., Any]) -> Callable[..., Any]:
+    def lower(*arrays: Any, **attrs: Any) -> Any:
+        def forward(*xs: Any) -> Any:
+            out = fn(*xs, **attrs)
+            return out, (xs, out)
+
+        call = jax.custom_vjp(partial(fn, **attrs))
+        call.defvjp(forward, lambda res, ct: tuple(grad(res[0], res[1], ct, **attrs)))
+        return call(*arrays)
+
+    return lower

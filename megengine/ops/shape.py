@@ -1,0 +1,102 @@
+"""Reshaping, joining and cutting up."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+
+from . import promote
+from .op import op
+
+
+@op()
+def reshape(x, *, shape):
+    return x.reshape(shape)
+
+
+@op()
+def transpose(x, *, pattern):
+    axes = [p for p in pattern if p != "x"]
+    return jnp.expand_dims(x.transpose(axes), [k for k, p in enumerate(pattern) if p == "x"])
+
+
+@op()
+def broadcast_to(x, *, shape):
+    return jnp.broadcast_to(x, shape)
+
+
+@op()
+def expand_dims(x, *, axes):
+    return jnp.expand_dims(x, axes)
+
+
+@op()
+def squeeze(x, *, axes):
+    return jnp.squeeze(x, axes)
+
+
+@op(promote=promote.comparison)
+def concat(*xs, axis):
+    return jnp.concatenate(xs, axis)
+
+
+@op(promote=promote.comparison)
+def stack(*xs, axis):
+    return jnp.stack(xs, axis)
+
+
+@op()
+def split(x, *, points, axis):
+    return tuple(jnp.split(x, points, axis))
+
+
+@op()
+def repeat(x, *, repeats, axis):
+    return jnp.repeat(x, repeats, axis)
+
+
+@op()
+def tile(x, *, reps):
+    return jnp.tile(x, reps)
+
+
+@op()
+def roll(x, *, shift, axes):
+    return jnp.roll(x, shift, axes)
+
+
+@op()
+def full(value, *, shape, dtype):
+    return jnp.full(shape, value.astype(dtype))
+
+
+@op()
+def full_like(x, value):
+    return jnp.full(x.shape, value.astype(x.dtype))
+
+
+@op()
+def arange(start, step, *, count, dtype):
+    return (start + step * jnp.arange(count, dtype=jnp.float32)).astype(dtype)
+
+
+@op()
+def linspace(start, stop, *, count, dtype):
+    # The reference steps from the left; only the size is static.
+    step = (stop - start) / max(count - 1, 1)
+    return (start + step * jnp.arange(count, dtype=jnp.float32)).astype(dtype)
+
+
+@op()
+def eye(*, rows, columns, dtype):
+    return jnp.eye(rows, columns, dtype=np.dtype(dtype))
+
+
+@op()
+def diag(x, *, k):
+    return jnp.diag(x, k)
+
+
+@op()
+def one_hot(index, *, classes):
+    return (index[..., None] == jnp.arange(classes)).astype(index.dtype)

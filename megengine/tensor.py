@@ -1,0 +1,423 @@
+"""Tensor and Parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ._methods import axes as _axes
+from ._methods.indexing import getitem as _getitem
+from ._methods.indexing import setitem as _setitem
+from ._methods.operators import Operators
+from .graph.device import Device, resolve
+from .graph.dtypes import BFLOAT16, dtype_of
+from .graph.host import host_value, to_array
+from .graph.record import apply, materialise, thread
+from .graph.value import Handle, Value, new_handle, register_handle_type
+from .logger import get_logger
+from .ops import elemwise, reduce
+from .ops import shape as shape_ops
+
+logger = get_logger(__name__)
+
+
+class Tensor(Operators):
+    """A multi-dimensional array of one dtype on one device, the operand of every operation.
+
+    Operations return new tensors and are recorded, not run: values are computed when something needs them.
+
+    Args:
+        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit) or a tensor.
+        dtype: default that of ``data``: float32 for floats, int32 for ints, bool for bools.
+        device: such as ``"xpux"`` (default), ``"cpu0"``, ``"gpu0"``.
+        is_const: accepted for compatibility; a tensor made from data is a constant of a trace either way.
+        no_cache: accepted for compatibility.
+        name: default empty.
+        format: ``"default"``, ``"nchw"`` or ``"nhwc"``; a label, the layout is XLA's to choose.
+
+    Raises:
+        TypeError: the data are not numbers.
+        ValueError: nested sequences of different lengths.
+        RuntimeError: a dtype or device that does not exist, or another dtype for data that is a tensor.
+
+    Example:
+        >>> x = megengine.Tensor([[1, 2], [3, 4]], dtype="float32")
+        >>> x + 1
+        Tensor([[2. 3.]
+         [4. 5.]], device=xpux:0)
+    """
+
+    __slots__ = ("__dict__",)
+
+    dmap_callback: Any = None
+    _grad: Tensor | None = None
+    _qparams: Any = None
+    _custom_name: str = ""
+    _name: str | None = None
+    _short_name: str | None = None
+    _prefix: str | None = None
+    _format: str = "default"
+
+    def __new__(
+        cls,
+        data: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        is_const: bool = False,
+        no_cache: bool = False,
+        name: str | None = None,
+        format: str = "default",  # noqa: A002
+    ) -> Any:
+        self = object.__new__(cls)
+        self._node = None
+        self._slot = 0
+        if data is None:
+            raise TypeError("Tensor() needs data: numbers, a sequence, an array or a tensor")
+        if isinstance(data, Handle):
+            self._value = _converted(data, dtype, device)
+        else:
+            self._value = host_value(to_array(data, dtype), resolve(device))
+        if format not in ("default", "nchw", "nhwc"):
+            raise ValueError(f"format={format!r}: write default, nchw or nhwc")
+        if format != "default":
+            self._format = format
+        return self
+
+    def __init__(
+        self,
+        data: Any = None,
+        dtype: Any = None,
+        device: Any = None,
+        is_const: bool = False,
+        no_cache: bool = False,
+        name: str | None = None,
+        format: str = "default",  # noqa: A002
+    ) -> None:
+        if name is not None:
+            self._custom_name = self._name = self._short_name = name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the dimensions."""
+        return self._value.aval.shape
+
+    @property
+    def _tuple_shape(self) -> tuple[int, ...]:
+        return self._value.aval.shape
+
+    @property
+    def dtype(self) -> Any:
+        """NumPy type of the elements, such as ``numpy.float32``."""
+        return self._value.aval.dtype.type
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return self._value.aval.ndim
+
+    @property
+    def size(self) -> int | float:
+        """Number of elements; 1.0 for a scalar, as in MegEngine."""
+        known = self._value.aval
+        return known.size if known.ndim else 1.0
+
+    @property
+    def device(self) -> Device:
+        """Where the elements are; prints as ``xpux:0``."""
+        return self._value.device
+
+    @property
+    def format(self) -> str:
+        """Label of the memory layout: ``"default"``, ``"nchw"`` or ``"nhwc"``."""
+        return self._format
+
+    @format.setter
+    def format(self, format: str) -> None:  # noqa: A002
+        self._format = format
+
+    @property
+    def name(self) -> str:
+        """Name given by the user, empty without one."""
+        return self._custom_name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._custom_name = name or ""
+        self._name = f"{self._prefix}.{name or ''}" if self._prefix else name or ""
+
+    @property
+    def grad(self) -> Tensor | None:
+        """Gradient that :meth:`megengine.autodiff.GradManager.backward` left here, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        self._grad = value
+        capture = thread.graph.capture
+        if capture is not None:
+            capture.wrote_grad(self)
+
+    @grad.deleter
+    def grad(self) -> None:
+        self.grad = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Reserved by MegEngine; use :class:`megengine.autodiff.GradManager`."""
+        raise AttributeError("requires_grad is reserved; attach the tensor to a GradManager instead")
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        raise AttributeError("requires_grad is reserved; attach the tensor to a GradManager instead")
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """The tensor with its dimensions in reverse order."""
+        return self.transpose()
+
+    def numpy(self) -> np.ndarray:
+        """The elements as a NumPy array of its own; runs what is pending."""
+        value = self._value
+        if value.array is None:
+            materialise(value)
+        return np.array(value.array)
+
+    def item(self, *args: int) -> Any:
+        """The single element as a Python number.
+
+        Args:
+            args: an index, if there are several elements.
+
+        Raises:
+            AssertionError: there are several elements and no index.
+        """
+        if args:
+            return self[args].item()
+        value = self._value
+        if value.aval.size != 1:
+            raise AssertionError(f"item() takes a tensor of one element, this one has shape {value.aval.shape}")
+        if value.array is None:
+            materialise(value)
+        return value.array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.numpy().tolist()
+
+    def astype(self, dtype: Any) -> Tensor:
+        """The tensor with its elements converted to another dtype.
+
+        Raises:
+            RuntimeError: a dtype that tensors do not have, such as float64.
+
+        Example:
+            >>> megengine.Tensor([1.7, -1.7]).astype("int32")
+            Tensor([ 1 -1], dtype=int32, device=xpux:0)
+        """
+        wanted = dtype_of(dtype)
+        if wanted == self._value.aval.dtype:
+            return apply(elemwise.copy, (), self)
+        return apply(elemwise.cast, (wanted,), self)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape; one size may be -1.
+
+        Raises:
+            RuntimeError: the number of elements differs.
+        """
+        target = _axes.as_shape(shape[0] if len(shape) == 1 else shape)
+        return apply(shape_ops.reshape, (_axes.reshape_target(self.shape, target),), self)
+
+    def transpose(self, *pattern: Any) -> Tensor:
+        """The tensor with its dimensions permuted, reversed without arguments; ``"x"`` adds one of size 1."""
+        if not pattern:
+            pattern = tuple(reversed(range(self.ndim)))
+        elif len(pattern) == 1 and not isinstance(pattern[0], (int, str, np.integer)):
+            pattern = tuple(pattern[0])
+        return apply(shape_ops.transpose, (_axes.transpose_pattern(self.ndim, pattern),), self)
+
+    def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+        """The tensor with dimensions ``start_axis`` to ``end_axis`` made one."""
+        return apply(shape_ops.reshape, (_axes.flatten_target(self.shape, start_axis, end_axis),), self)
+
+    def _broadcast(self, *shape: Any) -> Tensor:
+        target = _axes.as_shape(shape[0] if len(shape) == 1 else shape)
+        return apply(shape_ops.broadcast_to, (target,), self)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Sum over all elements or over ``axis``."""
+        return _reduce(reduce.sum, self, axis, keepdims)
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Product over all elements or over ``axis``."""
+        return _reduce(reduce.prod, self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Smallest of all elements or over ``axis``."""
+        return _reduce(reduce.min, self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Largest of all elements or over ``axis``."""
+        return _reduce(reduce.max, self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        """Mean over all elements or over ``axis``, float32."""
+        return _reduce(reduce.mean, self, axis, keepdims)
+
+    def detach(self) -> Tensor:
+        """The same value without gradient history."""
+        detached: Tensor = new_handle(self._value)
+        return detached
+
+    def to(self, device: Any, *, _borrow: bool = False) -> Tensor:
+        """The tensor on another device, differentiably.
+
+        Raises:
+            ValueError: not a device name.
+            RuntimeError: no such device here.
+        """
+        return _moved(self, device)
+
+    def set_value(self, value: Any) -> None:
+        """Make this tensor hold another value (an array, numbers or a tensor); kept for old programs, ``x[...] = v`` does it too."""
+        self._reset(value)
+
+    def reset_zero(self) -> None:
+        """Make every element zero; kept for old programs."""
+        self *= 0
+
+    def _reset(self, other: Any) -> None:
+        if not isinstance(other, Handle):
+            other = Tensor(other, dtype=self.dtype, device=self.device)
+        self._value = other._value
+        self._node = other._node
+        if other._node is not None:
+            self._slot = other._slot
+        capture = thread.graph.capture
+        if capture is not None:
+            capture.wrote(self)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return _getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if index is Ellipsis:
+            self._reset(value)
+        else:
+            self._reset(_setitem(self, index, value))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a scalar tensor has no len()")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for i in range(len(self)):
+            yield self[i]
+
+    def __contains__(self, item: Any) -> bool:
+        raise NotImplementedError("`in` is not defined for tensors; write (x == item).sum().item() > 0")
+
+    def __bool__(self) -> bool:
+        return bool(self._single("bool"))
+
+    def __int__(self) -> int:
+        return int(self._single("int"))
+
+    def __index__(self) -> int:
+        number = self._single("index")
+        if not isinstance(number, int):
+            raise TypeError(f"a tensor of dtype {np.dtype(self.dtype).name} cannot be an index")
+        return int(number)
+
+    def __float__(self) -> float:
+        return float(self._single("float"))
+
+    def __complex__(self) -> complex:
+        return complex(self._single("complex"))
+
+    def _single(self, use: str) -> Any:
+        if self._value.aval.size != 1:
+            raise ValueError(f"{use}() of a tensor takes one element, this one has shape {self.shape}")
+        return self.item()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype)
+
+    def __repr__(self) -> str:
+        with np.printoptions(precision=4, suppress=False):
+            text = str(self.numpy())
+        dtype = self._value.aval.dtype
+        kind = "" if dtype == np.float32 else f", dtype={dtype.name}"
+        return f"{type(self).__name__}({text}{kind}, device={self.device})"
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.numpy(), self.dtype, self.device.name
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {} if self._qparams is None else {"qparams": self._qparams}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "data" in state:
+            self._reset(Tensor(state["data"], dtype=state.get("dtype"), device=state.get("device")))
+        self._qparams = state.get("qparams")
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        return self._concrete().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._concrete().__dlpack_device__()
+
+    def _concrete(self) -> Any:
+        materialise(self._value)
+        return self._value.array
+
+
+def _reduce(op: Any, x: Tensor, axis: Any, keepdims: bool) -> Any:
+    if axis is None and keepdims:
+        raise AssertionError(f"{op.name}: keepdims=True needs an axis")
+    return apply(op, (_axes.reduction_axes(axis, x.ndim, op.name), bool(keepdims)), x)
+
+
+def _converted(data: Handle, dtype: Any, device: Any) -> Value:
+    """The value of an existing tensor for a new one; MegEngine refuses to change its dtype here."""
+    value = data._value
+    if dtype is not None and dtype_of(dtype) != value.aval.dtype:
+        raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {value.aval.dtype.name}; use astype()")
+    if device is not None and resolve(device).jax_device != value.device.jax_device:
+        return _moved(data, device)._value
+    return value
+
+
+def _moved(x: Any, device: Any) -> Any:
+    """A tensor on another device."""
+    target = resolve(device)
+    here = x._value.device
+    if target is here:
+        return apply(elemwise.copy, (), x)
+    from .graph.transfer import transfer
+
+    return transfer(x, target)
+
+
+class Parameter(Tensor):
+    """A tensor that a module trains: what :meth:`megengine.module.Module.parameters` lists.
+
+    Operations on it give plain tensors.
+
+    Example:
+        >>> megengine.Parameter([1.0, 2.0])
+        Parameter([1. 2.], device=xpux:0)
+    """
+
+    __slots__ = ()
+
+
+register_handle_type(Tensor)
+
+tensor = Tensor
+
+__all__ = ["BFLOAT16", "Parameter", "Tensor", "tensor"]
