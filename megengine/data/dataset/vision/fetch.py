@@ -1,0 +1,266 @@
+"""Finding a data set's files: in folders, in a Debian package, on the web; each checked by its SHA-256.
+
+:func:`obtain` tries sources in order and says, if all fail, what was tried. What has to be fetched is written beside its
+place and renamed, so that an interrupted download leaves nothing that looks whole.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import os
+import tempfile
+import time
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+__all__ = [
+    "DataFile",
+    "DataNotFoundError",
+    "Folder",
+    "Source",
+    "Unavailable",
+    "WebFolder",
+    "dataset_cache",
+    "obtain",
+    "read_checked",
+    "write_beside",
+]
+
+logger = logging.getLogger(__name__)
+
+CONNECTION_TIMEOUT = 30  # seconds without a byte, whatever the limit on a whole download
+
+
+class DataNotFoundError(FileNotFoundError):
+    """A data set is in none of the places where it may be; the message lists them all."""
+
+
+class Unavailable(Exception):
+    """A source cannot give a file; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A gzip-compressed file of a data set.
+
+    The check is on the content, because the same content is distributed under different gzip headers.
+
+    Attributes:
+        name: the file's name.
+        size: bytes of its content, uncompressed.
+        sha256: SHA-256 of its content, uncompressed, in hexadecimal.
+    """
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Source(Protocol):
+    """A place that may have a data set's files; its ``str()`` says which."""
+
+    def read(self, file: DataFile) -> bytearray:
+        """Returns the content of the file, or raises Unavailable."""
+        ...
+
+
+def dataset_cache(name: str) -> Path:
+    """The folder in which the files of a data set are kept once fetched.
+
+    Args:
+        name: the data set's name.
+
+    Returns:
+        ``$XDG_CACHE_HOME/megengine/NAME``, by default within ``~/.cache``.
+
+    Example:
+        >>> from megengine.data.dataset.vision.fetch import dataset_cache
+        >>> dataset_cache("MNIST").parts[-2:]
+        ('megengine', 'MNIST')
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "megengine" / name
+
+
+def read_checked(path: Path, file: DataFile) -> bytearray:
+    """Reads and uncompresses a file, and checks that it is the right one.
+
+    Args:
+        path: where it lies.
+        file: what it should hold.
+
+    Returns:
+        Its content.
+
+    Raises:
+        Unavailable: if it is missing, unreadable, truncated or another file.
+    """
+    content = bytearray(file.size)
+    try:
+        with gzip.open(path) as stream:
+            length = 0
+            while count := stream.readinto(memoryview(content)[length:]):
+                length += count
+            longer = bool(stream.read(1))
+    except FileNotFoundError:
+        raise Unavailable(f"{file.name} is not there") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Unavailable(f"{path} is truncated or damaged ({error})") from error
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read ({error.strerror or error})") from error
+    if length != file.size or longer:
+        raise Unavailable(f"{path} holds {'more' if longer else 'only'} {length} bytes, not {file.size}")
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        raise Unavailable(f"{path} is another file: its content has SHA-256 {found}, not {file.sha256}")
+    return content
+
+
+@contextmanager
+def write_beside(path: Path) -> Iterator[Path]:
+    """Gives a path beside ``path`` to write to, which takes its place when the block ends without an error.
+
+    A file that was there before is kept as ``NAME.bad``: it was not the right one, but may be somebody's.
+
+    Raises:
+        Unavailable: if the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise Unavailable(f"cannot write to {path.parent} ({error.strerror or error})") from error
+    os.close(descriptor)
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o644)
+        if path.exists():
+            os.replace(path, path.with_name(path.name + ".bad"))
+        os.replace(beside, path)
+    except OSError as error:
+        raise Unavailable(f"cannot write {path} ({error.strerror or error})") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class Folder:
+    """A folder that may hold the files.
+
+    Args:
+        path: the folder; ``~`` is expanded. None if no folder was given.
+        label: how messages call it; default its path.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, label: str = "") -> None:
+        self.path = None if path is None else Path(path).expanduser()
+        self._label = label
+
+    def __str__(self) -> str:
+        path = "" if self.path is None else str(self.path)
+        return f"{self._label} ({path})" if path and self._label else path or self._label
+
+    def read(self, file: DataFile) -> bytearray:
+        """Reads a file of the folder; a file that is there but not right is also logged."""
+        if self.path is None:
+            raise Unavailable("not set")
+        if not self.path.is_dir():
+            raise Unavailable("no such folder")
+        path = self.path / file.name
+        try:
+            return read_checked(path, file)
+        except Unavailable as error:
+            if path.exists():
+                logger.warning("%s; looking elsewhere", error)
+            raise
+
+
+class WebFolder:
+    """A web address under which the files can be downloaded.
+
+    Args:
+        url: the address of the folder, with a slash at its end.
+        store: folder into which files are downloaded.
+        timeout: seconds that the download of a file may take.
+    """
+
+    def __init__(self, url: str, store: Path, timeout: float) -> None:
+        self.url = url
+        self.store = store
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return self.url
+
+    def read(self, file: DataFile) -> bytearray:
+        """Downloads a file, checks it and keeps it."""
+        with write_beside(self.store / file.name) as beside:
+            try:
+                self._download(file, beside)
+            except (OSError, ValueError) as error:
+                raise Unavailable(f"download failed: {getattr(error, 'reason', None) or error}") from error
+            return read_checked(beside, file)
+
+    def _download(self, file: DataFile, target: Path) -> None:
+        request = urllib.request.Request(self.url + file.name, headers={"User-Agent": "megengine"})
+        deadline = time.monotonic() + self.timeout
+        with (
+            urllib.request.urlopen(request, timeout=min(self.timeout, CONNECTION_TIMEOUT)) as response,
+            target.open("wb") as output,
+            progress_bar(file.name, int(response.headers.get("Content-Length") or 0) or None) as advance,
+        ):
+            while chunk := response.read(1 << 16):
+                output.write(chunk)
+                advance(len(chunk))
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"not finished after {self.timeout:g} s")
+
+
+@contextmanager
+def progress_bar(name: str, total: int | None) -> Iterator[Callable[[float | None], Any]]:
+    """Shows a bar of bytes on a terminal; what it gives takes the number of further bytes."""
+    with tqdm(total=total, desc=name, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False) as bar:
+        yield bar.update
+
+
+def obtain(
+    dataset: str, files: Sequence[DataFile], sources: Sequence[Source], advice: Sequence[str]
+) -> list[bytearray]:
+    """Reads each file from the first source that has it.
+
+    Args:
+        dataset: what the data set is called in messages.
+        files: the files wanted.
+        sources: where to look, in order.
+        advice: what a person can do if a file is nowhere, one sentence an entry.
+
+    Returns:
+        The uncompressed contents.
+
+    Raises:
+        DataNotFoundError: if a file is nowhere; the message has each source with its reason, and the advice.
+    """
+    contents = []
+    for file in files:
+        reasons: list[str] = []
+        for source in sources:
+            try:
+                contents.append(source.read(file))
+                break
+            except Unavailable as error:
+                reasons.append(f"{source}: {error}")
+        else:
+            tried = "\n".join(f"  {number}. {reason}" for number, reason in enumerate(reasons, start=1))
+            hints = "\n".join(f"  - {hint}" for hint in advice)
+            raise DataNotFoundError(
+                f"{file.name} of {dataset} was not found. Tried, in this order:\n{tried}\nWhat you can do:\n{hints}"
+            )
+    return contents

@@ -1,0 +1,160 @@
+"""Transforms of pixel values; points and masks stay as they are."""
+
+# The draws follow np.random.seed, as those of MegEngine do.
+# ruff: noqa: NPY002
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...vectorise import vectorised
+from .meta_vision import VisionTransform
+
+__all__ = ["BrightnessTransform", "GaussianNoise", "Lighting", "Normalize"]
+
+
+class _ColourTransform(VisionTransform):
+    """A transform that leaves everything in its place."""
+
+    @vectorised(lambda self, coords: coords)
+    def _apply_coords(self, coords: Any) -> Any:
+        return coords
+
+    @vectorised(lambda self, mask: mask)
+    def _apply_mask(self, mask: Any) -> Any:
+        return mask
+
+
+def _in_type_for(image: Any, constant: np.ndarray) -> np.ndarray:
+    """A scalar that fits into float16 does not widen a float16 image, as in NumPy 1."""
+    if constant.ndim == 0 and np.ndim(image) and getattr(image, "dtype", None) == np.float16:
+        return constant.astype(np.min_scalar_type(constant))
+    return constant
+
+
+def _normalize_whole(normalize: Normalize, images: np.ndarray) -> Any:
+    dims = images.ndim - 1
+    if normalize.mean.ndim > dims or normalize.std.ndim > dims:
+        return NotImplemented
+    if images.dtype == np.float16 and dims == 0:
+        return NotImplemented
+    return normalize._apply_image(images)
+
+
+class Normalize(_ColourTransform):
+    r"""Subtracts a mean and divides by a standard deviation, :math:`y = (x - \text{mean}) / \text{std}`.
+
+    The result is float32 for integers up to 16 bits and for float32, and float64 for wider ones.
+
+    Args:
+        mean: a number, or one a channel, the image's last dimension; kept as float32.
+        std: likewise; kept as float32.
+        order: the kinds of a sample's fields, see :class:`VisionTransform`.
+
+    Example:
+        >>> from megengine.data.transform import Normalize
+        >>> Normalize(mean=[1.0, 2.0], std=[0.5, 2.0]).apply(np.array([[[1, 2], [3, 4]]], np.uint8))
+        array([[[0., 0.],
+                [4., 1.]]], dtype=float32)
+    """
+
+    def __init__(self, mean: Any = 0.0, std: Any = 1.0, *, order: Sequence[str] | None = None) -> None:
+        super().__init__(order)
+        self.mean = np.array(mean, dtype=np.float32)
+        self.std = np.array(std, dtype=np.float32)
+
+    @vectorised(_normalize_whole)
+    def _apply_image(self, image: Any) -> Any:
+        return (image - _in_type_for(image, self.mean)) / _in_type_for(image, self.std)
+
+
+class GaussianNoise(_ColourTransform):
+    r"""Adds normal noise, :math:`y = \mathrm{clip}(x + 255\,n, 0, 255)` with :math:`n \sim N(\text{mean}, \text{std}^2)`.
+
+    Args:
+        mean: mean of the noise, 1 for the range of an 8-bit image.
+        std: standard deviation of the noise.
+        order: the kinds of a sample's fields, see :class:`VisionTransform`.
+
+    Example:
+        >>> from megengine.data.transform import GaussianNoise
+        >>> GaussianNoise(mean=1.0, std=0.0).apply(np.array([[[3, 7]]], np.uint8))
+        array([[[255, 255]]], dtype=uint8)
+    """
+
+    def __init__(self, mean: Any = 0.0, std: Any = 1.0, *, order: Sequence[str] | None = None) -> None:
+        super().__init__(order)
+        self.mean = np.array(mean, dtype=np.float32)
+        self.std = np.array(std, dtype=np.float32)
+
+    def _apply_image(self, image: np.ndarray) -> np.ndarray:
+        noise = np.random.normal(self.mean, self.std, image.shape) * 255
+        return np.clip(image + noise.astype(np.float32), 0, 255).astype(image.dtype)
+
+
+class BrightnessTransform(_ColourTransform):
+    r"""Makes images brighter or darker, :math:`y = \mathrm{clip}(a x, 0, 255)`, with ``a`` uniform in
+    ``[max(0, 1 - value), 1 + value]``.
+
+    Args:
+        value: how far brightness may change; 0 leaves the images as they are.
+        order: the kinds of a sample's fields, see :class:`VisionTransform`.
+
+    Raises:
+        ValueError: if ``value`` is negative.
+
+    Example:
+        >>> from megengine.data.transform import BrightnessTransform
+        >>> bright = BrightnessTransform(0.5).apply(np.full((1, 1, 1), 100, np.uint8))
+        >>> 50 <= bright.item() <= 150
+        True
+    """
+
+    def __init__(self, value: float, *, order: Sequence[str] | None = None) -> None:
+        super().__init__(order)
+        if value < 0:
+            raise ValueError(f"the brightness value must not be negative, but is {value}")
+        self.value = value
+
+    def _apply_image(self, image: np.ndarray) -> np.ndarray:
+        if self.value == 0:
+            return image
+        factor = np.random.uniform(max(0, 1 - self.value), 1 + self.value)
+        return (image.astype(np.float32) * factor).clip(0, 255).astype(image.dtype)
+
+
+class Lighting(_ColourTransform):
+    """Shifts colours along the principal components of ImageNet's colours, as AlexNet's training did.
+
+    The shift along each component is normal, with a standard deviation of ``255 * scale`` times the component's own.
+
+    Args:
+        scale: strength; 0 leaves the images as they are.
+        order: the kinds of a sample's fields, see :class:`VisionTransform`; images have their channels as blue, green, red.
+
+    Raises:
+        ValueError: if ``scale`` is negative.
+
+    Example:
+        >>> from megengine.data.transform import Lighting
+        >>> Lighting(0.1).apply(np.zeros((4, 4, 3), np.uint8)).shape
+        (4, 4, 3)
+    """
+
+    def __init__(self, scale: float, *, order: Sequence[str] | None = None) -> None:
+        super().__init__(order)
+        if scale < 0:
+            raise ValueError(f"the lighting scale must not be negative, but is {scale}")
+        self.scale = scale
+        self.eigvec = np.array([[-0.5836, -0.6948, 0.4203], [-0.5808, -0.0045, -0.8140], [-0.5675, 0.7192, 0.4009]])
+        self.eigval = np.array([0.2175, 0.0188, 0.0045])
+
+    def _apply_image(self, image: np.ndarray) -> np.ndarray:
+        if self.scale == 0:
+            return image
+        amount = np.random.normal(scale=self.scale * 255, size=3)
+        shifted = image.astype(np.float32) + self.eigvec.dot(amount * self.eigval)
+        return shifted.clip(0, 255).astype(image.dtype)

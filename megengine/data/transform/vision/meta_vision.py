@@ -1,0 +1,125 @@
+"""The base of vision transforms: a sample is a tuple whose fields are transformed by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...vectorise import batch_function, vectorised
+from ..meta_transform import Transform, apply_whole
+
+__all__ = ["VisionTransform"]
+
+
+def _apply_fields_whole(transform: VisionTransform, sample: Any) -> Any:
+    functions: list[Callable[[Any], Any] | None] = []
+    for kind in transform.order:
+        single = transform._get_apply(kind)
+        functions.append(None if single is None else batch_function(single))
+        if single is not None and functions[-1] is None:
+            return NotImplemented
+    output = _map_fields(functions, sample)
+    fields = output if isinstance(output, tuple) else (output,)
+    return NotImplemented if any(field is NotImplemented for field in fields) else output
+
+
+def _map_fields(functions: Sequence[Callable[[Any], Any] | None], sample: Any) -> Any:
+    """Applies the functions to the first fields of a sample; a sample of one field is given without its tuple."""
+    fields = sample if isinstance(sample, tuple) else (sample,)
+    known = min(len(fields), len(functions))
+    output = [
+        field if function is None else function(field) for field, function in zip(fields, functions, strict=False)
+    ]
+    output.extend(fields[known:])
+    return output[0] if len(output) == 1 else tuple(output)
+
+
+class VisionTransform(Transform):
+    """Base of all vision transforms.
+
+    :meth:`apply` calls for each field of a sample the method of its kind: ``_apply_image`` for an "image", and so on. A
+    subclass defines those of the kinds that it supports.
+
+    Args:
+        order: the kinds of a sample's fields; default ``("image",)``. Further fields are passed on as they are, as are kinds
+            that end with "category" or "info" and have no method. The kinds known here are
+
+            * "image": of shape (H, W, C),
+            * "coords": points (x, y), of shape (N, 2),
+            * "boxes": boxes by their upper left and lower right points, of shape (N, 4),
+            * "mask": classes of pixels, of shape (H, W, 1),
+            * "keypoints": points and their visibility (x, y, v), of shape (N, K, 3),
+            * "polygons": a list of instances, each a list of polygons of shape (K, 2).
+
+    Raises:
+        ValueError: if ``order`` is not a sequence, or names the kind "batch".
+        NotImplementedError: if ``order`` names a kind without a method.
+
+    Example:
+        >>> from megengine.data.transform import VisionTransform
+        >>> class Invert(VisionTransform):
+        ...     def _apply_image(self, image):
+        ...         return 255 - image
+        >>> Invert(order=("image", "image_category")).apply((np.array([[[5]]]), 3))
+        (array([[[250]]]), 3)
+    """
+
+    def __init__(self, order: Sequence[str] | None = None) -> None:
+        super().__init__()
+        if order is None:
+            order = ("image",)
+        elif not isinstance(order, Sequence):
+            raise ValueError(f"order must be a sequence of kinds, not {order!r}")
+        for kind in order:
+            if kind == "batch":
+                raise ValueError("order cannot name the kind 'batch'")
+            if not kind.endswith(("category", "info")) and self._get_apply(kind) is None:
+                raise NotImplementedError(f"{type(self).__name__} knows no kind {kind!r}")
+        self.order = order
+
+    @vectorised(apply_whole)
+    def apply_batch(self, inputs: Sequence[Any]) -> Any:
+        """Applies the transform to each sample of a sequence and returns a tuple."""
+        return tuple(self.apply(sample) for sample in inputs)
+
+    @vectorised(_apply_fields_whole)
+    def apply(self, input: Any) -> Any:
+        """Applies the transform to one sample: a tuple of fields, or a single field."""
+        return _map_fields([self._get_apply(kind) for kind in self.order], input)
+
+    def _get_apply(self, key: str) -> Callable[[Any], Any] | None:
+        return getattr(self, f"_apply_{key}", None)
+
+    def _get_image(self, input: Any) -> Any:
+        fields = input if isinstance(input, tuple) else (input,)
+        return fields[self.order.index("image")]
+
+    def _unsupported(self, kind: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} does not transform {kind}")
+
+    def _apply_image(self, image: Any) -> Any:
+        raise self._unsupported("an image")
+
+    def _apply_coords(self, coords: Any) -> Any:
+        raise self._unsupported("coords")
+
+    def _apply_mask(self, mask: Any) -> Any:
+        raise self._unsupported("a mask")
+
+    def _apply_boxes(self, boxes: Any) -> Any:
+        """The box around the transformed corners of each box."""
+        x0, y0, x1, y1 = np.asarray(boxes).reshape(-1, 4).T
+        corners = np.stack([x0, y0, x1, y0, x0, y1, x1, y1], axis=1).reshape(-1, 2)
+        moved = self._apply_coords(corners).reshape(-1, 4, 2)
+        return np.concatenate((moved.min(axis=1), moved.max(axis=1)), axis=1)
+
+    def _apply_keypoints(self, keypoints: Any) -> Any:
+        """The keypoints with moved points and unchanged visibility."""
+        points, visibility = keypoints[..., :2], keypoints[..., 2:]
+        return np.concatenate(([self._apply_coords(instance) for instance in points], visibility), axis=-1)
+
+    def _apply_polygons(self, polygons: Any) -> Any:
+        """The polygons with moved points."""
+        return [[self._apply_coords(points) for points in instance] for instance in polygons]
