@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "megengine"
 LAYERS: list[set[str]] = [
     {"version", "logger", "config"},
     {"graph", "ops", "dtype", "device"},
-    {"tensor"},
+    {"tensor", "_methods"},
     {"functional", "random"},
     {"core", "autodiff", "data", "module", "optimizer", "serialization", "utils"},
     {"amp", "distributed", "hub", "jit", "quantization", "traced_module"},
