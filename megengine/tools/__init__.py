@@ -1,0 +1,1 @@
+"""Command-line tools: ``mge`` and what stands behind it."""

@@ -1,0 +1,85 @@
+"""The nodes of a training step's computing graph, sorted into the groups that the page folds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+from typing import Any
+
+__all__ = ["arrange"]
+
+LARGEST_FLAT_GROUP = 60  # more nodes than this side by side are put into numbered groups
+PART = 30
+
+
+def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
+    """Puts every node into nested groups: the modules of the forward pass, ``backward`` and ``update``.
+
+    Args:
+        picture: as ``megengine.graph`` gives it; inputs stand before the nodes that use them.
+
+    Returns:
+        The nodes, each with its ``path`` (names of the groups around it, outermost first) in place of its scope.
+
+    Example:
+        >>> nodes = [
+        ...     {"id": 0, "op": "linear", "scope": ["NN", "fc"], "kind": "op", "inputs": []},
+        ...     {"id": 1, "op": "linear.grad", "scope": ["NN", "fc"], "kind": "gradient", "inputs": [0]},
+        ... ]
+        >>> [node["path"] for node in arrange({"nodes": nodes})]
+        [['NN', 'fc'], ['backward', 'NN', 'fc']]
+    """
+    nodes = [dict(node) for node in picture["nodes"]]
+    by_id = {node["id"]: node for node in nodes}
+    after_gradient: set[int] = set()
+    for node in nodes:
+        if node["kind"] == "gradient" or after_gradient.intersection(node["inputs"]):
+            after_gradient.add(node["id"])
+    users: dict[int, list[int]] = {node["id"]: [] for node in nodes}
+    for node in nodes:
+        for source in node["inputs"]:
+            users[source].append(node["id"])
+    backward = _before_gradients(nodes, after_gradient)
+    for node in nodes:
+        scope = list(node.pop("scope", []))
+        if node["id"] in backward:
+            node["path"] = ["backward", *scope]
+        elif node["id"] in after_gradient:
+            node["path"] = ["update", *scope]
+        else:
+            node["path"] = scope
+    for node in reversed(nodes):
+        # An input or constant belongs to the module that first reads it, or it would stand at the top alone.
+        if node["kind"] == "param" or (not node["inputs"] and node["kind"] != "input"):
+            paths = [by_id[user]["path"] for user in users[node["id"]]]
+            node["path"] = paths[0] if paths and not node["path"] else node["path"]
+        node["where"] = _short(node.get("where", ""))
+        node.setdefault("name", "")
+    _split_large_groups(nodes)
+    return nodes
+
+
+def _before_gradients(nodes: list[dict[str, Any]], after_gradient: set[int]) -> set[int]:
+    """Gradients, and what is computed from them on the way to further gradients."""
+    wanted: set[int] = set()
+    for node in reversed(nodes):
+        if node["id"] in after_gradient and (node["kind"] == "gradient" or node["id"] in wanted):
+            wanted.add(node["id"])
+            wanted.update(source for source in node["inputs"] if source in after_gradient)
+    return wanted
+
+
+def _short(where: str) -> str:
+    return PurePath(where).name if where else ""
+
+
+def _split_large_groups(nodes: list[dict[str, Any]]) -> None:
+    members: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for node in nodes:
+        members.setdefault(tuple(node["path"]), []).append(node)
+    for group in members.values():
+        if len(group) <= LARGEST_FLAT_GROUP:
+            continue
+        parts = math.ceil(len(group) / PART)
+        for index, node in enumerate(group):
+            node["path"] = [*node["path"], f"part {index // PART + 1} of {parts}"]

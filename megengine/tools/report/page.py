@@ -1,0 +1,276 @@
+"""The page itself: sections put together into one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from ..files import write_atomically
+from .classification import confusion_matrix, surest_mistakes
+from .curves import Series, chart, smooth, thin_out
+from .graph import arrange
+from .png import data_uri, encode_png
+from .summary import RunSummary
+
+__all__ = ["render", "write_report"]
+
+MISTAKES = 24
+MOST_UNITS = 256
+UNITS_SHOWN = 64
+CURVE_POINTS = 400
+WEIGHT_LEVELS = 63  # odd, so that zero has a level of its own
+SCRIPTS = ("page.js", "layout.js", "graph.js")
+
+
+def write_report(path: Path, run: RunSummary) -> None:
+    """Writes the report; an older one is replaced when the new one is whole."""
+    write_atomically(path, render(run))
+
+
+def render(run: RunSummary) -> str:
+    """The report as one HTML document without references to anything outside of it."""
+    answers = run.probabilities.argmax(axis=1)
+    confusion = confusion_matrix(run.test_labels, answers, len(run.class_names))
+    graph = json.dumps({"nodes": arrange(run.picture)}, separators=(",", ":"))
+    parts = {
+        "title": escape(run.name),
+        "style": _asset("style.css"),
+        "script": "\n".join(_asset(name) for name in SCRIPTS),
+        "headline": headline(run),
+        "curves": curves(run),
+        "confusion": confusion_table(run, confusion),
+        "mistakes": mistakes(run),
+        "weights": weights(run),
+        "graph_summary": graph_summary(run),
+        "options": definition_list({k.replace("_", " "): _plain(v) for k, v in run.options.items() if v is not None}),
+        "environment": definition_list(run.environment),
+        "throughput": throughput(run),
+        # "</" would end the script element, whatever quotes stand around it.
+        "graph": graph.replace("</", "<\\/"),
+    }
+    page = _asset("template.html")
+    for name, content in parts.items():
+        page = page.replace("{{" + name + "}}", content, 1)
+    return page
+
+
+def headline(run: RunSummary) -> str:
+    """The accuracy, what it is measured on, and the other numbers one looks for first."""
+    last = run.epochs[-1]
+    best = max(run.epochs, key=lambda epoch: epoch.val_acc)
+    network = " – ".join(f"{size:,}" for size in run.layer_sizes)
+    note = "" if best is last else f", best {_percent(best.val_acc)} after epoch {best.epoch}"
+    tiles = {
+        "training accuracy": _percent(last.train_acc),
+        "training loss": f"{last.train_loss:.3f}",
+        "test loss": f"{last.val_loss:.3f}",
+        "epochs": f"{len(run.epochs)}",
+        "parameters": f"{run.num_parameters:,}",
+        "images a second": f"{_median([e.images_per_second for e in run.epochs]):,.0f}",
+        "training time": _duration(sum(e.train_seconds for e in run.epochs)),
+    }
+    cells = "".join(f"<div><dd>{escape(v)}</dd><dt>{escape(k)}</dt></div>" for k, v in tiles.items())
+    number = _percent(last.val_acc).removesuffix(" %")
+    return (
+        f'<p class="eyebrow">{escape(run.name)}</p>'
+        f'<h1><span class="big">{number}<small>%</small></span>'
+        f"<span>of {len(run.test_labels):,} test images recognised{note}</span></h1>"
+        f'<p class="network">{escape(run.options["model"])} network {network}</p>'
+        f'<dl class="tiles">{cells}</dl>'
+        f'<p class="command"><code>{escape(run.command)}</code><button type="button" data-copy>Copy</button></p>'
+    )
+
+
+def curves(run: RunSummary) -> str:
+    """Loss and accuracy, per step (smoothed) and per epoch."""
+    steps_per_epoch = len(run.steps) / len(run.epochs)
+    loss = np.array([row[2] for row in run.steps])
+    accuracy = np.array([row[3] for row in run.steps])
+    keep = thin_out(len(run.steps), CURVE_POINTS)
+    x = [round(float((k + 1) / steps_per_epoch), 4) for k in keep]
+    ends = [float(e.epoch + 1) for e in run.epochs]
+    window = max(steps_per_epoch / 10, 5)
+    charts = []
+    for title, raw, train, val, show in (
+        ("Loss", loss, [e.train_loss for e in run.epochs], [e.val_loss for e in run.epochs], "{:.4g}".format),
+        ("Accuracy", accuracy, [e.train_acc for e in run.epochs], [e.val_acc for e in run.epochs], _tick_percent),
+    ):
+        smoothed = smooth(raw, window)[keep]
+        # The first, wild steps may leave the picture; the smoothed line and the epochs may not.
+        shown = np.concatenate([smoothed[smoothed <= np.percentile(smoothed, 99.5)], train, val])
+        series = [
+            Series("", "raw", x, raw[keep].tolist()),
+            Series("training, smoothed", "smooth", x, smoothed.tolist()),
+            Series("training, epoch mean", "train", ends, train, dots=True),
+            Series("test", "test", ends, val, dots=True),
+        ]
+        hover = {
+            "kind": title.lower(),
+            "x": x,
+            "y": [round(float(v), 5) for v in smoothed],
+            "train": [round(v, 5) for v in train],
+            "test": [round(v, 5) for v in val],
+        }
+        charts.append(chart(title, series, float(len(run.epochs)), (shown.min(), shown.max()), show, hover))
+    return "".join(charts)
+
+
+def confusion_table(run: RunSummary, confusion: np.ndarray) -> str:
+    """True classes by row, answers by column, and the pair most often taken for one another."""
+    names = [escape(name) for name in run.class_names]
+    wrong = confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    total = np.maximum(confusion.sum(axis=1), 1)
+    head = "".join(f'<th scope="col"><span>{name}</span></th>' for name in names)
+    rows = []
+    for row, name in enumerate(names):
+        cells = []
+        for column, other in enumerate(names):
+            count = int(confusion[row, column])
+            share = count / total[row]
+            css = "right" if row == column else "wrong"
+            tint = round(100 * (share * 0.55 if row == column else min(1.0, math.sqrt(share) * 1.25) * 0.9))
+            verb = "recognised" if row == column else f"taken for {other}"
+            text = f"{count}" if count else "·"
+            cells.append(
+                f'<td class="{css}{"" if count else " none"}" style="--tint:{tint}%"'
+                f' title="{name}: {count} of {total[row]} {verb}">{text}</td>'
+            )
+        recall = _percent(confusion[row, row] / total[row])
+        rows.append(f'<tr><th scope="row">{name}</th>{"".join(cells)}<td class="recall">{recall}</td></tr>')
+    worst = ""
+    if wrong.any():
+        label, answer = np.unravel_index(wrong.argmax(), wrong.shape)
+        worst = (
+            f"<p>Most often mistaken: <b>{names[label]}</b> for <b>{names[answer]}</b>, "
+            f"{wrong[label, answer]} of {total[label]} times.</p>"
+        )
+    return (
+        f'{worst}<div class="scroll"><table class="confusion"><thead><tr><td class="corner">is ↓ &nbsp; taken for →</td>{head}'
+        f'<th scope="col" class="recall"><span>recall</span></th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    )
+
+
+def mistakes(run: RunSummary) -> str:
+    """The wrong answers that the network was surest of, with their images."""
+    side = math.isqrt(run.test_images.shape[1])
+    found = surest_mistakes(run.test_labels, run.probabilities, MISTAKES)
+    figures = []
+    for one in found:
+        pixels = np.clip(run.test_images[one.index], 0, 255).astype(np.uint8).reshape(side, side)
+        label, answer = escape(run.class_names[one.label]), escape(run.class_names[one.answer])
+        figures.append(
+            f'<figure><img src="{data_uri(encode_png(pixels))}" width="{side}" height="{side}"'
+            f' alt="test image {one.index}, {label}" title="test image {one.index}">'
+            f"<figcaption><b>{answer}</b> {_sure(one.probability)}<br>is {label}</figcaption></figure>"
+        )
+    if not figures:
+        return "<p>Every test image was recognised.</p>"
+    return f'<div class="mistakes">{"".join(figures)}</div>'
+
+
+def weights(run: RunSummary) -> str:
+    """The weights of every unit of the first layer, drawn where they look at the image."""
+    units, features = run.first_layer.shape
+    side = math.isqrt(features)
+    strength = np.sqrt((run.first_layer.astype("float64") ** 2).sum(axis=1))
+    is_output = units == len(run.class_names) and len(run.layer_sizes) == 2
+    order = np.arange(units) if is_output else np.argsort(-strength, kind="stable")[:MOST_UNITS]
+    shown = run.first_layer[order].astype("float64")
+    scale = np.percentile(np.abs(shown), 99.5, axis=1, keepdims=True)
+    half = WEIGHT_LEVELS // 2
+    levels = np.rint(np.clip(shown / np.where(scale == 0, 1, scale), -1, 1) * half) + half
+    sprite = encode_png(levels.astype(np.uint8).reshape(-1, side), _diverging_palette(WEIGHT_LEVELS))
+    last = max(len(order) - 1, 1)
+    tiles = []
+    for place, unit in enumerate(order):
+        name = escape(run.class_names[unit]) if is_output else f"unit {unit}"
+        caption = f"<figcaption>{name}</figcaption>" if is_output else ""
+        tiles.append(
+            f'<figure class="unit{" more" if place >= UNITS_SHOWN else ""}" title="{name}">'
+            f'<i style="background-position:0 {100 * place / last:.4f}%"></i>{caption}</figure>'
+        )
+    button = ""
+    if len(order) > UNITS_SHOWN:
+        button = f'<button type="button" data-more>Show all {len(order)}</button>'
+    if is_output:
+        about = "One template a class"
+    elif units > len(order):
+        about = f"The {len(order)} strongest of {units} units, strongest first"
+    else:
+        about = f"{units} units, strongest first"
+    style = f"--sprite:url({data_uri(sprite)});--count:{len(order)}"
+    return (
+        f'<p>{about}: <span class="swatch plus">positive</span> and <span class="swatch minus">negative</span>'
+        " weights, each unit on its own scale.</p>"
+        f'<div class="weights{" named" if is_output else ""}" style="{style}">{"".join(tiles)}</div>{button}'
+    )
+
+
+def graph_summary(run: RunSummary) -> str:
+    """A sentence about the size of the step's graph."""
+    nodes = run.picture["nodes"]
+    gradients = sum(node["kind"] == "gradient" for node in nodes)
+    inputs = sum(not node["inputs"] for node in nodes)
+    return f"{len(nodes) - inputs} operations, {gradients} of them gradients, on {inputs} inputs"
+
+
+def throughput(run: RunSummary) -> str:
+    """A row an epoch."""
+    head = "<tr><th>epoch</th><th>train loss</th><th>train acc</th><th>test loss</th><th>test acc</th><th>images/s</th><th>seconds</th></tr>"
+    rows = "".join(
+        f"<tr><td>{e.epoch}</td><td>{e.train_loss:.4f}</td><td>{_percent(e.train_acc)}</td><td>{e.val_loss:.4f}</td>"
+        f"<td>{_percent(e.val_acc)}</td><td>{e.images_per_second:,.0f}</td><td>{e.train_seconds:.2f}</td></tr>"
+        for e in run.epochs
+    )
+    return f'<div class="scroll"><table class="epochs"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+
+
+def definition_list(values: Mapping[str, object]) -> str:
+    """Names and values, escaped."""
+    return "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(str(v))}</dd></div>" for k, v in values.items())
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _diverging_palette(levels: int) -> np.ndarray:
+    """Blue over near-white to red; the page turns it over for dark mode."""
+    minus, middle, plus = np.array([[29, 78, 156], [250, 249, 247], [190, 62, 18]], float)
+    t = np.linspace(-1, 1, levels)[:, None]
+    end = np.where(t < 0, minus, plus)
+    return np.rint(middle + (end - middle) * np.abs(t) ** 0.85).astype(np.uint8)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _tick_percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def _sure(probability: float) -> str:
+    return ">99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _median(values: list[float]) -> float:
+    return float(np.median(values))
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

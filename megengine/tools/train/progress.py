@@ -1,0 +1,64 @@
+"""The live line of a run."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tqdm import tqdm
+
+__all__ = ["Progress"]
+
+BAR = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} images [{elapsed}<{remaining}{postfix}]"
+REFRESH_SECONDS = 0.1
+
+
+class Progress:
+    """A progress bar over the images of one epoch, with loss, accuracy and images a second.
+
+    It is drawn on standard error, and only where that is a terminal.
+
+    Args:
+        epoch: number of the epoch, from 0.
+        epochs: how many there are.
+        total: images of the epoch.
+        show: False draws nothing.
+    """
+
+    def __init__(self, epoch: int, epochs: int, total: int, show: bool = True) -> None:
+        self._bar = tqdm(
+            total=total,
+            desc=f"Epoch {epoch} ({epoch + 1}/{epochs})",
+            bar_format=BAR,
+            leave=False,
+            dynamic_ncols=True,
+            mininterval=REFRESH_SECONDS,
+            disable=None if show else True,  # None: off unless standard error is a terminal
+            file=sys.stderr,
+        )
+        self._images = 0
+        self._loss = 0.0
+        self._correct = 0
+        self._start = time.perf_counter()
+        self._next = 0.0
+
+    def add(self, images: int, loss: float, correct: int) -> None:
+        """Counts one batch with its mean loss and its number of right answers."""
+        if self._bar.disable:
+            return
+        self._images += images
+        self._loss += loss * images
+        self._correct += correct
+        now = time.perf_counter()
+        if now >= self._next:
+            self._next = now + REFRESH_SECONDS
+            speed = self._images / (now - self._start)
+            self._bar.set_postfix_str(
+                f"loss {self._loss / self._images:.3f}, acc {self._correct / self._images:.3f}, {speed:,.0f} images/s",
+                refresh=False,
+            )
+            self._bar.update(self._images - self._bar.n)
+
+    def close(self) -> None:
+        """Takes the line away."""
+        self._bar.close()
