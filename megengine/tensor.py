@@ -14,6 +14,7 @@ from ._methods.operators import Operators
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
 from .graph.host import host_value, to_array
+from .graph.notes import note_held
 from .graph.record import apply, materialise, thread
 from .graph.value import Handle, Value, new_handle, register_handle_type
 from .logger import get_logger
@@ -268,6 +269,7 @@ class Tensor(Operators):
 
     def detach(self) -> Tensor:
         """The same value without gradient history."""
+        note_held(self)
         detached: Tensor = new_handle(self._value)
         return detached
 
@@ -291,6 +293,7 @@ class Tensor(Operators):
     def _reset(self, other: Any) -> None:
         if not isinstance(other, Handle):
             other = Tensor(other, dtype=self.dtype, device=self.device)
+        note_held(other)
         self._value = other._value
         self._node = other._node
         if other._node is not None:
@@ -384,6 +387,7 @@ def _reduce(op: Any, x: Tensor, axis: Any, keepdims: bool) -> Any:
 
 def _converted(data: Handle, dtype: Any, device: Any) -> Value:
     """The value of an existing tensor for a new one; MegEngine refuses to change its dtype here."""
+    note_held(data)
     value = data._value
     if dtype is not None and dtype_of(dtype) != value.aval.dtype:
         raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {value.aval.dtype.name}; use astype()")

@@ -5,10 +5,12 @@ made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
 """
 
 from . import host as _host
+from . import runtime as _runtime
 from . import scopes as scopes
 from .counters import counters
 from .errors import RecompileError, TraceError
 from .inspect import Watch, watch
+from .notes import note_dependence, note_hyperparameters
 from .options import check_nan, eager, on_recompile, options
 from .run import cut
 
@@ -20,6 +22,8 @@ __all__ = [
     "counters",
     "cut",
     "eager",
+    "note_dependence",
+    "note_hyperparameters",
     "on_recompile",
     "options",
     "scopes",

@@ -38,7 +38,7 @@ class Program:
         self.inputs = [position for position, _ in pairs]
         self.input_avals = [aval for _, aval in pairs]
         self.function, self.pullbacks = lower(state, live, kept, check_nan)
-        self.donated = () if kept else _usable(candidates, self.input_avals, _avals_of(state, live))
+        self.donated = () if kept else _usable(candidates, self.input_avals, avals_of(state, live))
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
@@ -60,7 +60,8 @@ class Program:
         return scalars + [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in self.input_avals]
 
 
-def _avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
+def avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
+    """Abstract values at these positions."""
     table: dict[int, Aval] = {}
     for step in state.path():
         table.update(enumerate(step.avals, step.instr.start))

@@ -75,11 +75,15 @@ def run(graph: Graph) -> Program:
     graph.index = {}
     alive = [_refs(v) > LISTED for v in values]
     live = tuple([k for k, a in enumerate(alive) if a and values[k].array is None])
+    positions = state.input_positions()
+    may_donate = None if graph.capture is None else graph.capture.inputs(values, positions)
     donate = tuple(
         [
             k
-            for k, (p, _) in enumerate(state.input_positions())
-            if not alive[p] and isinstance(values[p].array, jax.Array) and _refs(values[p].array) <= ONLY_ARRAY
+            for k, (p, _) in enumerate(positions)
+            if not alive[p]
+            and (may_donate is None or k in may_donate)
+            and _refs(values[p].array) <= ONLY_ARRAY
         ]
     )
     key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan)
@@ -90,6 +94,9 @@ def run(graph: Graph) -> Program:
     else:
         counters.hits += 1
     inputs = [_on_device(values[p], alive[p]) for p in program.inputs]
+    for k in program.donated:
+        if isinstance(inputs[k], np.ndarray):
+            inputs[k] = jax.device_put(inputs[k])
     if graph.capture is not None:
         graph.capture.ran(graph, program, values)
     try:

@@ -1,0 +1,93 @@
+"""Function: an operation with a gradient of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..graph.differentiate import GradNode
+from ..graph.record import apply, thread
+from ..graph.value import Handle, new_handle
+from ..ops import shape
+from ..tensor import Tensor
+
+
+class _FunctionNode(GradNode):
+    """The gradient node of a :class:`Function` call."""
+
+    __slots__ = ("function", "outs")
+
+    function: Function
+    outs: tuple[Any, ...]
+
+    def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+        """Cotangents of the inputs, from the user's ``backward``."""
+        given = [apply(shape.full_like, (), o, 0.0) if c is None else c for c, o in zip(cots, self.outs, strict=True)]
+        grads = self.function.backward(*given)
+        if not isinstance(grads, (tuple, list)):
+            grads = (grads,)
+        if len(grads) != len(self.parents):
+            raise AssertionError(
+                f"{type(self.function).__name__}.backward returned {len(grads)} gradients for {len(self.parents)} tensor inputs of forward"
+            )
+        for grad in grads:
+            if grad is not None and not isinstance(grad, Handle):
+                raise TypeError(f"{type(self.function).__name__}.backward returned {type(grad).__name__}, not a Tensor or None")
+        return [grads[k] for k in need]
+
+    def clear(self) -> None:
+        """Drop what this node keeps alive."""
+        super().clear()
+        self.outs = ()
+
+
+class Function:
+    """Base of operations whose gradient the user writes.
+
+    ``forward`` gets the arguments of the call and returns a tensor or a tuple of them; ``backward`` gets the cotangent of each result and returns
+    one gradient, or None, for each tensor argument. Values that backward needs are kept on ``self``.
+
+    Example:
+        >>> class Sigmoid(megengine.autodiff.Function):
+        ...     def forward(self, x):
+        ...         self.y = 1 / (1 + F.exp(-x))
+        ...         return self.y
+        ...     def backward(self, dy):
+        ...         return dy * self.y * (1 - self.y)
+        >>> Sigmoid()(megengine.Tensor([0.0]))
+        Tensor([0.5], device=xpux:0)
+    """
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """Compute the results; the subclass writes it."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward()")
+
+    def backward(self, *output_grads: Any) -> Any:
+        """Gradients of the tensor arguments from those of the results; the subclass writes it."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        tensors = [a for a in args if isinstance(a, Handle)]
+        before = thread.graph.tapes
+        thread.graph.tapes = ()
+        try:
+            result = self.forward(*[a.detach() if isinstance(a, Tensor) else a for a in args], **kwargs)
+        finally:
+            thread.graph.tapes = before
+        single = not isinstance(result, (tuple, list))
+        outs = tuple(new_handle(r._value) for r in ([result] if single else result))
+        parents = tuple((t._node if t._node is not None and t._node.live() else None, t._slot if t._node is not None else 0) for t in tensors)
+        if before and any(p is not None for p, _ in parents):
+            node = _FunctionNode(before, parents, tuple(o._value.aval for o in outs))
+            node.function = self
+            node.outs = tuple(new_handle(o._value) for o in outs)
+            for slot, out in enumerate(outs):
+                if out._value.aval.is_float:
+                    out._node, out._slot = node, slot
+        return outs[0] if single else outs
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)

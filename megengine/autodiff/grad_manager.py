@@ -1,0 +1,231 @@
+"""GradManager: which tensors to differentiate with respect to, and when to record."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..graph.differentiate import GradNode, Tape, alias, attach, backward
+from ..graph.host import host_value, to_array
+from ..graph.record import apply
+from ..graph.value import new_handle
+from ..ops import shape
+from ..tensor import Tensor
+
+Callback = Callable[[Tensor, Tensor], Tensor]
+
+_backwarding: GradManager | None = None
+
+
+def get_backwarding_grad_manager() -> GradManager | None:
+    """The manager whose :meth:`GradManager.backward` is running, for callbacks that ask."""
+    return _backwarding
+
+
+class _Attached:
+    """A tensor to differentiate with respect to, held weakly, and what to call with its gradient."""
+
+    __slots__ = ("tensor", "callbacks")
+
+    def __init__(self, tensor: weakref.ref[Tensor]) -> None:
+        self.tensor = tensor
+        self.callbacks: list[Callback] = []
+
+
+class GradManager:
+    r"""Computes vector-Jacobian products of what is recorded with respect to attached tensors.
+
+    For outputs :math:`y_i` with cotangents :math:`dy_i`, each attached :math:`x_j` gets :math:`\sum_i dy_i\,\partial y_i/\partial x_j`,
+    added to its ``grad``.
+
+    Example:
+        >>> w = megengine.Parameter([1.0, 2.0])
+        >>> gm = megengine.autodiff.GradManager().attach(w)
+        >>> with gm:
+        ...     gm.backward((w * w).sum())
+        >>> w.grad
+        Tensor([2. 4.], device=xpux:0)
+    """
+
+    def __init__(self) -> None:
+        self._attach_specs: dict[int, _Attached] = {}
+        self._leaves: dict[GradNode, int] = {}
+        self._tape: Tape | None = None
+        self._after_backward_callback: list[Callable[[], Any]] = []
+
+    @property
+    def _recording(self) -> bool:
+        return self._tape is not None
+
+    def attached_tensors(self) -> list[Tensor]:
+        """The tensors attached and still alive."""
+        return [t for spec in self._attach_specs.values() if (t := spec.tensor()) is not None]
+
+    def attach(self, tensors: Tensor | Iterable[Tensor], callbacks: Callback | Iterable[Callback] | None = None) -> GradManager:
+        """Name tensors to differentiate with respect to, from now on and in every later recording.
+
+        Args:
+            tensors: a floating-point tensor or several; held weakly.
+            callbacks: called with tensor and gradient in backward, returning the gradient to use; those of several calls add up.
+
+        Returns:
+            This manager.
+
+        Raises:
+            AssertionError: not a tensor, or not of a floating-point dtype.
+        """
+        if callbacks is None:
+            callbacks = []
+        elif callable(callbacks):
+            callbacks = [callbacks]
+        callbacks = list(callbacks)
+        for tensor in [tensors] if isinstance(tensors, Tensor) else tensors:
+            if not isinstance(tensor, Tensor):
+                raise AssertionError(f"attach() takes tensors, not {type(tensor).__name__}")
+            if not tensor._value.aval.is_float:
+                raise AssertionError(f"only floating-point tensors have gradients; this one has dtype {tensor._value.aval.dtype.name}")
+            spec = self._attach_specs.get(id(tensor))
+            if spec is None:
+                spec = self._attach_specs[id(tensor)] = _Attached(self._weak(tensor))
+                if self._tape is not None:
+                    self._leaves[attach(tensor, self._tape)] = id(tensor)
+            spec.callbacks.extend(callbacks)
+        return self
+
+    def _weak(self, tensor: Tensor) -> weakref.ref[Tensor]:
+        manager, key = weakref.ref(self), id(tensor)
+
+        def forget(_: Any) -> None:
+            alive = manager()
+            if alive is not None:
+                alive._attach_specs.pop(key, None)
+
+        return weakref.ref(tensor, forget)
+
+    def record(self) -> None:
+        """Start recording; ``with gm:`` does so too.
+
+        Raises:
+            RuntimeError: it is recording already.
+        """
+        if self._tape is not None:
+            raise RuntimeError("this GradManager is recording already")
+        self._tape = Tape()
+        self._tape.start()
+        for key, spec in self._attach_specs.items():
+            tensor = spec.tensor()
+            if tensor is not None:
+                self._leaves[attach(tensor, self._tape)] = key
+
+    def release(self) -> None:
+        """Stop recording and forget what was recorded."""
+        if self._tape is not None:
+            self._tape.release()
+            self._tape = None
+        self._leaves = {}
+
+    def backward(self, y: Tensor | list[Tensor] | None = None, dy: Tensor | list[Tensor] | None = None) -> None:
+        """Add the gradients of ``y`` to the ``grad`` of each attached tensor, and release what was recorded.
+
+        Args:
+            y: a tensor or several, recorded by this manager.
+            dy: their cotangents, of the same shapes; default ones.
+
+        Raises:
+            RuntimeError: nothing is being recorded, or a cotangent has another shape.
+            AssertionError: another number of cotangents than of outputs.
+        """
+        global _backwarding
+        if self._tape is None:
+            raise RuntimeError("backward() without a recording: call it inside `with gm:`, once, after the forward pass")
+        ys = [] if y is None else list(y) if isinstance(y, (tuple, list)) else [y]
+        before, _backwarding = _backwarding, self
+        try:
+            grads = self._gradients(ys, _cotangents(ys, dy))
+            for callback in self._after_backward_callback:
+                callback()
+            for key, grad in grads:
+                spec = self._attach_specs.get(key)
+                tensor = spec.tensor() if spec is not None else None
+                if tensor is None:
+                    continue
+                if tensor.grad is None:
+                    tensor.grad = grad
+                else:
+                    tensor.grad += grad
+        finally:
+            self.release()
+            _backwarding = before
+
+    def _gradients(self, ys: list[Tensor], dys: list[Tensor]) -> list[tuple[int, Tensor]]:
+        assert self._tape is not None
+        found = []
+        for node, grad in backward(self._tape, list(zip(ys, dys, strict=True))).items():
+            key = self._leaves.get(node)
+            spec = self._attach_specs.get(key) if key is not None else None
+            tensor = spec.tensor() if spec is not None else None
+            if spec is None or tensor is None or key is None:
+                continue
+            result: Any = alias(grad)
+            for callback in spec.callbacks:
+                result = callback(tensor, result)
+            found.append((key, result))
+        return found
+
+    def _register_after_backward_callback(self, callback: Callable[[], Any]) -> GradManager:
+        self._after_backward_callback.append(callback)
+        return self
+
+    def __enter__(self) -> GradManager:
+        self.record()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()
+
+    def __or__(self, other: Any) -> GradManagerGroup:
+        return GradManagerGroup([self]) | other
+
+
+class GradManagerGroup:
+    """Several managers that record and stop together: ``with gm1 | gm2:``."""
+
+    def __init__(self, gms: Iterable[GradManager]) -> None:
+        self._gms = list(gms)
+
+    def __or__(self, other: Any) -> GradManagerGroup:
+        if isinstance(other, GradManager):
+            return GradManagerGroup([*self._gms, other])
+        if isinstance(other, GradManagerGroup):
+            return GradManagerGroup([*self._gms, *other._gms])
+        return NotImplemented
+
+    def __enter__(self) -> GradManagerGroup:
+        for gm in self._gms:
+            gm.record()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for gm in reversed(self._gms):
+            gm.release()
+
+
+def _cotangents(ys: list[Tensor], dy: Any) -> list[Tensor]:
+    if dy is None:
+        return [_ones_like(y) for y in ys]
+    dys = list(dy) if isinstance(dy, (tuple, list)) else [dy]
+    if len(dys) != len(ys):
+        raise AssertionError(f"backward() got {len(ys)} outputs and {len(dys)} cotangents")
+    checked = []
+    for y, d in zip(ys, dys, strict=True):
+        d = d if isinstance(d, Tensor) else new_handle(host_value(to_array(d, y.dtype), y.device))
+        if d.shape != y.shape:
+            raise RuntimeError(f"backward(): the cotangent has shape {d.shape}, its output {y.shape}")
+        checked.append(d)
+    return checked
+
+
+def _ones_like(y: Tensor) -> Tensor:
+    ones: Tensor = apply(shape.full_like, (), y.detach(), 1.0)
+    return ones

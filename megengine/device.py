@@ -1,0 +1,101 @@
+"""Devices: names, counts, the default, memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .graph import device as _device
+from .graph.memory import bytes_in_use, bytes_limit, peak_bytes
+from .graph.run import cut
+
+__all__ = [
+    "get_allocated_memory",
+    "get_default_device",
+    "get_device_count",
+    "get_max_allocated_memory",
+    "get_mem_status_bytes",
+    "is_atlas_available",
+    "is_cambricon_available",
+    "is_cuda_available",
+    "is_rocm_available",
+    "set_default_device",
+]
+
+
+def is_cuda_available() -> bool:
+    """Whether a CUDA device can be used.
+
+    Example:
+        >>> megengine.is_cuda_available() in (True, False)
+        True
+    """
+    return _device.count("gpu") > 0 and not is_rocm_available()
+
+
+def is_rocm_available() -> bool:
+    """Whether an AMD ROCm device can be used."""
+    return any("rocm" in str(getattr(d.client, "platform_version", "")).lower() for d in _device.platforms().get("gpu", []))
+
+
+def is_atlas_available() -> bool:
+    """Whether a Huawei Atlas device can be used; XLA has none."""
+    return _device.count("atlas") > 0
+
+
+def is_cambricon_available() -> bool:
+    """Whether a Cambricon device can be used; XLA has none."""
+    return _device.count("cambricon") > 0
+
+
+def get_device_count(device_type: str) -> int:
+    """Number of devices of a type.
+
+    Args:
+        device_type: ``"cpu"``, ``"gpu"`` (``"cuda"``) or ``"xpu"`` (the default type).
+
+    Example:
+        >>> megengine.get_device_count("cpu") >= 1
+        True
+    """
+    if not isinstance(device_type, str):
+        raise TypeError(f"device_type must be a string such as 'gpu', not {device_type!r}")
+    if device_type.startswith("xpu"):
+        return len(next(iter(_device.platforms().values())))
+    return _device.count(device_type.rstrip("x0123456789"))
+
+
+def get_default_device() -> str:
+    """Name of the device of new tensors, ``"xpux"`` at first: a GPU where there is one.
+
+    Example:
+        >>> megengine.get_default_device()
+        'xpux'
+    """
+    return _device.default_name()
+
+
+def set_default_device(device: str = "xpux") -> None:
+    """Choose the device of new tensors.
+
+    Raises:
+        RuntimeError: no such device here, or not a device name.
+    """
+    cut("option")
+    _device.set_default(device)
+
+
+def get_allocated_memory(device: str | None = None) -> int:
+    """Bytes that living arrays take on a device (default: the default device)."""
+    return bytes_in_use(_device.resolve(device).jax_device)
+
+
+def get_max_allocated_memory(device: str | None = None) -> int:
+    """Largest number of bytes taken so far, where the device counts it, else what is taken now."""
+    return peak_bytes(_device.resolve(device).jax_device)
+
+
+def get_mem_status_bytes(device: str | None = None) -> tuple[int, int]:
+    """``(total, free)`` bytes of a device."""
+    found: Any = _device.resolve(device).jax_device
+    total = bytes_limit(found)
+    return total, total - bytes_in_use(found)

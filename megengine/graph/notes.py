@@ -1,0 +1,38 @@
+"""What the layers above tell a capture, and nothing outside one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from .record import thread
+from .value import Handle
+
+
+def note_hyperparameters(groups: Iterable[dict[str, Any]]) -> None:
+    """The call depends on the numbers in these parameter groups: a replay is valid while they stay."""
+    capture = thread.graph.capture
+    if capture is not None:
+        kept = list(groups)
+        capture.guard(lambda: [[(k, v) for k, v in g.items() if k != "params"] for g in kept])
+
+
+def note_dependence(snapshot: Callable[[], Any]) -> None:
+    """The call depends on Python state: a replay is valid while ``snapshot()`` returns the same."""
+    capture = thread.graph.capture
+    if capture is not None:
+        capture.guard(snapshot)
+
+
+def note_held(handle: Handle) -> None:
+    """The handle's value is about to be shared with another handle."""
+    capture = thread.graph.capture
+    if capture is not None:
+        capture.note(handle)
+
+
+def not_replayable(reason: str) -> None:
+    """The call must run its Python body each time."""
+    capture = thread.graph.capture
+    if capture is not None:
+        capture.failed = reason

@@ -1,0 +1,50 @@
+"""JAX's settings for this package, made once at import; what the user set stays."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+import jaxlib
+
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+
+def _cpu_model() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file if line.startswith(("model name", "flags", "Features"))]
+    except OSError:
+        lines = [platform.processor(), platform.machine()]
+    return "".join(sorted(set(lines)))
+
+
+def cache_directory() -> Path:
+    """Where compiled programs are kept: one directory for each CPU model and library version, private to the user."""
+    root = os.environ.get("MEGENGINE_CACHE_DIR") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "megengine")
+    part = hashlib.sha256(f"{_cpu_model()}|{jax.__version__}|{jaxlib.__version__}".encode()).hexdigest()[:16]
+    return Path(root) / "xla" / part
+
+
+def configure() -> None:
+    """Full float32 products, and compiled programs kept on disk (``MEGENGINE_CACHE_DIR``; ``MEGENGINE_CACHE=0`` turns it off)."""
+    if jax.config.jax_default_matmul_precision is None:
+        jax.config.update("jax_default_matmul_precision", "float32")
+    if os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false") or jax.config.jax_compilation_cache_dir:
+        return
+    directory = cache_directory()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError:
+        # Without a writable home there is nothing to keep programs in; they are compiled each run.
+        return
+    jax.config.update("jax_compilation_cache_dir", str(directory))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+configure()
