@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..logger import get_logger
 from .collator import Collator
 from .dataset.meta_dataset import Dataset, StreamDataset
 from .iterators import MapIterator, Preloading, Timed, stream_batches
@@ -17,7 +17,7 @@ from .worker_info import WorkerInfo, get_worker_info
 
 __all__ = ["DataLoader", "WorkerInfo", "get_worker_info"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _told: set[str] = set()
 

@@ -52,7 +52,10 @@ class DebianPackage:
         return read_checked(self.store / file.name, file)
 
     def _keep(self, unpacked: Path, file: DataFile) -> None:
-        read_checked(unpacked, file)
+        try:
+            read_checked(unpacked, file)
+        except Unavailable as error:
+            raise Unavailable(f"{file.name} of the package {error}") from error
         try:
             read_checked(self.store / file.name, file)
         except Unavailable:

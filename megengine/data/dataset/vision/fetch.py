@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import os
 import tempfile
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tqdm import tqdm
+
+from ....logger import get_logger
 
 __all__ = [
     "DataFile",
@@ -35,7 +36,7 @@ __all__ = [
     "write_beside",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CONNECTION_TIMEOUT = 30  # seconds without a byte, whatever the limit on a whole download
 
@@ -101,7 +102,7 @@ def read_checked(path: Path, file: DataFile) -> bytearray:
         Its content.
 
     Raises:
-        Unavailable: if it is missing, unreadable, truncated or another file.
+        Unavailable: if it is missing, unreadable, truncated or another file; the reason continues "FILE ...".
     """
     content = bytearray(file.size)
     try:
@@ -111,16 +112,16 @@ def read_checked(path: Path, file: DataFile) -> bytearray:
                 length += count
             longer = bool(stream.read(1))
     except FileNotFoundError:
-        raise Unavailable(f"{file.name} is not there") from None
+        raise Unavailable("is not there") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Unavailable(f"{path} is truncated or damaged ({error})") from error
+        raise Unavailable(f"is truncated or damaged ({error})") from error
     except OSError as error:
-        raise Unavailable(f"{path} cannot be read ({error.strerror or error})") from error
+        raise Unavailable(f"cannot be read ({error.strerror or error})") from error
     if length != file.size or longer:
-        raise Unavailable(f"{path} holds {'more' if longer else 'only'} {length} bytes, not {file.size}")
+        raise Unavailable(f"holds {'more than' if longer else 'only'} {length} bytes, not {file.size}")
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
-        raise Unavailable(f"{path} is another file: its content has SHA-256 {found}, not {file.sha256}")
+        raise Unavailable(f"is another file: its content has SHA-256 {found}, not {file.sha256}")
     return content
 
 
@@ -179,8 +180,8 @@ class Folder:
             return read_checked(path, file)
         except Unavailable as error:
             if path.exists():
-                logger.warning("%s; looking elsewhere", error)
-            raise
+                logger.warning("%s %s; looking elsewhere", path, error)
+            raise Unavailable(f"{file.name} {error}") from error
 
 
 class WebFolder:
@@ -207,7 +208,10 @@ class WebFolder:
                 self._download(file, beside)
             except (OSError, ValueError) as error:
                 raise Unavailable(f"download failed: {getattr(error, 'reason', None) or error}") from error
-            return read_checked(beside, file)
+            try:
+                return read_checked(beside, file)
+            except Unavailable as error:
+                raise Unavailable(f"what was downloaded {error}") from error
 
     def _download(self, file: DataFile, target: Path) -> None:
         request = urllib.request.Request(self.url + file.name, headers={"User-Agent": "megengine"})
