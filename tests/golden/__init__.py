@@ -1,0 +1,1 @@
+"""Golden data: what MegEngine 1.13.0 answers, and the cases that ask (see README.md)."""
