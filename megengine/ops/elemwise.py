@@ -11,7 +11,7 @@ from . import promote
 from .op import op
 
 
-def _sum_to(grad: Any, like: Any) -> Any:
+def sum_to(grad: Any, like: Any) -> Any:
     """Undo broadcasting: add a gradient up to the shape (and dtype) of the operand it belongs to."""
     extra = grad.ndim - like.ndim
     axes = tuple(range(extra)) + tuple(k + extra for k, n in enumerate(like.shape) if n == 1 and grad.shape[k + extra] != 1)
@@ -62,7 +62,7 @@ def pow_fixed(x, *, exponent):
 def _first_wins(operands, out, ct):
     x, y = operands
     mine = x == out
-    return _sum_to(jnp.where(mine, ct, 0), x), _sum_to(jnp.where(mine, 0, ct), y)
+    return sum_to(jnp.where(mine, ct, 0), x), sum_to(jnp.where(mine, 0, ct), y)
 
 
 @op(promote=promote.arithmetic, grad=_first_wins)
@@ -204,7 +204,7 @@ cos = _unary("cos", lambda x: jnp.cos(x))
 tan = _unary("tan", lambda x: jnp.tan(x))
 asin = _unary("asin", lambda x: jnp.arcsin(x))
 acos = _unary("acos", lambda x: jnp.arccos(x))
-atan = _unary("atan", lambda x: jnp.arctan(x), promote.floating_or_bool)
+atan = _unary("atan", lambda x: jnp.arctan(x), promote.all_float32)
 sinh = _unary("sinh", lambda x: jnp.sinh(x))
 cosh = _unary("cosh", lambda x: jnp.cosh(x))
 tanh = _unary("tanh", lambda x: jnp.tanh(x))
@@ -227,7 +227,7 @@ def isinf(x):
 def _clip_grad(operands, out, ct):
     x, low, high = operands
     # The gradient passes at both bounds.
-    return jnp.where((x >= low) & (x <= high), ct, 0), _sum_to(jnp.where(x < low, ct, 0), low), _sum_to(jnp.where(x > high, ct, 0), high)
+    return jnp.where((x >= low) & (x <= high), ct, 0), sum_to(jnp.where(x < low, ct, 0), low), sum_to(jnp.where(x > high, ct, 0), high)
 
 
 @op(promote=promote.arithmetic, grad=_clip_grad)
@@ -235,7 +235,11 @@ def clip(x, low, high):
     return jnp.minimum(jnp.maximum(x, low), high)
 
 
-@op()
+def _choice(name, kinds):
+    return [promote.BOOL, *promote.comparison(name, kinds[1:])]
+
+
+@op(promote=_choice)
 def where(mask, x, y):
     return jnp.where(mask, x, y)
 
@@ -248,3 +252,20 @@ def cast(x, *, dtype):
 @op()
 def copy(x):
     return x
+
+
+complex = op("complex", promote=promote.all_float32)(lambda real, imag: jax.lax.complex(*jnp.broadcast_arrays(real, imag)))  # noqa: A001
+
+
+@op(promote=promote.all_float32)
+def polar(radius, angle):
+    return jax.lax.complex(radius * jnp.cos(angle), radius * jnp.sin(angle))
+
+
+def _check_complex(x):
+    if x.dtype != promote.COMPLEX64:
+        raise RuntimeError(f"complex numbers are needed, not {x}")
+
+
+real = op("real", check=_check_complex)(lambda x: jnp.real(x))
+imag = op("imag", check=_check_complex)(lambda x: jnp.imag(x))

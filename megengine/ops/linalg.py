@@ -66,3 +66,9 @@ def svd(x, *, full_matrices, compute_uv):
     if not compute_uv:
         return jnp.linalg.svd(x, full_matrices=full_matrices, compute_uv=False)
     return tuple(jnp.linalg.svd(x, full_matrices=full_matrices))
+
+
+@op(promote=promote.arithmetic)
+def cross(x, y, *, axes):
+    axis_x, axis_y, axis_out = axes
+    return jnp.cross(x, y, axisa=axis_x, axisb=axis_y, axisc=axis_out)

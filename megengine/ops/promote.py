@@ -84,8 +84,8 @@ def floating(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
     return [meet if meet in FLOATS or meet == COMPLEX64 else FLOAT32] * len(kinds)
 
 
-def floating_or_bool(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
-    """float32 for everything that is not complex, bools included (atan, mean)."""
+def all_float32(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
+    """float32 of everything, bools included (atan, parts of complex numbers)."""
     return [FLOAT32] * len(kinds)
 
 

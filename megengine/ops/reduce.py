@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +34,11 @@ def mean(x, *, axis, keepdims):
 @op(promote=promote.as_float32)
 def var(x, *, axis, keepdims):
     return jnp.var(x, axis, keepdims=keepdims)
+
+
+@op(promote=promote.as_float32)
+def std(x, *, axis, keepdims):
+    return jnp.sqrt(jnp.var(x, axis, keepdims=keepdims))
 
 
 def _tied(operands, out, ct, *, axis, keepdims):
@@ -67,23 +74,66 @@ def cumsum(x, *, axis):
     return jnp.cumsum(x, axis, dtype=x.dtype)
 
 
-@op()
-def sort(x, *, descending):
-    order = jnp.argsort(x, axis=-1, stable=True, descending=descending).astype(np.int32)
-    return jnp.take_along_axis(x, order, -1), order
-
-
-@op(differentiable=False)
-def argsort(x, *, descending):
+def _order(x, descending):
     return jnp.argsort(x, axis=-1, stable=True, descending=descending).astype(np.int32)
 
 
-@op()
-def topk(x, *, k, descending):
-    order = jnp.argsort(x, axis=-1, stable=True, descending=descending)[..., :k].astype(np.int32)
+def _check_sortable(x, **_):
+    if x.ndim == 0 or x.dtype == np.bool_:
+        raise RuntimeError(f"sorting takes numbers of at least one dimension, not {x}")
+
+
+@op(check=_check_sortable)
+def sort(x, *, descending):
+    order = _order(x, descending)
     return jnp.take_along_axis(x, order, -1), order
+
+
+@op(differentiable=False, check=_check_sortable)
+def argsort(x, *, descending):
+    return _order(x, descending)
+
+
+@op(check=_check_sortable)
+def topk(x, *, k, descending, kth_only):
+    k = builtins.min(k, x.shape[-1])
+    order = _order(x, descending)
+    order = order[..., k - 1 : k] if kth_only else order[..., :k]
+    values = jnp.take_along_axis(x, order, -1)
+    return (values[..., 0], order[..., 0]) if kth_only else (values, order)
+
+
+@op(differentiable=False)
+def topk_accuracy(logits, target, *, k):
+    best = _order(logits, True)[:, :k]
+    return (best == target[:, None]).astype(jnp.float32).sum() / target.shape[0]
 
 
 @op(promote=promote.floating)
 def logsumexp(x, *, axis, keepdims):
     return jax.scipy.special.logsumexp(x, axis, keepdims=keepdims)
+
+
+def _absolute(x):
+    # The derivative at 0 is -1, as that of the op abs.
+    return jnp.where(x > 0, x, -x)
+
+
+@op(promote=promote.numeric)
+def norm(x, *, ord, axis, keepdims):
+    if ord == 0:
+        return (x != 0).sum(axis, dtype=np.int32, keepdims=keepdims)
+    if np.isinf(ord):
+        extreme = jnp.max if ord > 0 else jnp.min
+        return extreme(_absolute(x), axis, keepdims=keepdims)
+    x = x if jnp.issubdtype(x.dtype, jnp.inexact) else x.astype(jnp.float32)
+    if ord == 1:
+        return _absolute(x).sum(axis, keepdims=keepdims)
+    if ord == 2:
+        return jnp.sqrt((x * x).sum(axis, keepdims=keepdims))
+    return (_absolute(x) ** ord).sum(axis, keepdims=keepdims) ** (1 / ord)
+
+
+@op(promote=promote.floating)
+def normalize(x, eps, *, ord, axis):
+    return x / jnp.maximum(norm.lower(x, ord=ord, axis=axis, keepdims=True), eps)

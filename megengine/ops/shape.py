@@ -42,7 +42,9 @@ def concat(*xs, axis):
 
 @op(promote=promote.comparison)
 def stack(*xs, axis):
-    return jnp.stack(xs, axis)
+    joined = jnp.stack(xs, axis)
+    # Scalars count as vectors of one element, as in the reference.
+    return joined if xs[0].ndim else joined[:, None]
 
 
 @op()
@@ -66,8 +68,13 @@ def roll(x, *, shift, axes):
 
 
 @op()
+def constant(*, value, shape, dtype):
+    return jnp.full(shape, value, dtype)
+
+
+@op()
 def full(value, *, shape, dtype):
-    return jnp.full(shape, value.astype(dtype))
+    return jnp.broadcast_to(value if dtype is None else value.astype(dtype), shape)
 
 
 @op()
@@ -100,3 +107,14 @@ def diag(x, *, k):
 @op()
 def one_hot(index, *, classes):
     return (index[..., None] == jnp.arange(classes)).astype(index.dtype)
+
+
+def _check_vectors(*xs, indexing):
+    for x in xs:
+        if x.ndim != 1:
+            raise RuntimeError(f"meshgrid takes vectors, not shape {x.shape}")
+
+
+@op(check=_check_vectors)
+def meshgrid(*xs, indexing):
+    return tuple(jnp.meshgrid(*xs, indexing=indexing))

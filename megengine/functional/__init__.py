@@ -1,0 +1,8 @@
+"""Functions of tensors."""
+
+from . import activation, elemwise, loss, math, metric, nn, tensor, utils
+from .elemwise import *
+from .math import *
+from .nn import *
+from .tensor import *
+from .utils import *

@@ -1,0 +1,192 @@
+"""Comparisons, logic and shifts; none of them has a gradient."""
+
+from __future__ import annotations
+
+from ..graph.record import apply
+from ..ops import elemwise as ops
+from ..tensor import Tensor
+
+
+def equal(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """Whether ``x == y``, a bool tensor.
+
+    Args:
+        x: first operand.
+        y: second operand.
+
+    Example:
+        >>> F.equal(Tensor([1, 2, 3]), 2)
+        Tensor([False  True False], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.equal, (), x, y)
+
+
+def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """Whether ``x != y``, a bool tensor.
+
+    Args:
+        x: first operand.
+        y: second operand.
+
+    Example:
+        >>> F.not_equal(Tensor([1, 2, 3]), 2)
+        Tensor([ True False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.not_equal, (), x, y)
+
+
+def less(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """Whether ``x < y``, a bool tensor.
+
+    Args:
+        x: first operand.
+        y: second operand.
+
+    Example:
+        >>> F.less(Tensor([1, 2, 3]), 2)
+        Tensor([ True False False], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.less, (), x, y)
+
+
+def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """Whether ``x <= y``, a bool tensor.
+
+    Args:
+        x: first operand.
+        y: second operand.
+
+    Example:
+        >>> F.less_equal(Tensor([1, 2, 3]), 2)
+        Tensor([ True  True False], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.less_equal, (), x, y)
+
+
+def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """Whether ``x > y``, a bool tensor.
+
+    Args:
+        x: first operand.
+        y: second operand.
+
+    Example:
+        >>> F.greater(Tensor([1, 2, 3]), 2)
+        Tensor([False False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.greater, (), x, y)
+
+
+def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
+    """Whether ``x >= y``, a bool tensor.
+
+    Args:
+        x: first operand.
+        y: second operand.
+
+    Example:
+        >>> F.greater_equal(Tensor([1, 2, 3]), 2)
+        Tensor([False  True  True], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.greater_equal, (), x, y)
+
+
+def logical_and(x: Tensor | bool, y: Tensor | bool) -> Tensor:
+    """Whether both ``x`` and ``y``.
+
+    Args:
+        x: bools.
+        y: bools.
+
+    Raises:
+        RuntimeError: an operand is not bool.
+
+    Example:
+        >>> F.logical_and(Tensor([True, True, False, False]), Tensor([True, False, True, False]))
+        Tensor([ True False False False], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.logical_and, (), x, y)
+
+
+def logical_or(x: Tensor | bool, y: Tensor | bool) -> Tensor:
+    """Whether ``x`` or ``y`` or both.
+
+    Args:
+        x: bools.
+        y: bools.
+
+    Raises:
+        RuntimeError: an operand is not bool.
+
+    Example:
+        >>> F.logical_or(Tensor([True, True, False, False]), Tensor([True, False, True, False]))
+        Tensor([ True  True  True False], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.logical_or, (), x, y)
+
+
+def logical_xor(x: Tensor | bool, y: Tensor | bool) -> Tensor:
+    """Whether just one of ``x`` and ``y``.
+
+    Args:
+        x: bools.
+        y: bools.
+
+    Raises:
+        RuntimeError: an operand is not bool.
+
+    Example:
+        >>> F.logical_xor(Tensor([True, True, False, False]), Tensor([True, False, True, False]))
+        Tensor([False  True  True False], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.logical_xor, (), x, y)
+
+
+def logical_not(x: Tensor | bool) -> Tensor:
+    """Whether not ``x``.
+
+    Args:
+        x: bools.
+
+    Raises:
+        RuntimeError: ``x`` is not bool.
+
+    Example:
+        >>> F.logical_not(Tensor([True, False]))
+        Tensor([False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.logical_not, (), x)
+
+
+def left_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
+    """Bits moved up, ``x * 2**y``.
+
+    Args:
+        x: integers.
+        y: how many places.
+
+    Raises:
+        RuntimeError: an operand is not an integer.
+
+    Example:
+        >>> F.left_shift(Tensor([1, 2]), 3)
+        Tensor([ 8 16], dtype=int32, device=xpux:0)
+    """
+    return apply(ops.left_shift, (), x, y)
+
+
+def right_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
+    """Bits moved down, ``floor(x / 2**y)``.
+
+    Args:
+        x: integers.
+        y: how many places.
+
+    Raises:
+        RuntimeError: an operand is not an integer.
+
+    Example:
+        >>> F.right_shift(Tensor([8, 17]), 3)
+        Tensor([1 2], dtype=int32, device=xpux:0)
+    """
+    return apply(ops.right_shift, (), x, y)

@@ -1,0 +1,325 @@
+"""Tensors from shapes and numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._methods import axes as _axes
+from ..graph.dtypes import dtype_of
+from ..graph.host import as_constant, to_array
+from ..graph.record import apply, apply_on
+from ..ops import elemwise, shape as ops
+from ..tensor import Tensor
+from ._args import require_tensor
+
+Shape = int | Sequence[int] | Tensor
+
+
+def _shape(name: str, shape: Any) -> tuple[int, ...]:
+    sizes = _axes.as_shape(shape)
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(f"{name}: the sizes of a shape cannot be negative: {sizes}")
+    return sizes
+
+
+def zeros(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
+    """Zeros.
+
+    Args:
+        shape: sizes of the dimensions.
+        dtype: element type.
+        device: where; default the default device.
+
+    Raises:
+        RuntimeError: a negative size, or a dtype or device that does not exist.
+
+    Example:
+        >>> F.zeros((2, 3))
+        Tensor([[0. 0. 0.]
+         [0. 0. 0.]], device=xpux:0)
+    """
+    return apply_on(device, ops.constant, (0, _shape("zeros", shape), dtype_of(dtype)))
+
+
+def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
+    """Ones.
+
+    Args:
+        shape: sizes of the dimensions.
+        dtype: element type.
+        device: where; default the default device.
+
+    Raises:
+        RuntimeError: a negative size, or a dtype or device that does not exist.
+
+    Example:
+        >>> F.ones((2, 3), dtype="int32")
+        Tensor([[1 1 1]
+         [1 1 1]], dtype=int32, device=xpux:0)
+    """
+    return apply_on(device, ops.constant, (1, _shape("ones", shape), dtype_of(dtype)))
+
+
+def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """One value everywhere.
+
+    Args:
+        shape: sizes of the dimensions.
+        value: a number, or what broadcasts to the shape.
+        dtype: element type; default that of the value: float32 for floats, int32 for ints, bool for bools.
+        device: where; default the default device.
+
+    Raises:
+        RuntimeError: a negative size, or a dtype or device that does not exist.
+
+    Example:
+        >>> F.full((2, 2), 2.5)
+        Tensor([[2.5 2.5]
+         [2.5 2.5]], device=xpux:0)
+    """
+    wanted = None if dtype is None else dtype_of(dtype)
+    if not isinstance(value, (bool, int, float, Tensor)):
+        value = as_constant(to_array(value))
+    return apply_on(device, ops.full, (_shape("full", shape), wanted), value)
+
+
+def zeros_like(inp: Tensor) -> Tensor:
+    """Zeros of a tensor's shape, dtype and device.
+
+    Args:
+        inp: the tensor to copy the form of.
+
+    Raises:
+        TypeError: not a tensor.
+
+    Example:
+        >>> F.zeros_like(Tensor([1, 2]))
+        Tensor([0 0], dtype=int32, device=xpux:0)
+    """
+    return full_like(inp, 0)
+
+
+def ones_like(inp: Tensor) -> Tensor:
+    """Ones of a tensor's shape, dtype and device.
+
+    Args:
+        inp: the tensor to copy the form of.
+
+    Raises:
+        TypeError: not a tensor.
+
+    Example:
+        >>> F.ones_like(Tensor([1.5, 2.5]))
+        Tensor([1. 1.], device=xpux:0)
+    """
+    return full_like(inp, 1)
+
+
+def full_like(inp: Tensor, value: float) -> Tensor:
+    """One value in a tensor's shape, dtype and device.
+
+    Args:
+        inp: the tensor to copy the form of.
+        value: the number; it is converted to the tensor's dtype.
+
+    Raises:
+        TypeError: not a tensor.
+
+    Example:
+        >>> F.full_like(Tensor([1, 2]), 7)
+        Tensor([7 7], dtype=int32, device=xpux:0)
+    """
+    require_tensor(inp, "inp")
+    return apply(ops.full_like, (), inp, value)
+
+
+def arange(
+    start: Tensor | float = 0, stop: Tensor | float | None = None, step: Tensor | float = 1, *, dtype: Any = "float32", device: Any = None
+) -> Tensor:
+    """Evenly spaced numbers from ``start`` until before ``stop``.
+
+    Args:
+        start: first number; with one positional argument that is ``stop`` and ``start`` is 0.
+        stop: end, not included.
+        step: difference of neighbours, also negative.
+        dtype: element type; the numbers are computed in float32.
+        device: where; default the default device.
+
+    Raises:
+        TypeError: not numbers.
+        RuntimeError: ``step`` is 0.
+
+    Example:
+        >>> F.arange(0, 10, 3)
+        Tensor([0. 3. 6. 9.], device=xpux:0)
+    """
+    if stop is None:
+        start, stop = 0, start
+    first, end, by = (_number("arange", name, x) for name, x in (("start", start), ("stop", stop), ("step", step)))
+    if by == 0:
+        raise RuntimeError("arange: step cannot be 0")
+    # In float32, as the reference counts.
+    count = int(np.ceil((np.float32(end) - np.float32(first)) / np.float32(by)))
+    return apply_on(device, ops.arange, (max(count, 0), dtype_of(dtype)), first, by)
+
+
+def linspace(
+    start: Tensor | float, stop: Tensor | float, num: int, *, dtype: Any = "float32", device: Any = None
+) -> Tensor:
+    """``num`` evenly spaced numbers from ``start`` to ``stop``, both included.
+
+    Args:
+        start: first number.
+        stop: last number.
+        num: how many.
+        dtype: element type; the numbers are computed in float32.
+        device: where; default the default device.
+
+    Raises:
+        RuntimeError: ``num`` is negative or no integer.
+
+    Example:
+        >>> F.linspace(0, 1, 5)
+        Tensor([0.   0.25 0.5  0.75 1.  ], device=xpux:0)
+    """
+    count = _number("linspace", "num", num)
+    if count < 0 or count != int(count):
+        raise RuntimeError(f"linspace: num must be a whole number from 0 on, not {num}")
+    return apply_on(device, ops.linspace, (int(count), dtype_of(dtype)), start, stop)
+
+
+def _number(name: str, argument: str, value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.item()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise RuntimeError(f"{name}: {argument} must be a finite number, not {value!r}")
+    return value
+
+
+def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = None) -> Tensor:  # noqa: N803
+    """A matrix with ones on the diagonal and zeros elsewhere.
+
+    Args:
+        N: number of rows, or the shape as two numbers.
+        M: number of columns; default as many as rows.
+        dtype: element type.
+        device: where; default the default device.
+
+    Raises:
+        RuntimeError: a negative size, or a dtype or device that does not exist.
+
+    Example:
+        >>> F.eye(2, 3)
+        Tensor([[1. 0. 0.]
+         [0. 1. 0.]], device=xpux:0)
+    """
+    rows, *columns = _shape("eye", N if M is None else (N, M))
+    if len(columns) > 1:
+        raise RuntimeError(f"eye: a shape of two numbers is needed, not {N}")
+    return apply_on(device, ops.eye, (rows, columns[0] if columns else rows, dtype_of(dtype)))
+
+
+def diag(inp: Tensor, k: int = 0) -> Tensor:
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal.
+
+    Args:
+        inp: a matrix or a vector.
+        k: which diagonal: 0 the main one, positive above, negative below.
+
+    Raises:
+        RuntimeError: the input is neither a vector nor a matrix.
+
+    Example:
+        >>> F.diag(Tensor([[1.0, 2.0], [3.0, 4.0]]))
+        Tensor([1. 4.], device=xpux:0)
+    """
+    if inp.ndim not in (1, 2):
+        raise RuntimeError(f"diag takes a vector or a matrix, not shape {inp.shape}")
+    return apply(ops.diag, (_axes.as_int(k, "k"),), inp)
+
+
+def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
+    """Coordinates of the points of a grid, one tensor for each axis.
+
+    Args:
+        inputs: vectors of coordinates, one for each axis.
+        indexing: ``"ij"`` for axes in order, ``"xy"`` with the first two swapped.
+
+    Raises:
+        RuntimeError: an input is no vector.
+        ValueError: another ``indexing``.
+
+    Example:
+        >>> F.meshgrid(Tensor([1, 2]), Tensor([5, 6, 7]), indexing="ij")[0]
+        Tensor([[1 1 1]
+         [2 2 2]], dtype=int32, device=xpux:0)
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'meshgrid: indexing={indexing!r}: write "xy" or "ij"')
+    return apply(ops.meshgrid, (indexing,), *inputs)
+
+
+def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:  # noqa: A001
+    """Complex numbers from real and imaginary parts.
+
+    Args:
+        real: real parts.
+        imag: imaginary parts.
+
+    Returns:
+        complex64 tensor.
+
+    Example:
+        >>> F.complex(Tensor([1.0]), Tensor([2.0])).numpy()
+        array([1.+2.j], dtype=complex64)
+    """
+    return apply(elemwise.complex, (), real, imag)
+
+
+def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:  # noqa: A002
+    """Complex numbers from absolute values and angles.
+
+    Args:
+        abs: absolute values.
+        angle: angles in radians.
+
+    Returns:
+        complex64 tensor.
+
+    Example:
+        >>> F.polar(Tensor([2.0]), Tensor([0.0])).numpy()
+        array([2.+0.j], dtype=complex64)
+    """
+    return apply(elemwise.polar, (), abs, angle)
+
+
+def real(complex: Tensor) -> Tensor:  # noqa: A002
+    """Real parts.
+
+    Args:
+        complex: complex numbers.
+
+    Example:
+        >>> F.real(F.complex(Tensor([1.0]), Tensor([2.0])))
+        Tensor([1.], device=xpux:0)
+    """
+    return apply(elemwise.real, (), complex)
+
+
+def imag(complex: Tensor) -> Tensor:  # noqa: A002
+    """Imaginary parts.
+
+    Args:
+        complex: complex numbers.
+
+    Example:
+        >>> F.imag(F.complex(Tensor([1.0]), Tensor([2.0])))
+        Tensor([2.], device=xpux:0)
+    """
+    return apply(elemwise.imag, (), complex)

@@ -1,0 +1,188 @@
+"""Joining tensors, cutting them up, and repeating them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .._methods import axes as _axes
+from ..graph.record import apply
+from ..ops import elemwise, shape as ops
+from ..tensor import Tensor
+from ._args import require_tensor
+
+
+def _tensors(name: str, inps: Any) -> tuple[Tensor, ...]:
+    if not isinstance(inps, (list, tuple)) or not inps:
+        raise TypeError(f"{name} takes a list of one or more tensors, not {inps!r}")
+    for k, x in enumerate(inps):
+        require_tensor(x, f"{name}: element {k}")
+    return tuple(inps)
+
+
+def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
+    """Tensors joined along a dimension that they have; dtypes are promoted.
+
+    Args:
+        inps: tensors whose shapes differ at most along ``axis``.
+        axis: the dimension.
+        device: where the result is; default where the inputs are.
+
+    Raises:
+        TypeError: not tensors, or none.
+        RuntimeError: shapes do not fit, or no such dimension.
+
+    Example:
+        >>> F.concat([Tensor([1, 2]), Tensor([3])])
+        Tensor([1 2 3], dtype=int32, device=xpux:0)
+    """
+    xs = _tensors("concat", inps)
+    joined = apply(ops.concat, (_axes.one_axis(axis, xs[0].ndim, "concat"),), *xs)
+    return joined if device is None else copy(joined, device)
+
+
+def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
+    """Tensors of one shape joined along a new dimension; dtypes are promoted. Scalars give shape (n, 1), as in MegEngine.
+
+    Args:
+        inps: tensors of one shape.
+        axis: where the new dimension is.
+        device: where the result is; default where the inputs are.
+
+    Raises:
+        TypeError: not tensors, or none.
+        RuntimeError: different shapes, or out of range.
+
+    Example:
+        >>> F.stack([Tensor([1, 2]), Tensor([3, 4])])
+        Tensor([[1 2]
+         [3 4]], dtype=int32, device=xpux:0)
+    """
+    xs = _tensors("stack", inps)
+    joined = apply(ops.stack, (_axes.one_axis(axis, xs[0].ndim + 1, "stack"),), *xs)
+    return joined if device is None else copy(joined, device)
+
+
+def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
+    """A tensor cut into parts along a dimension.
+
+    Args:
+        inp: input.
+        nsplits_or_sections: number of parts, as equal as possible and the larger ones first; or where to cut.
+        axis: the dimension.
+
+    Raises:
+        ValueError: more parts than elements, or places to cut that do not increase.
+        IndexError: no such dimension.
+
+    Example:
+        >>> F.split(Tensor([1, 2, 3]), 2)
+        (Tensor([1 2], dtype=int32, device=xpux:0), Tensor([3], dtype=int32, device=xpux:0))
+    """
+    if not -inp.ndim <= axis < inp.ndim:
+        raise IndexError(f"split: axis {axis} is out of range for shape {inp.shape}")
+    axis %= inp.ndim
+    size = inp.shape[axis]
+    if isinstance(nsplits_or_sections, (list, tuple)):
+        points = tuple(_axes.as_int(p, "each place to cut") for p in nsplits_or_sections)
+        if any(a > b for a, b in zip(points, points[1:], strict=False)):
+            raise ValueError(f"split: the places to cut must not decrease: {points}")
+    else:
+        parts = _axes.as_int(nsplits_or_sections, "nsplits_or_sections")
+        if not 0 < parts <= size:
+            raise ValueError(f"split: {size} elements along axis {axis} cannot make {parts} parts")
+        points = _even(size, parts)
+    return apply(ops.split, (points, axis), inp)
+
+
+def _even(size: int, parts: int) -> tuple[int, ...]:
+    small, larger = divmod(size, parts)
+    return tuple(k * small + min(k, larger) for k in range(1, parts))
+
+
+def tile(inp: Tensor, reps: Iterable[int]) -> Tensor:
+    """Copies of the whole tensor side by side.
+
+    Args:
+        inp: input.
+        reps: how many copies along each dimension; may name leading dimensions that the input lacks.
+
+    Raises:
+        AssertionError: fewer numbers than dimensions.
+        RuntimeError: a negative number.
+
+    Example:
+        >>> F.tile(Tensor([1, 2]), (2, 2))
+        Tensor([[1 2 1 2]
+         [1 2 1 2]], dtype=int32, device=xpux:0)
+    """
+    counts = _axes.as_shape(reps, "reps")
+    if any(n < 0 for n in counts):
+        raise RuntimeError(f"tile: negative numbers of copies: {counts}")
+    return apply(ops.tile, (counts,), inp)
+
+
+def repeat(inp: Tensor, repeats: int, axis: int | None = None) -> Tensor:
+    """Each element several times in a row.
+
+    Args:
+        inp: input.
+        repeats: how many times.
+        axis: the dimension; None flattens first.
+
+    Raises:
+        AssertionError: no such dimension, or ``repeats`` below 1.
+
+    Example:
+        >>> F.repeat(Tensor([1, 2]), 2)
+        Tensor([1 1 2 2], dtype=int32, device=xpux:0)
+    """
+    count = _axes.as_int(repeats, "repeats")
+    if count < 1:
+        raise AssertionError(f"repeat: repeats must be at least 1, not {count}")
+    if axis is not None and not -inp.ndim <= axis < inp.ndim:
+        raise AssertionError(f"repeat: axis {axis} is out of range for shape {inp.shape}")
+    return apply(ops.repeat, (count, axis), inp)
+
+
+def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:
+    """Elements moved along a dimension, those that leave at the end entering at the start.
+
+    Args:
+        inp: input.
+        shift: how far; with several dimensions one number for each.
+        axis: the dimension or dimensions; None rolls through all elements in order.
+
+    Raises:
+        AssertionError: no such dimension, or not as many shifts as dimensions.
+
+    Example:
+        >>> F.roll(Tensor([1, 2, 3]), 1)
+        Tensor([3 1 2], dtype=int32, device=xpux:0)
+    """
+    if axis is None:
+        return apply(ops.roll, ((_axes.as_int(shift, "shift"),), None), inp)
+    if isinstance(shift, int) != isinstance(axis, int):
+        error = AssertionError if isinstance(shift, int) else TypeError
+        raise error(f"roll: shift {shift} and axis {axis} must both be numbers or both be sequences")
+    shifts, axes = ((shift,), (axis,)) if isinstance(axis, int) else (tuple(shift), tuple(axis))  # type: ignore[arg-type]
+    if len(shifts) != len(axes):
+        raise AssertionError(f"roll: {len(shifts)} shifts for {len(axes)} dimensions")
+    for a in axes:
+        if not -inp.ndim <= a < inp.ndim:
+            raise AssertionError(f"roll: axis {a} is out of range for shape {inp.shape}")
+    return apply(ops.roll, (tuple(_axes.as_int(s, "shift") for s in shifts), axes), inp)
+
+
+def copy(inp: Tensor, device: Any = None) -> Tensor:
+    """A copy, on another device if one is named; differentiable.
+
+    Args:
+        inp: input.
+        device: where; default where the input is.
+
+    Example:
+        >>> F.copy(Tensor([1, 2]), "cpu0").device
+        CompNode("cpu0" from "cpu0")
+    """
+    return apply(elemwise.copy, (), inp) if device is None else inp.to(device)

@@ -1,0 +1,184 @@
+"""Choosing elements by condition or by index, and sums along a dimension."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._methods import axes as _axes
+from ..graph.host import as_constant
+from ..graph.record import apply
+from ..ops import elemwise, index as ops, linalg, reduce
+from ..tensor import Tensor
+from ._args import require_tensor
+
+
+def _require_mask(mask: Tensor) -> None:
+    require_tensor(mask, "mask")
+    if mask.dtype != np.bool_:
+        raise ValueError(f"mask must be bool, not {np.dtype(mask.dtype).name}")
+
+
+def where(mask: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
+    """``x`` where the mask is true, ``y`` elsewhere.
+
+    Args:
+        mask: bools.
+        x: tensor or number, broadcasting with the mask.
+        y: tensor or number, broadcasting with the mask.
+
+    Raises:
+        TypeError: the mask is not a tensor.
+        ValueError: the mask is not bool.
+        RuntimeError: shapes do not broadcast.
+
+    Example:
+        >>> F.where(Tensor([True, False]), Tensor([1.0, 2.0]), 0.0)
+        Tensor([1. 0.], device=xpux:0)
+    """
+    _require_mask(mask)
+    return apply(elemwise.where, (), mask, x, y)
+
+
+def cond_take(mask: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The elements where the mask is true, in order. The mask is read, so what is pending runs first.
+
+    Args:
+        mask: bools of the shape of ``x``.
+        x: input.
+
+    Returns:
+        The elements as a vector, differentiable, and their int32 indices into the flattened input.
+
+    Raises:
+        TypeError: an argument is not a tensor.
+        ValueError: the mask is not bool.
+        RuntimeError: the shapes differ.
+
+    Example:
+        >>> F.cond_take(Tensor([True, False, True]), Tensor([1.0, 2.0, 3.0]))
+        (Tensor([1. 3.], device=xpux:0), Tensor([0 2], dtype=int32, device=xpux:0))
+    """
+    require_tensor(x, "x")
+    _require_mask(mask)
+    if mask.shape != x.shape:
+        raise RuntimeError(f"cond_take: the mask has shape {mask.shape}, x has {x.shape}")
+    index = as_constant(np.flatnonzero(mask.numpy()).astype(np.int32))
+    return apply(ops.take, (), x, index), index  # type: ignore[return-value]
+
+
+def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """Indices of the elements that are not zero. The elements are read, so what is pending runs first.
+
+    Args:
+        condition: input.
+        as_tuple: one vector of indices for each dimension instead of one matrix.
+
+    Returns:
+        int32 indices: ``(count, ndim)``, or a tuple of ``ndim`` vectors.
+
+    Example:
+        >>> F.non_zero(Tensor([[0, 1], [2, 0]]))
+        Tensor([[0 1]
+         [1 0]], dtype=int32, device=xpux:0)
+    """
+    require_tensor(condition, "condition")
+    found = np.nonzero(condition.numpy())
+    if as_tuple:
+        return tuple(Tensor(f.astype(np.int32)) for f in found)
+    return Tensor(np.stack(found, 1).astype(np.int32))
+
+
+def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
+    """Elements picked along a dimension: ``out[i][j] = inp[index[i][j]][j]`` for ``axis`` 0, and so on.
+
+    Args:
+        inp: input.
+        axis: the dimension.
+        index: int32 indices with as many dimensions as the input, and no larger in any other than ``axis``.
+
+    Returns:
+        A tensor of the index's shape.
+
+    Raises:
+        ValueError: different numbers of dimensions.
+        IndexError: the indices are not integers.
+        RuntimeError: no such dimension, or an index tensor that is too large.
+
+    Example:
+        >>> F.gather(Tensor([[1, 2], [3, 4]]), 1, Tensor([[1], [0]]))
+        Tensor([[2]
+         [3]], dtype=int32, device=xpux:0)
+    """
+    if inp.ndim != index.ndim:
+        raise ValueError(f"gather: the input has shape {inp.shape}, the index {index.shape}; both need as many dimensions")
+    return apply(ops.gather, (_axes.one_axis(axis, inp.ndim, "gather"),), inp, index)
+
+
+def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
+    """Elements put in place along a dimension: ``inp[index[i][j]][j] = source[i][j]`` for ``axis`` 0, and so on.
+
+    Args:
+        inp: the tensor that is changed.
+        axis: the dimension.
+        index: int32 indices of the shape of ``source``.
+        source: values with as many dimensions as ``inp``, and no larger.
+
+    Returns:
+        ``inp`` itself.
+
+    Raises:
+        ValueError: shapes do not fit.
+
+    Example:
+        >>> F.scatter(F.zeros((2, 2)), 1, Tensor([[1], [0]]), Tensor([[5.0], [6.0]]))
+        Tensor([[0. 5.]
+         [6. 0.]], device=xpux:0)
+    """
+    if not inp.ndim == index.ndim == source.ndim:
+        raise ValueError(f"scatter: shapes {inp.shape}, {index.shape} and {source.shape} need as many dimensions")
+    if any(s > n for s, n in zip(source.shape, inp.shape, strict=True)):
+        raise ValueError(f"scatter: source of shape {source.shape} is larger than the input of shape {inp.shape}")
+    if index.shape != source.shape:
+        raise ValueError(f"scatter: index has shape {index.shape}, source {source.shape}")
+    inp._reset(apply(ops.scatter, (_axes.one_axis(axis, inp.ndim, "scatter"),), inp, index, source))
+    return inp
+
+
+def cumsum(inp: Tensor, axis: int) -> Tensor:
+    """Sum of each element and all before it along a dimension.
+
+    Args:
+        inp: input.
+        axis: the dimension.
+
+    Raises:
+        RuntimeError: no such dimension.
+
+    Example:
+        >>> F.cumsum(Tensor([1, 2, 3]), 0)
+        Tensor([1 3 6], dtype=int32, device=xpux:0)
+    """
+    return apply(reduce.cumsum, (_axes.one_axis(axis, inp.ndim, "cumsum"),), inp)
+
+
+def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
+    """Cross product of vectors of three elements.
+
+    Args:
+        a: first vectors.
+        b: second vectors, broadcasting with the first.
+        axisa: dimension of ``a`` along which the vectors lie.
+        axisb: that of ``b``.
+        axisc: that of the result.
+        axis: one number for all three.
+
+    Raises:
+        RuntimeError: vectors of other lengths, or no such dimension.
+
+    Example:
+        >>> F.cross(Tensor([1.0, 0.0, 0.0]), Tensor([0.0, 1.0, 0.0]))
+        Tensor([0. 0. 1.], device=xpux:0)
+    """
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    return apply(linalg.cross, ((axisa, axisb, axisc),), a, b)

@@ -1,0 +1,151 @@
+"""The same elements in another shape or order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .._methods import axes as _axes
+from ..graph.record import apply
+from ..ops import shape as ops
+from ..tensor import Tensor
+from ._args import require_tensor
+
+
+def reshape(inp: Tensor, target_shape: Any) -> Tensor:
+    """The same elements in another shape.
+
+    Args:
+        inp: input.
+        target_shape: sizes; one may be -1 and is then computed.
+
+    Raises:
+        RuntimeError: the number of elements differs.
+
+    Example:
+        >>> F.reshape(Tensor([[1, 2], [3, 4]]), (4,))
+        Tensor([1 2 3 4], dtype=int32, device=xpux:0)
+    """
+    return inp.reshape(target_shape)
+
+
+def flatten(inp: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+    """Dimensions ``start_axis`` to ``end_axis`` made one.
+
+    Args:
+        inp: input.
+        start_axis: first dimension to join.
+        end_axis: last dimension to join.
+
+    Raises:
+        RuntimeError: no such dimension.
+
+    Example:
+        >>> F.flatten(F.zeros((2, 3, 4)), 1).shape
+        (2, 12)
+    """
+    return inp.flatten(start_axis, end_axis)
+
+
+def transpose(inp: Tensor, pattern: Iterable[int | str]) -> Tensor:
+    """Dimensions permuted.
+
+    Args:
+        inp: input.
+        pattern: for each dimension of the result, which one of the input it is, or ``"x"`` for a new one of size 1.
+
+    Raises:
+        RuntimeError: the pattern is not a permutation.
+
+    Example:
+        >>> F.transpose(F.zeros((2, 3)), (1, "x", 0)).shape
+        (3, 1, 2)
+    """
+    return inp.transpose(pattern)
+
+
+def swapaxes(inp: Tensor, axis1: int, axis2: int) -> Tensor:
+    """Two dimensions exchanged.
+
+    Args:
+        inp: input.
+        axis1: one dimension.
+        axis2: the other.
+
+    Raises:
+        IndexError: no such dimension.
+
+    Example:
+        >>> F.swapaxes(F.zeros((2, 3, 4)), 0, 2).shape
+        (4, 3, 2)
+    """
+    pattern = list(range(inp.ndim))
+    for axis in (axis1, axis2):
+        if not -inp.ndim <= axis < inp.ndim:
+            raise IndexError(f"swapaxes: axis {axis} is out of range for shape {inp.shape}")
+    pattern[axis1], pattern[axis2] = pattern[axis2], pattern[axis1]
+    return inp.transpose(pattern)
+
+
+def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
+    """The tensor repeated along dimensions of size 1 and along new leading ones.
+
+    Args:
+        inp: input.
+        shape: the shape wanted.
+
+    Raises:
+        TypeError: ``inp`` is not a tensor.
+        RuntimeError: the shape does not fit.
+
+    Example:
+        >>> F.broadcast_to(Tensor([1, 2]), (2, 2))
+        Tensor([[1 2]
+         [1 2]], dtype=int32, device=xpux:0)
+    """
+    require_tensor(inp, "inp")
+    return apply(ops.broadcast_to, (_axes.as_shape(shape),), inp)
+
+
+def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
+    """New dimensions of size 1.
+
+    Args:
+        inp: input.
+        axis: where they are in the result.
+
+    Raises:
+        RuntimeError: out of range.
+
+    Example:
+        >>> F.expand_dims(F.zeros((2, 3)), (0, -1)).shape
+        (1, 2, 3, 1)
+    """
+    axes = (axis,) if not isinstance(axis, (list, tuple)) else tuple(axis)
+    total = inp.ndim + len(axes)
+    return apply(ops.expand_dims, (tuple(sorted(_axes.one_axis(a, total, "expand_dims") for a in axes)),), inp)
+
+
+def squeeze(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
+    """Dimensions of size 1 taken away.
+
+    Args:
+        inp: input.
+        axis: which ones; None for all.
+
+    Raises:
+        RuntimeError: a dimension of another size, or out of range.
+
+    Example:
+        >>> F.squeeze(F.zeros((1, 3, 1)), 0).shape
+        (3, 1)
+    """
+    if axis is None:
+        axes = tuple(k for k, n in enumerate(inp.shape) if n == 1)
+    else:
+        given = (axis,) if not isinstance(axis, (list, tuple)) else axis
+        axes = tuple(_axes.one_axis(a, inp.ndim, "squeeze") for a in given)
+        for a in axes:
+            if inp.shape[a] != 1:
+                raise RuntimeError(f"squeeze: dimension {a} of shape {inp.shape} has size {inp.shape[a]}, not 1")
+    return apply(ops.squeeze, (axes,), inp)

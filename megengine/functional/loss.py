@@ -1,0 +1,176 @@
+"""Loss functions. Each takes ``reduction="mean"`` (default, over all losses), ``"sum"`` or ``"none"``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._methods import axes as _axes
+from ..graph.host import as_constant, to_array
+from ..graph.record import apply
+from ..ops import loss as ops
+from ..tensor import Tensor
+
+__all__ = ["l1_loss", "square_loss", "cross_entropy", "binary_cross_entropy", "hinge_loss"]
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction={reduction!r}: write mean, sum or none")
+
+
+def l1_loss(pred: Tensor, label: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Absolute differences ``abs(pred - label)``.
+
+    Args:
+        pred: predictions.
+        label: targets, broadcasting with the predictions.
+        reduction: mean, sum or none.
+
+    Raises:
+        RuntimeError: shapes do not broadcast.
+        ValueError: another reduction.
+
+    Example:
+        >>> F.nn.l1_loss(Tensor([1.0, 5.0]), Tensor([2.0, 2.0]))
+        Tensor(2.0, device=xpux:0)
+    """
+    _check_reduction(reduction)
+    return apply(ops.l1_loss, (reduction,), pred, label)
+
+
+def square_loss(pred: Tensor, label: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Squared differences ``(pred - label) ** 2``.
+
+    Args:
+        pred: predictions.
+        label: targets, broadcasting with the predictions.
+        reduction: mean, sum or none.
+
+    Raises:
+        RuntimeError: shapes do not broadcast.
+        ValueError: another reduction.
+
+    Example:
+        >>> F.nn.square_loss(Tensor([1.0, 5.0]), Tensor([2.0, 2.0]))
+        Tensor(5.0, device=xpux:0)
+    """
+    _check_reduction(reduction)
+    return apply(ops.square_loss, (reduction,), pred, label)
+
+
+def cross_entropy(
+    pred: Tensor,
+    label: Tensor,
+    axis: int = 1,
+    with_logits: bool = True,
+    label_smooth: float | None = 0,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """``-log p[label]`` for class probabilities ``p``, by default the softmax of the predictions.
+
+    With ``label_smooth`` = s the loss is ``-(1 - s) log p[label] - s mean(log p)`` (Szegedy et al., Rethinking the Inception
+    Architecture, 2016).
+
+    Args:
+        pred: scores ``(N, C, ...)``, classes along ``axis``.
+        label: class numbers from 0 to C - 1 of the predictions' shape without ``axis``: integers, or whole floats.
+        axis: the classes' dimension.
+        with_logits: whether ``pred`` are scores (logits) or already probabilities.
+        label_smooth: how much of the target is spread over all classes, 0 to 1.
+        reduction: mean, sum or none.
+
+    Returns:
+        The loss, float32 (that of ``pred`` for sum and none of float16).
+
+    Raises:
+        AssertionError: the label does not have one dimension less than the predictions.
+        RuntimeError: shapes do not fit, or no such dimension.
+        ValueError: another reduction, a label that is no whole number, or one out of range. Only labels that are on the host can
+            be looked at; a label out of range that is still to be computed makes its loss NaN.
+
+    Example:
+        >>> scores = Tensor([[2.0, 0.0], [0.0, 2.0]])
+        >>> F.nn.cross_entropy(scores, Tensor([0, 1]))
+        Tensor(0.1269, device=xpux:0)
+    """
+    _check_reduction(reduction)
+    label = _class_numbers(label)
+    if pred.ndim != label.ndim + 1:
+        raise AssertionError(
+            f"cross_entropy: label needs one dimension less than pred; pred has shape {pred.shape}, label {label.shape}"
+        )
+    axis = _axes.one_axis(axis, pred.ndim, "cross_entropy")
+    _check_range(label, pred.shape[axis])
+    attrs = (axis, bool(with_logits), reduction)
+    if label_smooth is None or (type(label_smooth) in (int, float) and label_smooth == 0):
+        return apply(ops.cross_entropy, attrs, pred, label)
+    return apply(ops.cross_entropy, attrs, pred, label, label_smooth)
+
+
+def _class_numbers(label: Any) -> Tensor:
+    """Labels as a tensor whose values are whole."""
+    if not isinstance(label, Tensor):
+        label = as_constant(to_array(label))
+    if np.dtype(label.dtype).kind not in "iub":
+        values = label.numpy()
+        broken = values[values != np.trunc(values)]
+        if broken.size:
+            raise ValueError(f"cross_entropy: label must hold class numbers, it holds {broken.flat[0]}")
+    return label
+
+
+def _check_range(label: Tensor, classes: int) -> None:
+    """Look at labels that are still on the host; others are not waited for."""
+    values = label._value.array
+    if type(values) is np.ndarray and values.size:
+        low, high = values.min(), values.max()
+        if low < 0 or high >= classes:
+            raise ValueError(f"cross_entropy: label {low if low < 0 else high} is out of range for {classes} classes")
+
+
+def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, *, reduction: str = "mean") -> Tensor:
+    """``-(y log p + (1 - y) log(1 - p))``, by default with ``p = sigmoid(pred)``.
+
+    Args:
+        pred: scores, or probabilities without ``with_logits``.
+        label: targets in [0, 1], broadcasting with the predictions.
+        with_logits: whether ``pred`` are scores (logits).
+        reduction: mean, sum or none.
+
+    Raises:
+        RuntimeError: shapes do not broadcast.
+        ValueError: another reduction.
+
+    Example:
+        >>> F.nn.binary_cross_entropy(Tensor([0.0, 2.0]), Tensor([1.0, 1.0]))
+        Tensor(0.41, device=xpux:0)
+    """
+    _check_reduction(reduction)
+    return apply(ops.binary_cross_entropy, (bool(with_logits), reduction), pred, label)
+
+
+def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", *, reduction: str = "mean") -> Tensor:
+    """``max(0, 1 - pred * label)`` summed over dimension 1 (squared first with ``norm="L2"``), as in support vector machines.
+
+    Args:
+        pred: scores ``(N, C)``.
+        label: -1 or 1 for each score.
+        norm: ``"L1"`` or ``"L2"``.
+        reduction: mean, sum or none.
+
+    Raises:
+        AssertionError: another norm.
+        RuntimeError: shapes do not fit.
+        ValueError: another reduction.
+
+    Example:
+        >>> F.nn.hinge_loss(Tensor([[0.5, -2.0]]), Tensor([[1.0, 1.0]]))
+        Tensor(3.5, device=xpux:0)
+    """
+    _check_reduction(reduction)
+    if norm.upper() not in ("L1", "L2"):
+        raise AssertionError(f"hinge_loss: norm={norm!r}: write L1 or L2")
+    return apply(ops.hinge_loss, (norm.upper() == "L2", reduction), pred, label)

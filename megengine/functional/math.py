@@ -1,0 +1,270 @@
+"""Reductions, sorting, linear algebra and norms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._methods import axes as _axes
+from ..graph.record import apply
+from ..graph.value import Handle
+from ..ops import elemwise, linalg, reduce
+from ..tensor import Tensor
+from ._args import plural, require_tensor
+from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var  # noqa: A004
+
+__all__ = [
+    "sum", "prod", "mean", "var", "std", "min", "max", "argmin", "argmax",
+    "sort", "argsort", "topk", "sign", "isnan", "isinf",
+    "matmul", "dot", "matinv", "svd", "norm", "normalize",
+]  # fmt: skip
+
+
+def sign(x: Tensor | float) -> Tensor:
+    """Sign of each element: -1, 0 or 1, and 0 of NaN. It has no gradient.
+
+    Args:
+        x: numbers, not bools.
+
+    Example:
+        >>> F.sign(Tensor([-2.0, 0.0, 3.0]))
+        Tensor([-1.  0.  1.], device=xpux:0)
+    """
+    return apply(elemwise.sign, (), x)
+
+
+def isnan(inp: Tensor) -> Tensor:
+    """Whether each element is NaN; integers and bools never are.
+
+    Args:
+        inp: input.
+
+    Example:
+        >>> F.isnan(Tensor([1.0, float("nan")]))
+        Tensor([False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(elemwise.isnan, (), inp)
+
+
+def isinf(inp: Tensor) -> Tensor:
+    """Whether each element is infinite; integers and bools never are.
+
+    Args:
+        inp: input.
+
+    Example:
+        >>> F.isinf(Tensor([1.0, float("-inf")]))
+        Tensor([False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(elemwise.isinf, (), inp)
+
+
+def sort(inp: Tensor, descending: bool = False) -> tuple[Tensor, Tensor]:
+    """The elements sorted along the last dimension, and where each was.
+
+    Equal elements keep their order; NaN comes last.
+
+    Args:
+        inp: input of at least one dimension.
+        descending: largest first.
+
+    Returns:
+        The sorted tensor and its int32 indices.
+
+    Raises:
+        RuntimeError: a scalar or bools.
+
+    Example:
+        >>> F.sort(Tensor([3.0, 1.0, 2.0]))
+        (Tensor([1. 2. 3.], device=xpux:0), Tensor([1 2 0], dtype=int32, device=xpux:0))
+    """
+    return apply(reduce.sort, (bool(descending),), inp)
+
+
+def argsort(inp: Tensor, descending: bool = False) -> Tensor:
+    """Indices that sort the last dimension.
+
+    Args:
+        inp: input of at least one dimension.
+        descending: largest first.
+
+    Returns:
+        int32 indices of the input's shape.
+
+    Raises:
+        RuntimeError: a scalar or bools.
+
+    Example:
+        >>> F.argsort(Tensor([3.0, 1.0, 2.0]))
+        Tensor([1 2 0], dtype=int32, device=xpux:0)
+    """
+    return apply(reduce.argsort, (bool(descending),), inp)
+
+
+def topk(
+    inp: Tensor, k: int, descending: bool = True, kth_only: bool = False, no_sort: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The ``k`` largest (or smallest) elements of the last dimension, and where they are.
+
+    Args:
+        inp: input of one or two dimensions.
+        k: how many; more than there are gives all.
+        descending: the largest, largest first; otherwise the smallest, smallest first.
+        kth_only: only the k-th element, that dimension gone.
+        no_sort: the order does not matter (it is sorted all the same).
+
+    Returns:
+        The elements and their int32 indices.
+
+    Raises:
+        RuntimeError: the input has no or more than two dimensions, or ``k`` is below 1.
+
+    Example:
+        >>> F.topk(Tensor([2.0, 4.0, 1.0, 3.0]), 2)
+        (Tensor([4. 3.], device=xpux:0), Tensor([1 3], dtype=int32, device=xpux:0))
+    """
+    if inp.ndim not in (1, 2):
+        raise RuntimeError(f"topk: the input needs 1 or 2 dimensions, it has shape {inp.shape}")
+    count = int(k)
+    if count < 1:
+        raise RuntimeError(f"topk: k must be at least 1, not {k}")
+    return apply(reduce.topk, (count, bool(descending), bool(kth_only)), inp)
+
+
+def matmul(
+    inp1: Tensor, inp2: Tensor, transpose_a: bool = False, transpose_b: bool = False, compute_mode: str = "default"
+) -> Tensor:
+    """Matrix product.
+
+    Two vectors give their dot product; a vector beside a matrix counts as a row on the left and as a column on the right;
+    leading dimensions are batches and broadcast.
+
+    Args:
+        inp1: ``(..., n, k)`` or ``(k,)``.
+        inp2: ``(..., k, m)`` or ``(k,)``.
+        transpose_a: swap the last two dimensions of ``inp1`` first.
+        transpose_b: swap the last two dimensions of ``inp2`` first.
+        compute_mode: accepted for compatibility; float16 products accumulate in float32 either way.
+
+    Returns:
+        ``(..., n, m)``, without ``n`` or ``m`` where a vector was.
+
+    Raises:
+        RuntimeError: shapes do not fit, or integers other than int8.
+
+    Example:
+        >>> F.matmul(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1.0, 1.0]))
+        Tensor([3. 7.], device=xpux:0)
+    """
+    return apply(linalg.matmul, (bool(transpose_a), bool(transpose_b)), inp1, inp2)
+
+
+def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
+    """Sum of the products of two vectors' elements.
+
+    Args:
+        inp1: a vector or a scalar.
+        inp2: a vector of the same length, or a scalar.
+
+    Raises:
+        AssertionError: an operand of two or more dimensions.
+        RuntimeError: different lengths or dtypes.
+
+    Example:
+        >>> F.dot(Tensor([1.0, 2.0, 3.0]), Tensor([4.0, 5.0, 6.0]))
+        Tensor(32.0, device=xpux:0)
+    """
+    if inp1.ndim > 1 or inp2.ndim > 1:
+        raise AssertionError(f"dot takes vectors or scalars, not shapes {inp1.shape} and {inp2.shape}; see matmul")
+    return apply(linalg.dot, (), inp1, inp2)
+
+
+def matinv(inp: Tensor) -> Tensor:
+    """Inverse of square matrices.
+
+    Args:
+        inp: ``(..., n, n)``.
+
+    Raises:
+        RuntimeError: the last two dimensions differ.
+
+    Example:
+        >>> F.matinv(Tensor([[2.0, 0.0], [0.0, 4.0]]))
+        Tensor([[0.5  0.  ]
+         [0.   0.25]], device=xpux:0)
+    """
+    return apply(linalg.matinv, (), inp)
+
+
+def svd(inp: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor] | Tensor:
+    """Singular value decomposition ``inp = U @ diag(S) @ Vh``.
+
+    Args:
+        inp: ``(..., m, n)``.
+        full_matrices: ``U`` of ``(..., m, m)`` and ``Vh`` of ``(..., n, n)`` instead of ``(..., m, k)`` and ``(..., k, n)``
+            with ``k = min(m, n)``.
+        compute_uv: whether to compute ``U`` and ``Vh``.
+
+    Returns:
+        ``U``, ``S`` (largest first) and ``Vh``, or ``S`` alone.
+
+    Raises:
+        RuntimeError: fewer than two dimensions.
+
+    Example:
+        >>> F.svd(Tensor([[3.0, 0.0], [0.0, 2.0]]))[1]
+        Tensor([3. 2.], device=xpux:0)
+    """
+    return apply(linalg.svd, (bool(full_matrices), bool(compute_uv)), inp)
+
+
+def norm(
+    inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False  # noqa: A002
+) -> Tensor:
+    """Norm of vectors, ``sum(abs(x) ** ord) ** (1 / ord)``.
+
+    Args:
+        inp: input.
+        ord: default 2; 0 counts what is not zero, ``inf`` and ``-inf`` give the largest and the smallest absolute value.
+        axis: dimension (or dimensions) along which the vectors lie; may be left out for a vector only.
+        keepdims: keep that dimension with size 1.
+
+    Raises:
+        TypeError: ``axis`` is left out for an input that is no vector.
+
+    Example:
+        >>> F.norm(Tensor([[3.0, 4.0], [6.0, 8.0]]), axis=1)
+        Tensor([ 5. 10.], device=xpux:0)
+    """
+    return apply(reduce.norm, _norm_attrs("norm", inp, ord, axis, keepdims), inp)
+
+
+def normalize(
+    inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, eps: float = 1e-12  # noqa: A002
+) -> Tensor:
+    """Vectors scaled to norm 1, ``x / max(norm(x), eps)``.
+
+    Args:
+        inp: input.
+        ord: which norm, see :func:`norm`.
+        axis: dimension along which the vectors lie; may be left out for a vector only.
+        eps: smallest divisor.
+
+    Raises:
+        TypeError: ``axis`` is left out for an input that is no vector.
+
+    Example:
+        >>> F.normalize(Tensor([3.0, 4.0]))
+        Tensor([0.6 0.8], device=xpux:0)
+    """
+    return apply(reduce.normalize, _norm_attrs("normalize", inp, ord, axis, axis is not None)[:2], inp, eps)
+
+
+def _norm_attrs(name: str, inp: Tensor, ord: float | None, axis: Any, keepdims: bool) -> tuple[Any, ...]:  # noqa: A002
+    require_tensor(inp, "inp")
+    if axis is None and inp.ndim != 1:
+        raise TypeError(f"{name}: axis is needed for an input of {plural(inp.ndim, 'dimension')}, shape {inp.shape}")
+    return (2 if ord is None else ord), _axes.reduction_axes(axis, inp.ndim, name), bool(keepdims)

@@ -1,0 +1,32 @@
+"""Measures of how good predictions are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..graph.record import apply
+from ..ops import reduce
+from ..tensor import Tensor
+
+__all__ = ["topk_accuracy"]
+
+
+def topk_accuracy(logits: Tensor, target: Tensor, topk: int | Iterable[int] = 1) -> Tensor | list[Tensor]:
+    """Share of the examples whose class is among the ``k`` with the highest scores.
+
+    Args:
+        logits: scores ``(N, C)``.
+        target: class numbers ``(N,)``.
+        topk: ``k``, or several.
+
+    Returns:
+        A scalar in [0, 1], or a list of scalars for several ``k``.
+
+    Example:
+        >>> scores = Tensor([[0.1, 0.9], [0.8, 0.2]])
+        >>> F.topk_accuracy(scores, Tensor([1, 1]))
+        Tensor(0.5, device=xpux:0)
+    """
+    counts = (topk,) if isinstance(topk, int) else tuple(topk)
+    shares = [apply(reduce.topk_accuracy, (k,), logits, target) for k in counts]
+    return shares[0] if len(shares) == 1 else shares

@@ -1,0 +1,218 @@
+"""Functions of neural networks: layers, activations, normalisations and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._methods import axes as _axes
+from ..graph.record import apply
+from ..ops import index as index_ops
+from ..ops import linalg
+from ..ops import nn as ops
+from ..ops import random as random_ops
+from ..ops import shape as shape_ops
+from ..random.rng import stream
+from ..tensor import Tensor
+from ._args import require_tensor
+from .activation import (
+    gelu,
+    hsigmoid,
+    hswish,
+    leaky_relu,
+    logsigmoid,
+    logsoftmax,
+    logsumexp,
+    prelu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+)
+from .loss import binary_cross_entropy, cross_entropy, hinge_loss, l1_loss, square_loss
+from .math import normalize
+from .metric import topk_accuracy
+
+# What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
+__all__ = [
+    "linear", "dropout", "embedding", "one_hot", "indexing_one_hot", "layer_norm", "normalize",
+    "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
+    "softmax", "logsoftmax", "logsigmoid", "logsumexp",
+]  # fmt: skip
+
+
+def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode: str = "default") -> Tensor:
+    """Affine map ``inp @ weight.T + bias``.
+
+    Args:
+        inp: ``(..., in_features)``.
+        weight: ``(out_features, in_features)``.
+        bias: ``(out_features,)``, or None.
+        compute_mode: accepted for compatibility; float16 products accumulate in float32 either way.
+
+    Returns:
+        ``(..., out_features)``.
+
+    Raises:
+        RuntimeError: shapes do not fit.
+
+    Example:
+        >>> F.linear(Tensor([[1.0, 2.0]]), Tensor([[1.0, 1.0], [0.0, 3.0]]), Tensor([0.5, 0.0]))
+        Tensor([[3.5 6. ]], device=xpux:0)
+    """
+    if bias is None:
+        return apply(linalg.linear, (), inp, weight)
+    return apply(linalg.linear, (), inp, weight, bias)
+
+
+def one_hot(inp: Tensor, num_classes: int) -> Tensor:
+    """Class numbers as vectors that are 1 at the class and 0 elsewhere.
+
+    Args:
+        inp: integer class numbers from 0 to ``num_classes - 1``, of any shape.
+        num_classes: length of the vectors.
+
+    Returns:
+        ``(*inp.shape, num_classes)`` of the input's dtype.
+
+    Raises:
+        RuntimeError: the class numbers are not integers.
+        ValueError: a class number out of range; only numbers that are on the host can be looked at, others give all zeros.
+
+    Example:
+        >>> F.one_hot(Tensor([0, 2]), 3)
+        Tensor([[1 0 0]
+         [0 0 1]], dtype=int32, device=xpux:0)
+    """
+    if np.dtype(inp.dtype).kind not in "iu":
+        raise RuntimeError(f"one_hot takes integers, not {np.dtype(inp.dtype).name}; convert with astype('int32')")
+    classes = _axes.as_int(num_classes, "num_classes")
+    _check_index("one_hot", inp, classes)
+    return apply(shape_ops.one_hot, (classes,), inp)
+
+
+def _check_index(name: str, index: Tensor, size: int) -> None:
+    """Look at indices that are still on the host; others are not waited for."""
+    values = index._value.array
+    if size and type(values) is np.ndarray and values.size:
+        low, high = values.min(), values.max()
+        if low < 0 or high >= size:
+            raise ValueError(f"{name}: {low if low < 0 else high} is out of range for {size} classes")
+
+
+def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool = False) -> Tensor:
+    """One element for each index along a dimension: ``src[n, index[n]]`` for a matrix.
+
+    Args:
+        src: input.
+        index: integers of the input's shape without ``axis``.
+        axis: the dimension.
+        keepdims: keep that dimension with size 1.
+
+    Raises:
+        AssertionError: ``src`` is not a tensor.
+        RuntimeError: shapes do not fit, or no such dimension.
+
+    Example:
+        >>> F.indexing_one_hot(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1, 0]))
+        Tensor([2. 3.], device=xpux:0)
+    """
+    if not isinstance(src, Tensor):
+        raise AssertionError(f"indexing_one_hot: src must be a Tensor, not {type(src).__name__}")
+    return apply(index_ops.take_along, (_axes.one_axis(axis, src.ndim, "indexing_one_hot"), bool(keepdims)), src, index)
+
+
+def embedding(
+    inp: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float | None = None
+) -> Tensor:
+    """Rows of a table, one for each index.
+
+    Args:
+        inp: integer indices of any shape.
+        weight: the table ``(num_embeddings, embedding_dim)``.
+        padding_idx: not supported by MegEngine either; leave None.
+        max_norm: not supported by MegEngine either; leave None.
+        norm_type: not supported by MegEngine either; leave None.
+
+    Returns:
+        ``(*inp.shape, embedding_dim)``.
+
+    Raises:
+        ValueError: one of the last three is given.
+
+    Example:
+        >>> F.embedding(Tensor([2, 0]), Tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
+        Tensor([[4. 5.]
+         [0. 1.]], device=xpux:0)
+    """
+    for name, value in (("padding_idx", padding_idx), ("max_norm", max_norm), ("norm_type", norm_type)):
+        if value is not None:
+            raise ValueError(f"embedding: {name}={value} is not supported")
+    return weight[inp]
+
+
+def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
+    """Elements set to zero at random, the others divided by ``1 - drop_prob`` (Srivastava et al., 2014).
+
+    Args:
+        inp: input.
+        drop_prob: probability of zero, in [0, 1).
+        training: without it, and for probability 0, the input itself is returned.
+
+    Raises:
+        AssertionError: a probability outside [0, 1).
+
+    Example:
+        >>> megengine.random.seed(0)
+        >>> dropped = F.nn.dropout(F.ones((1000,)), 0.5)
+        >>> np.unique(dropped.numpy())
+        array([0., 2.], dtype=float32)
+    """
+    if not 0 <= drop_prob < 1:
+        raise AssertionError(f"dropout: drop_prob must be in [0, 1), it is {drop_prob}")
+    if not training or drop_prob == 0:
+        return inp
+    require_tensor(inp, "inp")
+    return stream()._draw("dropout", random_ops.dropout, (), inp, drop_prob)
+
+
+def layer_norm(
+    inp: Tensor,
+    normalized_shape: int | Sequence[int],
+    affine: bool,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """The last dimensions shifted and scaled to mean 0 and variance 1 (Ba et al., Layer Normalization, 2016).
+
+    ``(x - mean(x)) / sqrt(var(x) + eps) * weight + bias``
+
+    Args:
+        inp: ``(..., *normalized_shape)``.
+        normalized_shape: sizes of the dimensions to normalise over.
+        affine: whether to apply ``weight`` and ``bias``.
+        weight: scales, of ``normalized_shape`` or flat.
+        bias: shifts, of ``normalized_shape`` or flat.
+        eps: added to the variance.
+
+    Raises:
+        AssertionError: affine without weight or bias, or an empty ``normalized_shape``.
+        RuntimeError: shapes do not fit.
+
+    Example:
+        >>> F.nn.layer_norm(Tensor([[1.0, 2.0, 3.0]]), 3, affine=False)
+        Tensor([[-1.2247  0.      1.2247]], device=xpux:0)
+    """
+    sizes = _axes.as_shape(normalized_shape, "normalized_shape")
+    if not sizes:
+        raise AssertionError("layer_norm: normalized_shape is empty")
+    if not affine:
+        return apply(ops.layer_norm, (sizes, eps), inp)
+    if weight is None or bias is None:
+        raise AssertionError("layer_norm: weight and bias are needed if affine is True")
+    return apply(ops.layer_norm, (sizes, eps), inp, weight, bias)
