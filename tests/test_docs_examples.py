@@ -44,19 +44,6 @@ def all_modules() -> list[ModuleType]:
     return sorted(found, key=lambda m: m.__name__)
 
 
-def examples() -> Iterator[doctest.DocTest]:
-    """The doctests of all modules, classes, functions and methods, each where it was defined."""
-    finder = doctest.DocTestFinder(exclude_empty=True)
-    for module in all_modules():
-        if ">>>" in (module.__doc__ or ""):
-            yield doctest.DocTestParser().get_doctest(module.__doc__ or "", {}, module.__name__, module.__file__, 0)
-        for name, value in sorted(vars(module).items()):
-            if getattr(value, "__module__", None) != module.__name__ or getattr(value, "__name__", None) != name:
-                continue
-            if inspect.isclass(value) or inspect.isroutine(value):
-                yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs={})
-
-
 def documented(here: bool = True) -> list[str]:
     """The documented names that the list says are here, or those that it says are not."""
     lines = [line for line in DOCUMENTED.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
@@ -75,6 +62,24 @@ def resolve(name: str) -> Any:
                 return MISSING
         value = getattr(value, part, MISSING)
     return value
+
+
+def examples() -> Iterator[doctest.DocTest]:
+    """The doctests of all modules, classes, functions and methods, each where it was defined.
+
+    Those of the documented API see NAMES only, as a reader does; internal ones also see the names of their module.
+    """
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    public = [resolve(name) for name in documented()]
+    for module in all_modules():
+        if ">>>" in (module.__doc__ or ""):
+            yield doctest.DocTestParser().get_doctest(module.__doc__ or "", NAMES, module.__name__, module.__file__, 0)
+        for name, value in sorted(vars(module).items()):
+            if getattr(value, "__module__", None) != module.__name__ or getattr(value, "__name__", None) != name:
+                continue
+            if inspect.isclass(value) or inspect.isroutine(value):
+                names = NAMES if any(value is p for p in public) else vars(module) | NAMES
+                yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs=names)
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/getting-started.md", "docs/how-it-works.md"])
@@ -97,7 +102,6 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("example", [pytest.param(e, id=e.name.removeprefix("megengine.")) for e in examples() if e.examples])
 def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    example.globs = dict(NAMES)
     report = io.StringIO()
     result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(example, out=report.write)
     assert result.failed == 0, report.getvalue()
