@@ -14,6 +14,7 @@ class UserError(Exception):
         exit_code: the exit status of the process that ends with this error.
 
     Example:
+        >>> from megengine.tools.errors import UserError
         >>> raise UserError("--lr 0 is not positive", "give --lr 0.01")
         Traceback (most recent call last):
         megengine.tools.errors.UserError: --lr 0 is not positive

@@ -20,6 +20,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
         OSError: if the folder cannot be written; the old file is then untouched.
 
     Example:
+        >>> from pathlib import Path
+        >>> from megengine.tools.files import write_atomically
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_atomically(Path(folder) / "a.txt", "new")

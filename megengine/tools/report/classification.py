@@ -13,6 +13,7 @@ def confusion_matrix(labels: np.ndarray, answers: np.ndarray, num_classes: int) 
     """Counts of (true class, answered class), shape (num_classes, num_classes).
 
     Example:
+        >>> from megengine.tools.report.classification import confusion_matrix
         >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
         array([[1, 1],
                [0, 1]])
@@ -40,6 +41,7 @@ def surest_mistakes(labels: np.ndarray, probabilities: np.ndarray, count: int) -
         count: how many at most.
 
     Example:
+        >>> from megengine.tools.report.classification import surest_mistakes
         >>> surest_mistakes(np.array([0, 1]), np.array([[0.1, 0.9], [0.2, 0.8]]), 5)
         [Mistake(index=0, label=0, answer=1, probability=0.9)]
     """

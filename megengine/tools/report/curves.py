@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -38,6 +38,7 @@ def smooth(values: np.ndarray, window: float) -> np.ndarray:
     .. math:: s_t = \sum_{i \le t} d^{t-i} v_i / \sum_{i \le t} d^{t-i}, \quad d = 1 - 1 / window
 
     Example:
+        >>> from megengine.tools.report.curves import smooth
         >>> smooth(np.array([1.0, 1.0, 1.0]), window=4)
         array([1., 1., 1.])
     """
@@ -53,6 +54,7 @@ def thin_out(count: int, most: int) -> np.ndarray:
     """At most ``most`` indices of ``range(count)``, evenly spread, the last one among them.
 
     Example:
+        >>> from megengine.tools.report.curves import thin_out
         >>> thin_out(10, 4)
         array([0, 3, 6, 9])
     """
@@ -63,6 +65,7 @@ def nice_ticks(low: float, high: float, most: int = 6) -> list[float]:
     """Round numbers that cover a range, at most ``most`` of them.
 
     Example:
+        >>> from megengine.tools.report.curves import nice_ticks
         >>> nice_ticks(0.31, 1.07)
         [0.2, 0.4, 0.6, 0.8, 1.0, 1.2]
     """
@@ -83,7 +86,7 @@ def chart(
     x_max: float,
     y_range: tuple[float, float],
     show: Callable[[float], str],
-    hover: dict[str, object],
+    hover: Mapping[str, object],
 ) -> str:
     """One chart as HTML.
 

@@ -22,6 +22,7 @@ def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
         The nodes, each with its ``path`` (names of the groups around it, outermost first) in place of its scope.
 
     Example:
+        >>> from megengine.tools.report.graph import arrange
         >>> nodes = [
         ...     {"id": 0, "op": "linear", "scope": ["NN", "fc"], "kind": "op", "inputs": []},
         ...     {"id": 1, "op": "linear.grad", "scope": ["NN", "fc"], "kind": "gradient", "inputs": [0]},

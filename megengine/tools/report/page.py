@@ -22,7 +22,7 @@ __all__ = ["render", "write_report"]
 
 MISTAKES = 24
 MOST_UNITS = 256
-UNITS_SHOWN = 64
+UNITS_SHOWN = 32
 CURVE_POINTS = 400
 WEIGHT_LEVELS = 63  # odd, so that zero has a level of its own
 SCRIPTS = ("page.js", "layout.js", "graph.js")
@@ -102,8 +102,8 @@ def curves(run: RunSummary) -> str:
         ("Accuracy", accuracy, [e.train_acc for e in run.epochs], [e.val_acc for e in run.epochs], _tick_percent),
     ):
         smoothed = smooth(raw, window)[keep]
-        # The first, wild steps may leave the picture; the smoothed line and the epochs may not.
-        shown = np.concatenate([smoothed[smoothed <= np.percentile(smoothed, 99.5)], train, val])
+        # The first, wild steps may leave the picture; the rest of the smoothed line and the epochs may not.
+        shown = np.concatenate([smoothed[len(smoothed) // 40 :], train, val])
         series = [
             Series("", "raw", x, raw[keep].tolist()),
             Series("training, smoothed", "smooth", x, smoothed.tolist()),
@@ -168,7 +168,7 @@ def mistakes(run: RunSummary) -> str:
         figures.append(
             f'<figure><img src="{data_uri(encode_png(pixels))}" width="{side}" height="{side}"'
             f' alt="test image {one.index}, {label}" title="test image {one.index}">'
-            f"<figcaption><b>{answer}</b> {_sure(one.probability)}<br>is {label}</figcaption></figure>"
+            f"<figcaption><b>{answer}</b> <span>{_sure(one.probability)}</span><br>is {label}</figcaption></figure>"
         )
     if not figures:
         return "<p>Every test image was recognised.</p>"
@@ -176,41 +176,45 @@ def mistakes(run: RunSummary) -> str:
 
 
 def weights(run: RunSummary) -> str:
-    """The weights of every unit of the first layer, drawn where they look at the image."""
-    units, features = run.first_layer.shape
-    side = math.isqrt(features)
-    strength = np.sqrt((run.first_layer.astype("float64") ** 2).sum(axis=1))
-    is_output = units == len(run.class_names) and len(run.layer_sizes) == 2
+    """The first layer's weights of every unit, and what training made of the initial ones, as images."""
+    units = len(run.first_layer)
+    is_output = len(run.layer_sizes) == 2
+    strength = np.square(run.first_layer, dtype="float64").sum(axis=1)
     order = np.arange(units) if is_output else np.argsort(-strength, kind="stable")[:MOST_UNITS]
-    shown = run.first_layer[order].astype("float64")
-    scale = np.percentile(np.abs(shown), 99.5, axis=1, keepdims=True)
-    half = WEIGHT_LEVELS // 2
-    levels = np.rint(np.clip(shown / np.where(scale == 0, 1, scale), -1, 1) * half) + half
-    sprite = encode_png(levels.astype(np.uint8).reshape(-1, side), _diverging_palette(WEIGHT_LEVELS))
-    last = max(len(order) - 1, 1)
-    tiles = []
-    for place, unit in enumerate(order):
-        name = escape(run.class_names[unit]) if is_output else f"unit {unit}"
-        caption = f"<figcaption>{name}</figcaption>" if is_output else ""
-        tiles.append(
-            f'<figure class="unit{" more" if place >= UNITS_SHOWN else ""}" title="{name}">'
-            f'<i style="background-position:0 {100 * place / last:.4f}%"></i>{caption}</figure>'
-        )
-    button = ""
-    if len(order) > UNITS_SHOWN:
-        button = f'<button type="button" data-more>Show all {len(order)}</button>'
+    names = [run.class_names[unit] if is_output else f"unit {unit}" for unit in order]
+    change = run.first_layer - run.first_layer_before
+    views = [_weight_images(values[order], names, is_output) for values in (run.first_layer, change)]
     if is_output:
         about = "One template a class"
     elif units > len(order):
         about = f"The {len(order)} strongest of {units} units, strongest first"
     else:
-        about = f"{units} units, strongest first"
-    style = f"--sprite:url({data_uri(sprite)});--count:{len(order)}"
+        about = f"All {units} units, strongest first"
+    more = f'<button type="button" data-more>Show all {len(order)}</button>' if len(order) > UNITS_SHOWN else ""
     return (
         f'<p>{about}: <span class="swatch plus">positive</span> and <span class="swatch minus">negative</span>'
-        " weights, each unit on its own scale.</p>"
-        f'<div class="weights{" named" if is_output else ""}" style="{style}">{"".join(tiles)}</div>{button}'
+        " weights, each unit on a scale of its own.</p>"
+        f"<div><h3>Weights after training</h3>{views[0]}<h3>What training changed</h3>{views[1]}{more}</div>"
     )
+
+
+def _weight_images(values: np.ndarray, names: list[str], captions: bool) -> str:
+    """One sprite with the images below one another, and a tile for each."""
+    side = math.isqrt(values.shape[1])
+    scale = np.percentile(np.abs(values), 99.5, axis=1, keepdims=True)
+    half = WEIGHT_LEVELS // 2
+    levels = np.rint(np.clip(values / np.where(scale == 0, 1, scale), -1, 1) * half) + half
+    sprite = encode_png(levels.astype(np.uint8).reshape(-1, side), _diverging_palette(WEIGHT_LEVELS))
+    last = max(len(names) - 1, 1)
+    tiles = []
+    for place, name in enumerate(names):
+        caption = f"<figcaption>{escape(name)}</figcaption>" if captions else ""
+        tiles.append(
+            f'<figure class="unit{" more" if place >= UNITS_SHOWN else ""}" title="{escape(name)}">'
+            f'<i style="background-position:0 {100 * place / last:.4f}%"></i>{caption}</figure>'
+        )
+    style = f"--sprite:url({data_uri(sprite)});--count:{len(names)}"
+    return f'<div class="weights{" named" if captions else ""}" style="{style}">{"".join(tiles)}</div>'
 
 
 def graph_summary(run: RunSummary) -> str:
@@ -223,12 +227,14 @@ def graph_summary(run: RunSummary) -> str:
 
 def throughput(run: RunSummary) -> str:
     """A row an epoch."""
-    head = "<tr><th>epoch</th><th>train loss</th><th>train acc</th><th>test loss</th><th>test acc</th><th>images/s</th><th>seconds</th></tr>"
-    rows = "".join(
-        f"<tr><td>{e.epoch}</td><td>{e.train_loss:.4f}</td><td>{_percent(e.train_acc)}</td><td>{e.val_loss:.4f}</td>"
-        f"<td>{_percent(e.val_acc)}</td><td>{e.images_per_second:,.0f}</td><td>{e.train_seconds:.2f}</td></tr>"
-        for e in run.epochs
-    )
+    columns = ("epoch", "train loss", "train acc", "test loss", "test acc", "images/s", "seconds")
+    head = "<tr>" + "".join(f"<th>{name}</th>" for name in columns) + "</tr>"
+    rows = ""
+    for e in run.epochs:
+        losses = f"{e.train_loss:.4f}", f"{e.val_loss:.4f}"
+        cells = (e.epoch, losses[0], _percent(e.train_acc), losses[1], _percent(e.val_acc))
+        speed = (f"{e.images_per_second:,.0f}", f"{e.train_seconds:.2f}")
+        rows += "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells + speed) + "</tr>"
     return f'<div class="scroll"><table class="epochs"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 

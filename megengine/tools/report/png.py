@@ -27,6 +27,7 @@ def encode_png(pixels: np.ndarray, palette: np.ndarray | None = None) -> bytes:
         ValueError: if a shape or dtype is another one.
 
     Example:
+        >>> from megengine.tools.report.png import encode_png
         >>> encode_png(np.zeros((2, 3), np.uint8))[:4]
         b'\\x89PNG'
     """

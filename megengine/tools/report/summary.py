@@ -31,6 +31,7 @@ class RunSummary:
         test_labels: shape (N,).
         probabilities: the model's answers, shape (N, classes).
         first_layer: weights of shape (units, features).
+        first_layer_before: the same before training.
         picture: the step's computing graph as ``megengine.graph`` gives it.
         environment: name to value.
     """
@@ -47,5 +48,6 @@ class RunSummary:
     test_labels: np.ndarray
     probabilities: np.ndarray
     first_layer: np.ndarray
+    first_layer_before: np.ndarray
     picture: dict[str, Any]
     environment: dict[str, str]

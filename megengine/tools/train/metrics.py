@@ -30,6 +30,7 @@ class Epoch:
         """The tutorial's line.
 
         Example:
+            >>> from megengine.tools.train.metrics import Epoch
             >>> Epoch(0, 0.6, 0.8, 0.5, 0.82, 0.01, 1.0, 0.1, 6e4).line()
             'Epoch = 0, train_loss = 0.600, train_acc = 0.800, val_acc = 0.820'
         """
@@ -43,6 +44,7 @@ class History:
     """The rows of a run so far.
 
     Example:
+        >>> from megengine.tools.train.metrics import History
         >>> history = History()
         >>> history.add_step(0, 2.3, 0.125)
         >>> history.steps

@@ -39,6 +39,7 @@ class TrainOptions:
         UserError: from ``check``, for a value out of range, naming it.
 
     Example:
+        >>> from megengine.tools.train.options import TrainOptions
         >>> TrainOptions(hidden=(300, 100)).check().hidden
         (300, 100)
         >>> TrainOptions(lr=-1.0).check()
@@ -110,6 +111,7 @@ class TrainOptions:
         """The exact ``mge train`` command of these options, defaults left out.
 
         Example:
+            >>> from megengine.tools.train.options import TrainOptions
             >>> TrainOptions(optimizer="momentum", epochs=10).command()
             'mge train --epochs 10 --optimizer momentum'
         """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 import megengine
 
 from ..errors import UserError
@@ -179,6 +180,7 @@ def _summary(
         test_labels=test.labels,
         probabilities=evaluation.probabilities,
         first_layer=first_layer(trainer.model).weight.numpy(),
+        first_layer_before=trainer.first_layer_before,
         picture=picture,
         environment=environment(trainer.options.device),
     )

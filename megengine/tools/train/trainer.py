@@ -18,7 +18,7 @@ from ..errors import UserError
 from .checkpoint import Checkpoint
 from .data import ImageData
 from .metrics import Epoch, History
-from .models import build_model, build_optimizer
+from .models import build_model, build_optimizer, first_layer
 from .options import TrainOptions
 
 __all__ = ["Evaluation", "Trainer"]
@@ -60,6 +60,7 @@ class Trainer:
         megengine.random.seed(options.seed)
         self.model = build_model(options, data.num_features, data.num_classes)
         self.optimizer = build_optimizer(options, self.model)
+        self.first_layer_before = first_layer(self.model).weight.numpy().copy()
         if checkpoint is not None:
             self._restore(checkpoint)
         self.grad_manager = GradManager().attach(self.model.parameters())

@@ -10,7 +10,7 @@
     return element;
   };
   const html = (text) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
-  const SHOWN_AT_FIRST = 26;
+  const READABLE = 0.72; // zoom at which the smallest text can still be read
 
   // The tree of groups, and for each node what surrounds it.
   const root = { id: "", name: "", children: [], open: true, size: 0 };
@@ -34,15 +34,6 @@
   }
   for (const node of nodes) for (const id of node.inputs) (byId.get(id).users ??= []).push(node.id);
   const folded = [...groups.values()].filter((g) => g !== root);
-
-  // Small groups are open from the start, as long as the picture stays small.
-  let budget = SHOWN_AT_FIRST - root.children.length;
-  for (const group of [...folded].sort((a, b) => a.children.length - b.children.length)) {
-    if (group.parent.open && budget >= group.children.length - 1 && group.name !== "backward") {
-      group.open = true;
-      budget -= group.children.length - 1;
-    }
-  }
 
   const SHORT = { float32: "f32", float16: "f16", bfloat16: "bf16", float64: "f64", int32: "i32", int64: "i64", uint8: "u8", int8: "i8", bool: "bool" };
   const shapeOf = (node) => `${node.shape.length ? node.shape.join("×") : "scalar"} ${SHORT[node.dtype] ?? node.dtype}`;
@@ -68,8 +59,7 @@
     return shown;
   };
 
-  function draw() {
-    [...byId.values(), ...groups.values()].forEach(measure);
+  function arrange() {
     const wires = [], seen = new Set();
     for (const node of nodes) {
       const to = shownFor(byId.get(node.id));
@@ -81,8 +71,21 @@
         }
       }
     }
-    const horizontal = stage.clientWidth > 1.15 * stage.clientHeight;
-    const box = Layout.layout(root, wires, horizontal);
+    return Layout.layout(root, wires, stage.clientWidth > 1.15 * stage.clientHeight);
+  }
+
+  // Groups are open from the start, outer ones first, as long as all can be read without moving about.
+  function openWhatFits() {
+    for (const group of [...folded].sort((a, b) => a.id.split("/").length - b.id.split("/").length || a.size - b.size)) {
+      if (!group.parent.open || group.children.length > 12) continue;
+      group.open = true;
+      const box = arrange();
+      if (scaleFor(box.width, box.height) < READABLE) group.open = false;
+    }
+  }
+
+  function draw() {
+    const box = arrange();
     const marker = make("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" }, make("path", { class: "arrow", d: "M0 .5L8 4L0 7.5z" }));
     layer = make("g", {});
     elements = new Map();
@@ -181,25 +184,23 @@
     svg.dataset.zoom = zoom.k.toFixed(4);
   }
 
+  const ROOM = 24, FOOT = 18; // around the graph, and below it for the key
+  const scaleFor = (width, height) => Math.min((stage.clientWidth - 2 * ROOM) / width, (stage.clientHeight - 2 * ROOM - FOOT) / height, 1.15);
+
   function fit() {
-    const [width, height] = layer.size, room = 24, foot = 18;
-    const k = Math.min((stage.clientWidth - 2 * room) / width, (stage.clientHeight - 2 * room - foot) / height, 1.15);
-    zoom = { k, x: (stage.clientWidth - k * width) / 2, y: (stage.clientHeight - foot - k * height) / 2 };
+    const [width, height] = layer.size, k = scaleFor(width, height);
+    zoom = { k, x: (stage.clientWidth - k * width) / 2, y: (stage.clientHeight - FOOT - k * height) / 2 };
     move();
   }
 
   // What cannot be read when it is all shown begins at its start instead.
   function frame() {
     fit();
-    const readable = 0.5;
-    if (zoom.k >= readable) return;
-    const [width, height] = layer.size;
-    zoom.k = readable;
-    zoom.x = Math.max(16, (stage.clientWidth - readable * width) / 2);
-    zoom.y = readable * height < stage.clientHeight ? (stage.clientHeight - readable * height) / 2 : 16;
-    if (readable * width > stage.clientWidth && stage.clientWidth <= 1.15 * stage.clientHeight) {
-      zoom.x = (stage.clientWidth - readable * width) / 2;
-    }
+    if (zoom.k >= READABLE) return;
+    const [width, height] = layer.size.map((size) => size * READABLE);
+    zoom.k = READABLE;
+    zoom.x = width > stage.clientWidth && stage.clientWidth > stage.clientHeight ? 16 : (stage.clientWidth - width) / 2;
+    zoom.y = height > stage.clientHeight ? 16 : (stage.clientHeight - height) / 2;
     move();
   }
 
@@ -410,6 +411,8 @@
     frame();
   }).observe(stage);
 
+  [...byId.values(), ...folded].forEach(measure);
+  openWhatFits();
   draw();
   frame();
 })();

@@ -24,7 +24,7 @@
 
   for (const button of document.querySelectorAll("[data-more]")) {
     button.addEventListener("click", () => {
-      button.previousElementSibling.classList.add("all");
+      for (const weights of button.parentElement.querySelectorAll(".weights")) weights.classList.add("all");
       button.remove();
     });
   }
