@@ -14,26 +14,15 @@ __all__ = ["VisionTransform"]
 
 
 def _apply_fields_whole(transform: VisionTransform, sample: Any) -> Any:
-    functions: list[Callable[[Any], Any] | None] = []
-    for kind in transform.order:
+    fields = list(sample) if isinstance(sample, tuple) else [sample]
+    for place, kind in zip(range(len(fields)), transform.order, strict=False):
         single = transform._get_apply(kind)
-        functions.append(None if single is None else batch_function(single))
-        if single is not None and functions[-1] is None:
-            return NotImplemented
-    output = _map_fields(functions, sample)
-    fields = output if isinstance(output, tuple) else (output,)
-    return NotImplemented if any(field is NotImplemented for field in fields) else output
-
-
-def _map_fields(functions: Sequence[Callable[[Any], Any] | None], sample: Any) -> Any:
-    """Applies the functions to the first fields of a sample; a sample of one field is given without its tuple."""
-    fields = sample if isinstance(sample, tuple) else (sample,)
-    known = min(len(fields), len(functions))
-    output = [
-        field if function is None else function(field) for field, function in zip(fields, functions, strict=False)
-    ]
-    output.extend(fields[known:])
-    return output[0] if len(output) == 1 else tuple(output)
+        if single is not None:
+            whole = batch_function(single)
+            fields[place] = NotImplemented if whole is None else whole(fields[place])
+            if fields[place] is NotImplemented:
+                return NotImplemented
+    return tuple(fields) if len(fields) != 1 else fields[0]
 
 
 class VisionTransform(Transform):
@@ -87,7 +76,12 @@ class VisionTransform(Transform):
     @vectorised(_apply_fields_whole)
     def apply(self, input: Any) -> Any:
         """Applies the transform to one sample: a tuple of fields, or a single field."""
-        return _map_fields([self._get_apply(kind) for kind in self.order], input)
+        fields = list(input) if isinstance(input, tuple) else [input]
+        for place, kind in zip(range(len(fields)), self.order, strict=False):
+            function = self._get_apply(kind)
+            if function is not None:
+                fields[place] = function(fields[place])
+        return tuple(fields) if len(fields) != 1 else fields[0]
 
     def _get_apply(self, key: str) -> Callable[[Any], Any] | None:
         return getattr(self, f"_apply_{key}", None)
