@@ -1,0 +1,37 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..functional import dropout
+from ..tensor import Tensor
+from .module import Module
+
+
+class Dropout(Module):
+    """Sets elements to zero with some probability, and divides the others by one minus it; in evaluation returns its input.
+
+    Args:
+        drop_prob: probability of zero, at least 0 and below 1. Default: 0
+
+    Example:
+        >>> drop = M.Dropout(0.5)
+        >>> sorted(set(drop(Tensor(np.ones(100, "float32"))).numpy().tolist()))
+        [0.0, 2.0]
+        >>> drop.eval()
+        >>> drop(Tensor([1.0, 2.0])).numpy()
+        array([1., 2.], dtype=float32)
+    """
+
+    def __init__(self, drop_prob: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.drop_prob = drop_prob
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.training:
+            return dropout(inputs, self.drop_prob, training=True)
+        return inputs
+
+    def _module_info_string(self) -> str:
+        return f"drop_prob={self.drop_prob}"

@@ -1,0 +1,64 @@
+"""Adagrad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..functional import sqrt
+from ..tensor import Parameter, Tensor
+from .optimizer import ParameterwiseOptimizer, put, require
+
+
+class Adagrad(ParameterwiseOptimizer):
+    """Adagrad: divides the gradient by the root of the sum of its squares so far.
+
+    With g the gradient plus ``weight_decay`` times the parameter: s = s + g^2; the parameter decreases by
+    lr / (1 + (t - 1) lr_decay) g / sqrt(s + eps) in step t. From Duchi et al., Adaptive subgradient methods for online learning
+    and stochastic optimization, 2011.
+
+    Args:
+        params: the parameters, or groups of them.
+        lr: learning rate. Default: 0.01
+        lr_decay: how fast the learning rate falls. Default: 0
+        eps: added under the root. Default: 1e-10
+        weight_decay: factor of the L2 penalty. Default: 0
+
+    Raises:
+        AssertionError: a number is negative (also a ValueError).
+
+    Example:
+        >>> param = megengine.Parameter([1.0])
+        >>> param.grad = Tensor([4.0])
+        >>> optimizer = megengine.optimizer.Adagrad([param], lr=0.5).step()
+        >>> param.numpy()
+        array([0.5], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any],
+        lr: float = 1e-2,
+        lr_decay: float = 0.0,
+        eps: float = 1e-10,
+        weight_decay: float = 0.0,
+    ) -> None:
+        require("learning rate", lr, 0)
+        require("learning rate decay", lr_decay, 0)
+        require("epsilon value", eps, 0)
+        require("weight_decay value", weight_decay, 0)
+        super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay})
+
+    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
+        self._add_state(param, "square_avg")
+        self._add_state(param, "step", initializer=0.0)
+
+    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
+        if group["weight_decay"] != 0.0:
+            grad = grad + param * group["weight_decay"]
+        step = state["step"] + 1.0
+        total = state["square_avg"] + grad * grad
+        put(state["step"], step)
+        put(state["square_avg"], total)
+        rate = group["lr"] / ((step - 1.0) * group["lr_decay"] + 1.0)
+        put(param, param - grad / sqrt(total + group["eps"]) * rate)

@@ -1,0 +1,79 @@
+"""Keeping gradients within bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from ..functional import abs as absolute
+from ..functional import clip, maximum, minimum, sqrt
+from ..tensor import Tensor
+
+__all__ = ["clip_grad_norm", "clip_grad_value"]
+
+
+def _with_grad(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [t for t in ([tensors] if isinstance(tensors, Tensor) else tensors) if t.grad is not None]
+
+
+def _norm(grads: list[Tensor], order: float) -> Tensor:
+    """The norm of all elements of several tensors together."""
+    if math.isinf(order):
+        extremes = [absolute(g).max() if order > 0 else absolute(g).min() for g in grads]
+        extreme = extremes[0]
+        for other in extremes[1:]:
+            extreme = maximum(extreme, other) if order > 0 else minimum(extreme, other)
+        return extreme
+    if order == 0:
+        return sum((g != 0).astype(g.dtype).sum() for g in grads)
+    powers = [g * g if order == 2 else absolute(g) ** float(order) for g in grads]
+    total = sum(p.sum() for p in powers)
+    return sqrt(total) if order == 2 else total ** (1.0 / order)
+
+
+def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: float | str = 2.0) -> Tensor:  # noqa: A002
+    """Scale gradients, in place, so that their norm, of all elements together, is at most ``max_norm``.
+
+    Args:
+        tensors: whose ``grad`` to scale; those without are skipped.
+        max_norm: the bound.
+        ord: p of the p-norm; ``inf`` or ``"inf"`` for the largest absolute value. Default: 2
+
+    Returns:
+        the norm before, a scalar tensor.
+
+    Example:
+        >>> param = megengine.Parameter([0.0, 0.0])
+        >>> param.grad = Tensor([3.0, 4.0])
+        >>> megengine.optimizer.clip_grad_norm([param], max_norm=1.0).item()
+        5.0
+        >>> np.round(param.grad.numpy(), 4).tolist() == np.float32([0.6, 0.8]).tolist()
+        True
+    """
+    tensors = _with_grad(tensors)
+    if not tensors:
+        return Tensor(0.0)
+    norm = _norm([t.grad for t in tensors], float(ord))
+    scale = minimum(max_norm / (norm + 1e-6), 1.0)
+    for t in tensors:
+        t.grad._reset(t.grad * scale)
+    return norm
+
+
+def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: float) -> None:
+    """Clip the elements of gradients, in place.
+
+    Args:
+        tensors: whose ``grad`` to clip; those without are skipped.
+        lower: smallest value allowed.
+        upper: largest value allowed.
+
+    Example:
+        >>> param = megengine.Parameter([0.0, 0.0])
+        >>> param.grad = Tensor([-3.0, 0.5])
+        >>> megengine.optimizer.clip_grad_value([param], lower=-1, upper=1)
+        >>> param.grad.numpy()
+        array([-1. ,  0.5], dtype=float32)
+    """
+    for t in _with_grad(tensors):
+        t.grad._reset(clip(t.grad, lower, upper))

@@ -1,0 +1,358 @@
+"""The base classes of optimizers: parameter groups, state, and the step."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .. import graph
+from ..functional import zeros_like
+from ..tensor import Parameter, Tensor
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required: Any = _Required()
+"""Default of an option that every parameter group has to give."""
+
+
+class HyperparameterError(ValueError, AssertionError):
+    """A hyperparameter is out of its range (MegEngine raises now the one, now the other of the two bases)."""
+
+
+def require(name: str, value: Any, least: float, most: float = math.inf, below: float = math.inf) -> None:
+    """Check that least <= value <= most and value < below.
+
+    Raises:
+        HyperparameterError: it is not so, or the value is not a number.
+        TypeError: the value cannot be compared.
+    """
+    if not (least <= value <= most and value < below):
+        raise HyperparameterError(f"Invalid {name}: {value}")
+
+
+def scalar(value: Any) -> Any:
+    """A hyperparameter as something to calculate with: NumPy's numbers become Python's, tensors stay."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value
+
+
+class Optimizer(metaclass=ABCMeta):
+    """Base class of optimizers. A subclass writes ``_create_state(group)`` and ``_updates(group)``.
+
+    Each group in ``param_groups`` is a dict with the list ``"params"`` and the options of these parameters, which may be changed
+    at any time. State lies in ``_state[param][name]``; ``_add_state`` makes it.
+
+    Args:
+        params: a Parameter, an iterable of them, a group (dict with ``"params"`` and options), or an iterable of groups.
+        defaults: options of groups that do not give their own.
+
+    Raises:
+        TypeError: something in ``params`` is not a Parameter.
+        ValueError: no parameters, or a required option is missing.
+        AssertionError: a parameter is in two groups.
+
+    Example:
+        >>> class SignDescent(megengine.optimizer.Optimizer):
+        ...     def __init__(self, params, lr):
+        ...         super().__init__(params, {"lr": lr})
+        ...     def _create_state(self, group):
+        ...         pass
+        ...     def _updates(self, group):
+        ...         for param in group["params"]:
+        ...             param -= group["lr"] * F.sign(param.grad)
+        >>> param = megengine.Parameter([1.0, 2.0])
+        >>> param.grad = Tensor([0.3, -0.3])
+        >>> optimizer = SignDescent([param], lr=0.5).step()
+        >>> param.numpy()
+        array([0.5, 2.5], dtype=float32)
+    """
+
+    def __init__(self, params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any], defaults: dict[str, Any]) -> None:
+        self._state: dict[Parameter, dict[str, Tensor]] = {}
+        self._defaults = defaults
+        self._ready = False
+        self.param_groups: list[dict[str, Any]] = []
+        for group in _as_groups(params):
+            self.add_param_group(group)
+        for group in self.param_groups:
+            self._create_state(group)
+        self._ready = True
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Optimize further parameters, for example of layers that were frozen so far.
+
+        Args:
+            param_group: dict with ``"params"``, a Parameter or an iterable of them, and options; options not given get their
+                defaults.
+
+        Raises:
+            AssertionError: not a dict, or a parameter is in another group already.
+            KeyError: no ``"params"``.
+            TypeError: one of them is not a Parameter.
+            ValueError: a required option is missing.
+
+        Example:
+            >>> optimizer = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=0.1)
+            >>> optimizer.add_param_group({"params": megengine.Parameter([2.0]), "lr": 0.01})
+            >>> [group["lr"] for group in optimizer.param_groups]
+            [0.1, 0.01]
+        """
+        if not isinstance(param_group, dict):
+            raise AssertionError(f"param group must be a dict, got {type(param_group)}")
+        if "params" not in param_group:
+            raise KeyError("params")
+        params = param_group["params"]
+        params = [params] if isinstance(params, Tensor) else list(params)
+        for param in params:
+            if not isinstance(param, Parameter):
+                raise TypeError(f"optimizer can only optimize Parameters, but one of the params is {type(param)}")
+        known = {id(param) for group in self.param_groups for param in group["params"]}
+        if not known.isdisjoint(map(id, params)):
+            raise AssertionError("some parameters appear in more than one parameter group")
+        for name, default in self._defaults.items():
+            if default is required and name not in param_group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            param_group.setdefault(name, default)
+        param_group["params"] = params
+        self.param_groups.append(param_group)
+        if self._ready:
+            self._create_state(param_group)
+
+    def _add_state(self, param: Parameter, state_name: str, initializer: Any = None) -> None:
+        """Give a parameter a state tensor.
+
+        Args:
+            param: the parameter.
+            state_name: name of the state.
+            initializer: its first value. Default: float32 zeros of the parameter's shape
+        """
+        states = self._state.setdefault(param, {})
+        if state_name in states:
+            raise AssertionError(f"parameter {param.name or tuple(param.shape)} has a state {state_name!r} already")
+        if initializer is None:
+            initializer = np.zeros(param.shape, np.float32)
+        states[state_name] = Tensor(initializer, device=param.device)
+
+    @abstractmethod
+    def _create_state(self, param_group: dict[str, Any]) -> None:
+        """Make the first state of a group's parameters with ``_add_state``."""
+
+    @abstractmethod
+    def _updates(self, param_group: dict[str, Any]) -> None:
+        """Change a group's parameters and their state by the gradients ``param.grad``, of which some may be None."""
+
+    def step(self) -> Optimizer:
+        """Change all parameters that have a gradient, and run what is pending.
+
+        Returns:
+            this optimizer, so that one can write ``optimizer.step().clear_grad()``.
+
+        Example:
+            >>> param = megengine.Parameter([1.0])
+            >>> param.grad = Tensor([2.0])
+            >>> megengine.optimizer.SGD(param, lr=0.1).step().clear_grad()
+            >>> param.numpy()
+            array([0.8], dtype=float32)
+        """
+        _note_hyperparameters(self.param_groups)
+        for group in self.param_groups:
+            if isinstance(group["params"], set):
+                raise TypeError("the parameters of a group are a set, whose order differs from run to run: use a list")
+            self._updates(group)
+        graph.cut("step")
+        return self
+
+    def clear_grad(self) -> None:
+        """Set the gradients of all parameters to None."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.grad = None
+
+    def zero_grad(self) -> None:
+        """Set the gradients of all parameters to zero.
+
+        Deprecated in MegEngine since 1.0: use :meth:`clear_grad`.
+        """
+        warnings.warn("Optimizer.zero_grad is deprecated: use clear_grad", DeprecationWarning, stacklevel=2)
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param.grad is not None:
+                    param.grad._reset(zeros_like(param.grad))
+
+    def _get_params(self) -> list[Parameter]:
+        return [param for group in self.param_groups for param in group["params"]]
+
+    def _numbers(self) -> dict[Parameter, int]:
+        """The parameters' numbers in a state dict."""
+        numbers: dict[Parameter, int] = {}
+        for param in self._get_params():
+            numbers.setdefault(param, len(numbers))
+        return numbers
+
+    def state_dict(self, keep_var: bool = False) -> dict[str, Any]:
+        """The options of all groups, and the state of all parameters by number.
+
+        Args:
+            keep_var: give state as tensors. Default: False, copies as NumPy arrays
+
+        Example:
+            >>> optimizer = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=0.1, momentum=0.9)
+            >>> optimizer.state_dict()["param_groups"]
+            [{'lr': 0.1, 'momentum': 0.9, 'weight_decay': 0.0, 'params': [0]}]
+            >>> optimizer.state_dict()["state"]
+            {0: {'momentum_buffer': array([0.], dtype=float32)}}
+        """
+        numbers = self._numbers()
+        groups = []
+        for group in self.param_groups:
+            saved = {name: value for name, value in group.items() if name != "params"}
+            saved["params"] = [numbers[param] for param in group["params"]]
+            groups.append(saved)
+        state = {
+            numbers[param]: {name: value if keep_var else value.numpy() for name, value in states.items()}
+            for param, states in self._state.items()
+            if param in numbers
+        }
+        return {"param_groups": groups, "state": state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state_dict`. Nothing is changed if it does not fit.
+
+        Args:
+            state: what ``state_dict`` returned for an optimizer of the same kind on parameters of the same shapes.
+
+        Raises:
+            ValueError: groups, their sizes, options or state differ from those here.
+            KeyError: not an optimizer's state dict.
+
+        Example:
+            >>> old = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=0.1)
+            >>> new = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=0.5)
+            >>> new.load_state_dict(old.state_dict())
+            >>> new.param_groups[0]["lr"]
+            0.1
+        """
+        saved_groups = state["param_groups"]
+        _check_groups(self.param_groups, saved_groups)
+        new_state = self._converted_state(state["state"], saved_groups)
+        for group, saved in zip(self.param_groups, saved_groups, strict=True):
+            group.update((name, value) for name, value in saved.items() if name != "params")
+        self._state = new_state
+
+    def _converted_state(
+        self, saved_state: dict[int, dict[str, Any]], saved_groups: list[dict[str, Any]]
+    ) -> dict[Parameter, dict[str, Tensor]]:
+        """Saved state as tensors, checked against the parameters and what state they have now."""
+        owners: dict[int, Parameter] = {}
+        for group, saved in zip(self.param_groups, saved_groups, strict=True):
+            for param, number in zip(group["params"], saved["params"], strict=True):
+                if owners.setdefault(number, param) is not param:
+                    raise ValueError(f"loaded state dict: parameter {number} is in two places")
+        unknown = sorted(saved_state.keys() - owners.keys())
+        if unknown:
+            raise ValueError(f"loaded state dict has state for parameters {unknown} that no group lists")
+        for group in saved_groups:
+            lacking = [number for number in group["params"] if number not in saved_state]
+            if lacking and len(lacking) < len(group["params"]):
+                raise ValueError(f"loaded state dict has no state for parameters {lacking} of a group that has some")
+        new_state: dict[Parameter, dict[str, Tensor]] = {}
+        for number, states in saved_state.items():
+            param = owners[number]
+            new_state[param] = {
+                name: value.detach() if isinstance(value, Tensor) else Tensor(value, device=param.device)
+                for name, value in states.items()
+            }
+            for name, value in new_state[param].items():
+                here = self._state.get(param, {}).get(name)
+                if here is not None and here.shape != value.shape:
+                    raise ValueError(
+                        f"loaded state dict: {name} of parameter {number} has shape {tuple(value.shape)}, here {tuple(here.shape)}"
+                    )
+        return new_state
+
+    def backward(self, loss: Any) -> None:
+        """MegEngine's first interface, gone since 1.0.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("use autodiff.GradManager instead")
+
+    def bcast_param(self) -> None:
+        """MegEngine's first interface, gone since 1.0.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("use distributed.bcast_list_ instead")
+
+
+class ParameterwiseOptimizer(Optimizer):
+    """An optimizer that treats each parameter by itself; a subclass writes ``_init_state`` and ``_update``."""
+
+    def _create_state(self, param_group: dict[str, Any]) -> None:
+        for param in param_group["params"]:
+            self._init_state(param, param_group)
+
+    def _updates(self, param_group: dict[str, Any]) -> None:
+        options = {name: scalar(value) for name, value in param_group.items() if name != "params"}
+        for param in param_group["params"]:
+            if param.grad is not None:
+                self._update(param, param.grad, self._state.get(param, {}), options)
+
+    @abstractmethod
+    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
+        """Make the first state of one parameter."""
+
+    @abstractmethod
+    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
+        """Change one parameter and its state."""
+
+
+def put(target: Tensor, value: Tensor) -> None:
+    """Make a tensor hold a new value in its own dtype: float32 state does not widen a float16 parameter."""
+    target._reset(value if value.dtype == target.dtype else value.astype(target.dtype))
+
+
+def _as_groups(params: Any) -> list[dict[str, Any]]:
+    """What a user gives as parameters, as a list of groups."""
+    if isinstance(params, Tensor | dict):
+        params = [params]
+    if not isinstance(params, Iterable):
+        raise TypeError(f"params argument given to the optimizer should be Parameter or dict, or Iterable of them, got {params!r}")
+    items = list(params)
+    if not items:
+        raise ValueError("optimizer got an empty parameter list")
+    kinds = {isinstance(item, dict) for item in items}
+    if len(kinds) > 1:
+        raise TypeError("types of params argument given to the optimizer should be the same: all Parameters, or all dicts")
+    return items if kinds == {True} else [{"params": items}]
+
+
+def _check_groups(groups: list[dict[str, Any]], saved_groups: list[dict[str, Any]]) -> None:
+    if len(groups) != len(saved_groups):
+        raise ValueError(f"loaded state dict has {len(saved_groups)} parameter groups, the optimizer has {len(groups)}")
+    for position, (group, saved) in enumerate(zip(groups, saved_groups, strict=True)):
+        if len(group["params"]) != len(saved["params"]):
+            raise ValueError(
+                f"group {position} of the loaded state dict has {len(saved['params'])} parameters, here {len(group['params'])}"
+            )
+        if group.keys() != saved.keys():
+            raise ValueError(
+                f"group {position} of the loaded state dict has options {sorted(saved)}, here {sorted(group)}"
+            )
+
+
+def _nothing(param_groups: list[dict[str, Any]]) -> None:
+    """Where the engine does not ask which numbers a step reads."""
+
+
+_note_hyperparameters = getattr(graph, "note_hyperparameters", _nothing)
