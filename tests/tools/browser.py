@@ -24,19 +24,9 @@ def find_chromium() -> str | None:
 
 
 class Page:
-    """One tab.
+    """A browser with one tab."""
 
-    Args:
-        file: the HTML file to open.
-        width: of the window, in CSS pixels.
-        height: of the window.
-        dark: prefers-color-scheme.
-        touch: a phone: touch events and no mouse.
-    """
-
-    def __init__(
-        self, file: Path, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False
-    ) -> None:
+    def __init__(self) -> None:
         self._profile = tempfile.TemporaryDirectory(prefix="chromium-test-", ignore_cleanup_errors=True)
         self._start()
         self.errors: list[str] = []
@@ -47,12 +37,28 @@ class Page:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+
+    def open(
+        self, file: Path, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False
+    ) -> None:
+        """Shows a file.
+
+        Args:
+            file: HTML.
+            width: of the window, in CSS pixels.
+            height: of the window.
+            dark: prefers-color-scheme.
+            touch: a phone: touch events and no mouse.
+        """
+        self._call("Page.navigate", url="about:blank")
+        self.wait_for("location.href === 'about:blank'")
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         self._call("Emulation.setDeviceMetricsOverride", **metrics)
-        if touch:
-            self._call("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+        self._call("Emulation.setTouchEmulationEnabled", enabled=touch, maxTouchPoints=2)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
+        self.errors.clear()
+        self.requests.clear()
         self._call("Page.navigate", url=file.resolve().as_uri())
         self.wait_for("document.readyState === 'complete' && location.protocol === 'file:'")
 

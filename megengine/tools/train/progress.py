@@ -57,7 +57,8 @@ class Progress:
                 f"loss {self._loss / self._images:.3f}, acc {self._correct / self._images:.3f}, {speed:,.0f} images/s",
                 refresh=False,
             )
-            self._bar.update(self._images - self._bar.n)
+            self._bar.n = self._images
+            self._bar.refresh()
 
     def close(self) -> None:
         """Takes the line away."""

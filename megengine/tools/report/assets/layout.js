@@ -282,7 +282,8 @@ const Layout = (() => {
 
   function finish(layers, edges, outermost, horizontal) {
     const all = layers.flat();
-    const low = Math.min(...all.map((b) => b.c - b.cross / 2)), high = Math.max(...all.map((b) => b.c + b.cross / 2));
+    const low = all.length ? Math.min(...all.map((b) => b.c - b.cross / 2)) : 0;
+    const high = all.length ? Math.max(...all.map((b) => b.c + b.cross / 2)) : 0;
     const header = outermost ? 0 : HEADER;
     const padMain = outermost ? 0 : PADDING, padCross = outermost ? 0 : PADDING;
     let cross = high - low + 2 * padCross, main = padMain + (horizontal ? 0 : header);
