@@ -64,7 +64,7 @@ def page(namespace: str, names: list[str], absent: list[str]) -> str:
     for module, members in sections.items():
         if len(sections) > 1:
             text.append(f"## {module.rpartition('.')[2].lstrip('_').replace('_', ' ').capitalize()}\n")
-        rst = "\n".join(directive(n) for n in sorted(members))
+        rst = "\n".join(directive(n) for n in sorted(members, key=lambda n: (n != "megengine.Tensor", n)))
         text.append(f"```{{eval-rst}}\n{rst}```\n")
     if absent:
         text.append("## Not here yet\n\n" + ", ".join(f"`{n.rpartition('.')[2]}`" for n in absent) + "\n")
