@@ -245,6 +245,15 @@ def test_a_file_that_cannot_be_read_is_named(tiny: type[FashionMNIST], tmp_path:
     assert "cannot be read" in log[0]
 
 
+def test_a_folder_that_was_asked_for_and_lacks_files_is_named_once(
+    tiny: type[FashionMNIST], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: list[str]
+) -> None:
+    fill(tmp_path / "system")
+    monkeypatch.setenv("MGE_TINY", str(tmp_path / "typo"))
+    assert len(tiny()) == 5
+    assert log == [f"environment variable MGE_TINY ({tmp_path / 'typo'}): no such folder; looking elsewhere"]
+
+
 def test_files_may_lie_in_different_places(tiny: type[FashionMNIST], tmp_path: Path) -> None:
     (fill(tmp_path / "home") / FIRST).unlink()
     fill(tmp_path / "system")

@@ -11,15 +11,12 @@ import hashlib
 import os
 import tempfile
 import time
-import urllib.request
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-from tqdm import tqdm
 
 from ....logger import get_logger
 
@@ -158,12 +155,13 @@ class Folder:
 
     Args:
         path: the folder; ``~`` is expanded. None if no folder was given.
-        label: how messages call it; default its path.
+        label: what asked for this folder, if anything did; then it is also logged that a file is missing there.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, label: str = "") -> None:
         self.path = None if path is None else Path(path).expanduser()
         self._label = label
+        self._said: set[str] = set()
 
     def __str__(self) -> str:
         path = "" if self.path is None else str(self.path)
@@ -174,14 +172,21 @@ class Folder:
         if self.path is None:
             raise Unavailable("not set")
         if not self.path.is_dir():
+            if self._label:
+                self._say(f"{self}: no such folder")
             raise Unavailable("no such folder")
         path = self.path / file.name
         try:
             return read_checked(path, file)
         except Unavailable as error:
-            if path.exists():
-                logger.warning("%s %s; looking elsewhere", path, error)
+            if self._label or path.exists():
+                self._say(f"{path} {error}")
             raise Unavailable(f"{file.name} {error}") from error
+
+    def _say(self, problem: str) -> None:
+        if problem not in self._said:
+            self._said.add(problem)
+            logger.warning("%s; looking elsewhere", problem)
 
 
 class WebFolder:
@@ -214,6 +219,8 @@ class WebFolder:
                 raise Unavailable(f"what was downloaded {error}") from error
 
     def _download(self, file: DataFile, target: Path) -> None:
+        import urllib.request  # only a download is worth the time of importing it
+
         request = urllib.request.Request(self.url + file.name, headers={"User-Agent": "megengine"})
         deadline = time.monotonic() + self.timeout
         with (
@@ -231,6 +238,8 @@ class WebFolder:
 @contextmanager
 def progress_bar(name: str, total: int | None) -> Iterator[Callable[[float | None], Any]]:
     """Shows a bar of bytes on a terminal; what it gives takes the number of further bytes."""
+    from tqdm import tqdm
+
     with tqdm(total=total, desc=name, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False) as bar:
         yield bar.update
 
