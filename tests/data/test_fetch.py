@@ -331,10 +331,10 @@ def test_without_any_source_the_message_lists_all(
     fill(tmp_path / "home")
     damage(tmp_path / "home", "truncated")
     with pytest.raises(DataNotFoundError) as caught:
-        tiny(tmp_path / "root")
+        tiny(tmp_path / "given")
     assert str(caught.value).replace(str(tmp_path), "TMP").splitlines() == [
         "train-images-idx3-ubyte.gz of Tiny was not found. Tried, in this order:",
-        "  1. root (TMP/root): no such folder",
+        "  1. root (TMP/given): no such folder",
         "  2. environment variable MGE_TINY: not set",
         "  3. TMP/home: train-images-idx3-ubyte.gz is truncated or damaged "
         "(Compressed file ended before the end-of-stream marker was reached)",
