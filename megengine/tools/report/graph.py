@@ -50,14 +50,24 @@ def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
         else:
             node["path"] = scope
     for node in reversed(nodes):
-        # An input or constant belongs to the module that first reads it, or it would stand at the top alone.
-        if node["kind"] == "param" or (not node["inputs"] and node["kind"] != "input"):
-            paths = [by_id[user]["path"] for user in users[node["id"]]]
-            node["path"] = paths[0] if paths and not node["path"] else node["path"]
+        readers = [by_id[user]["path"] for user in users[node["id"]]]
+        if not node["path"] and readers:
+            node["path"] = _home(node["kind"], readers)
         node["where"] = _short(node.get("where", ""))
         node.setdefault("name", "")
     _split_large_groups(nodes)
     return nodes
+
+
+def _home(kind: str, readers: list[list[str]]) -> list[str]:
+    """Where a node without a module of its own stands, by where it is read."""
+    if kind == "param":
+        return readers[0]  # the first reader is the layer, a later one the optimizer
+    parts = {path[0] if path else "" for path in readers}
+    # What only the backward pass or the update reads was made for it: a gradient's seed, momentum.
+    if kind != "output" and parts in ({"backward"}, {"update"}):
+        return [parts.pop()]
+    return []
 
 
 def _before_gradients(nodes: list[dict[str, Any]], after_gradient: set[int]) -> set[int]:

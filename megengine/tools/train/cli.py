@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from megengine.logger import set_log_level
 
 from ..errors import UserError
 from .options import INITS, MODELS, OPTIMIZERS, TrainOptions
@@ -67,6 +71,15 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(run=_run)
 
 
+@contextmanager
+def _log_level(level: str) -> Iterator[None]:
+    before = set_log_level(level)
+    try:
+        yield
+    finally:
+        set_log_level(before)
+
+
 def _run(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(arguments).items() if name in TrainOptions.__annotations__}
     # Options are checked before the framework is imported, which takes a second.
@@ -76,7 +89,8 @@ def _run(arguments: argparse.Namespace) -> int:
         options = TrainOptions(**given).check()
         from .run import start_run
 
-        return start_run(options, out=arguments.out, quiet=arguments.quiet)
+        with _log_level("INFO" if arguments.debug else "WARNING"):
+            return start_run(options, out=arguments.out, quiet=arguments.quiet)
     fixed = sorted(set(given) - set(RESUMABLE))
     if fixed:
         raise UserError(
@@ -86,6 +100,7 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     from .run import resume_run
 
-    return resume_run(arguments.resume, changes=given, quiet=arguments.quiet)
+    with _log_level("INFO" if arguments.debug else "WARNING"):
+        return resume_run(arguments.resume, changes=given, quiet=arguments.quiet)
 
 

@@ -15,7 +15,7 @@ from megengine.optimizer import Optimizer
 from ..errors import UserError
 from .options import WITH_MOMENTUM, TrainOptions
 
-__all__ = ["MLP", "Linear", "build_model", "build_optimizer", "first_layer"]
+__all__ = ["MLP", "Linear", "build_model", "build_optimizer", "layers"]
 
 OPTIMIZER_CLASSES = {
     "sgd": "SGD",
@@ -74,10 +74,10 @@ def build_model(options: TrainOptions, num_features: int, num_classes: int) -> M
     return model
 
 
-def first_layer(model: M.Module) -> M.Linear:
-    """The linear layer that reads the image."""
-    name = model.layer_names[0] if isinstance(model, MLP) else "classifier"
-    return getattr(model, name)
+def layers(model: M.Module) -> list[M.Linear]:
+    """The linear layers in the order in which an image passes them."""
+    names = [*model.layer_names, "classifier"] if isinstance(model, MLP) else ["classifier"]
+    return [getattr(model, name) for name in names]
 
 
 def build_optimizer(options: TrainOptions, model: M.Module) -> Optimizer:

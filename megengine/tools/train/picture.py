@@ -6,6 +6,7 @@ from typing import Any
 
 from megengine import graph
 
+from .models import layers
 from .trainer import Trainer
 
 __all__ = ["step_picture"]
@@ -24,4 +25,28 @@ def step_picture(trainer: Trainer) -> dict[str, Any]:
     with graph.watch() as seen:
         scratch.step(image, label)
     pictures = [seen[index].picture() for index in range(len(seen))]
-    return max(pictures, key=lambda picture: len(picture["nodes"]))
+    picture = max(pictures, key=lambda picture: len(picture["nodes"]))
+    _name_inputs(picture["nodes"], scratch)
+    return picture
+
+
+def _name_inputs(nodes: list[dict[str, Any]], trainer: Trainer) -> None:
+    """Tells the images, the labels, the parameters and the optimizer's state from one another.
+
+    The engine knows arrays only, but it lists them in the order of their first use.
+    """
+    inputs = [node for node in nodes if not node["inputs"] and node["kind"] == "input"]
+    for node in inputs[:2]:
+        node["name"] = "label" if len(node["shape"]) == 1 else "image"
+    expected = [
+        (name, list(parameter.shape))
+        for layer in layers(trainer.model)
+        for name, parameter in layer.named_parameters(recursive=False)
+    ]
+    for node in inputs[2:]:
+        match = next((one for one in expected if one[1] == node["shape"]), None)
+        if match is None:
+            node["name"] = "optimizer state"
+        else:
+            expected.remove(match)
+            node["name"], node["kind"] = match[0], "param"

@@ -18,7 +18,7 @@ from ..report.summary import RunSummary
 from .checkpoint import CHECKPOINT, Checkpoint, find_checkpoint
 from .data import CLASS_NAMES, load_data
 from .metrics import Epoch
-from .models import first_layer
+from .models import layers
 from .options import TrainOptions
 from .picture import step_picture
 from .progress import Progress
@@ -179,7 +179,7 @@ def _summary(
         test_images=test.images,
         test_labels=test.labels,
         probabilities=evaluation.probabilities,
-        first_layer=first_layer(trainer.model).weight.numpy(),
+        first_layer=layers(trainer.model)[0].weight.numpy(),
         first_layer_before=trainer.first_layer_before,
         picture=picture,
         environment=environment(trainer.options.device),

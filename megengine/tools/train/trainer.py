@@ -18,7 +18,7 @@ from ..errors import UserError
 from .checkpoint import Checkpoint
 from .data import ImageData
 from .metrics import Epoch, History
-from .models import build_model, build_optimizer, first_layer
+from .models import build_model, build_optimizer, layers
 from .options import TrainOptions
 
 __all__ = ["Evaluation", "Trainer"]
@@ -60,7 +60,7 @@ class Trainer:
         megengine.random.seed(options.seed)
         self.model = build_model(options, data.num_features, data.num_classes)
         self.optimizer = build_optimizer(options, self.model)
-        self.first_layer_before = first_layer(self.model).weight.numpy().copy()
+        self.first_layer_before = layers(self.model)[0].weight.numpy().copy()
         if checkpoint is not None:
             self._restore(checkpoint)
         self.grad_manager = GradManager().attach(self.model.parameters())
@@ -82,15 +82,17 @@ class Trainer:
 
     def step(self, image: np.ndarray, label: np.ndarray) -> tuple[Tensor, Tensor]:
         """One update; returns the batch's mean loss before it and the number of right answers."""
-        x = F.flatten(Tensor(image), 1)
-        y = Tensor(label).astype("int32")
         with self.grad_manager:
-            score = self.model(x)
-            loss = F.nn.cross_entropy(score, y)
+            loss, correct = self._forward(Tensor(image), Tensor(label))
             self.grad_manager.backward(loss)
-        correct = (F.argmax(score, axis=1) == y).sum()
         self.optimizer.step().clear_grad()
         return loss, correct
+
+    def _forward(self, image: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        label = label.astype("int32")
+        score = self.model(F.flatten(image, 1))
+        loss = F.nn.cross_entropy(score, label)
+        return loss, (F.argmax(score, axis=1) == label).sum()
 
     def run_epoch(self, on_batch: Callable[[int, float, int], None]) -> tuple[Epoch, Evaluation]:
         """Trains one epoch, evaluates, and adds both to the history.

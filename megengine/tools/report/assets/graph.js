@@ -317,7 +317,7 @@
     unfold: () => setAll(true),
     fold: () => setAll(false),
     full: () => {
-      view.classList.toggle("filled");
+      document.documentElement.style.overflow = view.classList.toggle("filled") ? "hidden" : "";
       draw();
       frame();
     },

@@ -290,7 +290,10 @@ const Layout = (() => {
     layers.forEach((layer, i) => {
       const thick = Math.max(0, ...layer.map((b) => b.main));
       const onBorder = layer.length > 0 && layer.every((b) => b.port);
-      for (const box of layer) box.m = main + thick / 2;
+      for (const box of layer) {
+        box.m = main + thick / 2;
+        if (box.waypoint) box.main = thick; // wires go straight past whatever stands in the layer
+      }
       // Rows with many wires between them are set wider apart, so that the wires can be told from one another.
       const busy = Math.min(28, layer.reduce((n, b) => n + b.outs.length, 0));
       main += thick + (i === layers.length - 1 ? 0 : onBorder ? 6 : GAP_MAIN + busy);
@@ -336,7 +339,7 @@ const Layout = (() => {
     const { top, bottom } = edge;
     const points = [
       [top.m + top.main / 2, top.c + portOffset(top, edge.topPort)],
-      ...edge.points.map((p) => [p.m, p.c]),
+      ...edge.points.flatMap((p) => [[p.m - p.main / 2, p.c], [p.m + p.main / 2, p.c]]),
       [bottom.m - bottom.main / 2, bottom.c + portOffset(bottom, edge.bottomPort)],
     ];
     if (edge.back) points.reverse();
