@@ -1,0 +1,238 @@
+"""Gradients: residuals shared, cuts crossed, orders stacked."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from megengine import Parameter, Tensor, graph
+from megengine.autodiff import Function, GradManager
+
+
+def _grad(f, x: np.ndarray, cut: bool = False) -> np.ndarray:
+    t = Tensor(x)
+    gm = GradManager().attach(t)
+    with gm:
+        gm.backward(f(t))
+    return t.grad.numpy()
+
+
+def test_the_forward_is_not_run_again_by_backward() -> None:
+    x = Tensor([0.5, 1.0])
+    gm = GradManager().attach(x)
+    with graph.watch() as seen:
+        with gm:
+            y = 2.0 ** (x * 3)
+            gm.backward(y.sum())
+        x.grad.numpy()
+    lowered = seen[0].lowered()
+    assert lowered.count("stablehlo.power") <= 1
+
+
+@pytest.mark.parametrize("read_at", [0, 1, 2])
+def test_reading_in_the_middle_changes_nothing(read_at: int) -> None:
+    def f(x: Tensor) -> Tensor:
+        a = x * x + 1
+        if read_at == 1:
+            a.numpy()
+        b = 1 / a
+        if read_at == 2:
+            print(b)
+        return (b * x).sum()
+
+    x = np.float32([0.5, -1.0, 2.0])
+    expected = (1 - x * x) / (1 + x * x) ** 2
+    np.testing.assert_allclose(_grad(f, x), expected, rtol=2e-5)
+
+
+def test_across_a_cut_only_what_backward_needs_is_kept() -> None:
+    x = Tensor(np.ones((8, 8), np.float32))
+    gm = GradManager().attach(x)
+    with gm:
+        h = x + 1  # needs nothing
+        y = h * h  # needs h
+        z = y.sum()
+        del h
+        z.numpy()
+        node = z._node.parents[0][0]
+        kept = node.kept[1]
+        assert len({id(k._value.array) for k in kept}) == 1
+        gm.backward(z)
+    np.testing.assert_array_equal(x.grad.numpy(), np.full((8, 8), 4))
+
+
+def test_what_was_kept_is_freed_after_backward() -> None:
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with gm:
+        y = (x * x).sum()
+        y.numpy()
+        array = weakref.ref(y._node.parents[0][0])
+        gm.backward(y)
+    gc.collect()
+    assert array() is None or array().kept is None
+
+
+def test_only_paths_to_attached_tensors_are_visited() -> None:
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    gm = GradManager().attach(a)
+    with graph.watch() as seen:
+        with gm:
+            gm.backward((a * 2 + b * b * b).sum())
+        a.grad.numpy()
+    assert seen[0].recorded().count("gradient of op") == 3
+    assert b.grad is None
+
+
+def test_higher_orders() -> None:
+    x = Tensor([2.0, 3.0])
+    outer, inner = GradManager().attach(x), GradManager().attach(x)
+    with outer:
+        with inner:
+            inner.backward((x**3).sum())
+        first, x.grad = x.grad, None
+        outer.backward(first.sum())
+    np.testing.assert_allclose(first.numpy(), [12, 27])
+    np.testing.assert_allclose(x.grad.numpy(), [12, 18])
+
+
+def test_third_order_across_cuts() -> None:
+    x = Tensor([2.0])
+    gms = [GradManager().attach(x) for _ in range(3)]
+    with gms[0]:
+        with gms[1]:
+            with gms[2]:
+                y = x**4
+                y.numpy()
+                gms[2].backward(y)
+            g1, x.grad = x.grad, None
+            g1.numpy()
+            gms[1].backward(g1)
+        g2, x.grad = x.grad, None
+        gms[0].backward(g2)
+    assert (g1.item(), g2.item(), x.grad.item()) == (32, 48, 48)
+
+
+def test_gradients_accumulate_and_callbacks_change_them() -> None:
+    w = Parameter([1.0, 2.0])
+    gm = GradManager().attach(w, callbacks=lambda t, g: g * 10)
+    for _ in range(2):
+        with gm:
+            gm.backward((w * w).sum())
+    np.testing.assert_array_equal(w.grad.numpy(), [40, 80])
+
+
+def test_dy_and_several_outputs() -> None:
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with gm:
+        gm.backward([x * 2, x * x], [Tensor([1.0, 1.0]), Tensor([10.0, 10.0])])
+    np.testing.assert_array_equal(x.grad.numpy(), [22, 42])
+
+
+def test_bad_cotangents() -> None:
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with pytest.raises(RuntimeError, match=r"shape \(3,\).*\(2,\)"), gm:
+        gm.backward(x * 2, Tensor([1.0, 1.0, 1.0]))
+    with pytest.raises(AssertionError, match="1 outputs and 2"), gm:
+        gm.backward(x * 2, [Tensor([1.0, 1.0])] * 2)
+
+
+def test_backward_needs_a_recording() -> None:
+    gm = GradManager().attach(Tensor([1.0]))
+    with pytest.raises(RuntimeError, match="recording"):
+        gm.backward(Tensor([1.0]))
+    with gm, pytest.raises(RuntimeError, match="already"):
+        gm.record()
+
+
+def test_attach_refuses_integers_and_others() -> None:
+    with pytest.raises(AssertionError, match="int32"):
+        GradManager().attach(Tensor([1, 2]))
+    with pytest.raises(AssertionError, match="float"):
+        GradManager().attach([1.0])
+
+
+def test_attaching_late_affects_later_ops_only() -> None:
+    x = Tensor([1.0, 2.0])
+    with GradManager() as gm:
+        early = x * 5
+        gm.attach(x)
+        gm.backward((early + x * 2).sum())
+    np.testing.assert_array_equal(x.grad.numpy(), [2, 2])
+
+
+def test_managers_hold_tensors_weakly() -> None:
+    gm = GradManager()
+    x = Tensor([1.0])
+    gm.attach(x)
+    assert gm.attached_tensors() == [x]
+    del x
+    gc.collect()
+    assert gm.attached_tensors() == []
+
+
+def test_detach_stops_gradients() -> None:
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with gm:
+        gm.backward((x * x.detach()).sum())
+    np.testing.assert_array_equal(x.grad.numpy(), [1, 2])
+
+
+def test_item_assignment_has_gradients() -> None:
+    x, v = Tensor([1.0, 2.0, 3.0]), Tensor([5.0])
+    gm = GradManager().attach([x, v])
+    with gm:
+        y = x * 2
+        y[1:2] = v * 3
+        gm.backward((y * y).sum())
+    np.testing.assert_array_equal(x.grad.numpy(), [8, 0, 24])
+    np.testing.assert_array_equal(v.grad.numpy(), [90])
+
+
+def test_a_long_chain_is_differentiated_without_recursion() -> None:
+    x = Tensor([1.0, 1.0])
+    gm = GradManager().attach(x)
+    with gm:
+        y = x
+        for _ in range(5000):
+            y = y + x
+        gm.backward(y.sum())
+    np.testing.assert_array_equal(x.grad.numpy(), [5001, 5001])
+
+
+class _Swap(Function):
+    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        self.saved = a
+        return b * 2, a * a
+
+    def backward(self, db: Tensor, da: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        return 2 * self.saved * da, None
+
+
+def test_function_with_several_inputs_and_none_gradients() -> None:
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    gm = GradManager().attach([a, b])
+    with gm:
+        u, v = _Swap()(a, b)
+        gm.backward((u + v).sum())
+    np.testing.assert_array_equal(a.grad.numpy(), [2, 4])
+    assert b.grad is None
+    np.testing.assert_array_equal(u.numpy(), [6, 8])
+
+
+def test_function_with_the_wrong_number_of_gradients() -> None:
+    class Wrong(_Swap):
+        def backward(self, *grads: Tensor) -> Tensor:
+            return grads[0]
+
+    a, b = Tensor([1.0]), Tensor([2.0])
+    gm = GradManager().attach(a)
+    with pytest.raises(AssertionError, match="Wrong.backward returned 1 gradients for 2"), gm:
+        u, v = Wrong()(a, b)
+        gm.backward(u + v)

@@ -1,0 +1,90 @@
+"""Recompilation is said, can be refused, and ends in op-by-op execution where shapes never settle."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from megengine import Tensor, graph
+from megengine.graph import record, recompile
+
+
+def _here(x: Tensor) -> np.ndarray:
+    return ((x + 1) * 2).numpy()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    monkeypatch.setattr(logging.getLogger("megengine"), "propagate", True)
+    caplog.set_level(logging.INFO, logger="megengine.graph")
+    return caplog
+
+
+def test_a_new_shape_is_said_with_place_and_difference(log: pytest.LogCaptureFixture) -> None:
+    def once(x: Tensor) -> np.ndarray:
+        return (x * 3 - 1).numpy()
+
+    once(Tensor(np.zeros((2, 3), np.float32)))
+    assert not log.records
+    once(Tensor(np.zeros((4, 3), np.float32)))
+    assert "2nd time" in log.text and "test_recompile.py" in log.text and "(4, 3), was (2, 3)" in log.text
+    once(Tensor(np.zeros((4, 3), np.int32)))
+    assert "3rd time" in log.text and "dtype int32, was float32" in log.text
+    said = len(log.records)
+    once(Tensor(np.zeros((5, 3), np.int32)))
+    assert len(log.records) == said
+
+
+def test_it_can_be_an_error() -> None:
+    def once(x: Tensor) -> np.ndarray:
+        return (x - 2).numpy()
+
+    with graph.on_recompile("error"):
+        once(Tensor(np.zeros(3, np.float32)))
+        once(Tensor(np.zeros(3, np.float32)))
+        with pytest.raises(graph.RecompileError, match="shape"):
+            once(Tensor(np.zeros(4, np.float32)))
+
+
+def test_an_unknown_policy_is_refused() -> None:
+    with pytest.raises(ValueError, match="loud"):
+        graph.on_recompile("loud")
+
+
+def test_shapes_that_never_settle_run_op_by_op(log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph.options, "churn_limit", 3)
+    monkeypatch.setattr(record, "some_place_churns", False)
+
+    def once(n: int) -> np.ndarray:
+        return ((Tensor(np.ones(n, np.float32)) + 1) * 2).numpy()
+
+    try:
+        for n in range(1, 6):
+            np.testing.assert_array_equal(once(n), np.full(n, 4))
+        assert "runs op by op" in log.text
+        with graph.watch() as seen:
+            np.testing.assert_array_equal(once(2), [4, 4])
+        assert [len(r.where) for r in seen.ran] == [1, 1]
+    finally:
+        recompile._places.clear()
+
+
+def test_differences_in_liveness_and_ops_are_told_apart() -> None:
+    def once(keep: bool, more: bool) -> list[Tensor]:
+        h = Tensor([1.0, 2.0]) + 1
+        y = h * 2
+        if more:
+            y = y - 1
+        kept = [h, y] if keep else [y]
+        del h
+        kept[-1].numpy()
+        return kept
+
+    before = graph.counters.compilations.copy()
+    once(True, False)
+    once(False, False)
+    once(False, True)
+    after = graph.counters.compilations - before
+    assert after["liveness"] >= 1 and after["op"] >= 1

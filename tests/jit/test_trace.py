@@ -1,0 +1,242 @@
+"""jit.trace: later calls skip the body and give the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import megengine as mge
+from megengine import Parameter, Tensor, graph
+from megengine.autodiff import GradManager
+from megengine.jit import TraceError, exclude_from_trace, trace
+
+
+def _trainer(traced: bool, **options: object):
+    p = Parameter(np.ones((3, 2), np.float32))
+    m = Tensor(np.zeros((3, 2), np.float32))
+    gm = GradManager().attach(p)
+
+    def step(x: Tensor) -> Tensor:
+        with gm:
+            loss = ((x @ p) ** 2).mean()
+            gm.backward(loss)
+        m._reset(m * 0.9 + p.grad)
+        p._reset(p - 0.1 * m)
+        p.grad = None
+        return loss
+
+    return (trace(step, **options) if traced else step), p
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_training_gives_the_same_numbers(symbolic: bool) -> None:
+    x = np.random.randn(4, 3).astype(np.float32)
+    fast, p = _trainer(True, symbolic=symbolic)
+    plain, q = _trainer(False)
+    before = graph.counters.replays
+    a = [fast(Tensor(x)).item() for _ in range(6)]
+    b = [plain(Tensor(x)).item() for _ in range(6)]
+    assert a == b
+    np.testing.assert_array_equal(p.numpy(), q.numpy())
+    assert graph.counters.replays - before == 4
+
+
+def test_replays_record_and_compile_nothing() -> None:
+    step, _ = _trainer(True)
+    x = Tensor(np.ones((4, 3), np.float32))
+    for _ in range(3):
+        step(x)
+    before = graph.counters.snapshot()
+    for _ in range(5):
+        step(x)
+    after = graph.counters.snapshot()
+    assert after["ops"] == before["ops"] and after["compilations"] == before["compilations"]
+
+
+def test_the_traced_step_uses_the_imperative_executable() -> None:
+    plain, _ = _trainer(False)
+    x = Tensor(np.ones((5, 3), np.float32))
+    for _ in range(2):
+        loss = plain(x)
+        graph.cut("step")
+    del loss
+    before = graph.counters.compilations.total()
+    fast, _ = _trainer(True)
+    for _ in range(4):
+        fast(x)
+    assert graph.counters.compilations.total() - before <= 1
+
+
+def test_new_shapes_and_python_arguments_are_recorded_anew() -> None:
+    f = trace(lambda x, k: x * k)
+    for _ in range(4):
+        np.testing.assert_array_equal(f(Tensor([1.0, 2.0]), 3).numpy(), [3, 6])
+    np.testing.assert_array_equal(f(Tensor([1.0, 2.0, 3.0]), 3).numpy(), [3, 6, 9])
+    np.testing.assert_array_equal(f(Tensor([1.0, 2.0]), 4).numpy(), [4, 8])
+
+
+def test_structures_of_results() -> None:
+    @trace
+    def f(x: Tensor) -> dict:
+        return {"a": [x + 1, 7], "b": (x, None)}
+
+    for _ in range(4):
+        out = f(Tensor([1.0]))
+        assert out["a"][0].item() == 2 and out["a"][1] == 7 and out["b"][0].item() == 1 and out["b"][1] is None
+
+
+def test_outside_tensors_are_read_at_each_call() -> None:
+    w = Tensor([1.0])
+    f = trace(lambda x: x + w)
+    for k in range(5):
+        w[...] = float(k)
+        assert f(Tensor([10.0])).item() == 10 + k
+
+
+def test_a_held_value_survives_replays() -> None:
+    step, p = _trainer(True)
+    x = Tensor(np.ones((4, 3), np.float32))
+    for _ in range(3):
+        step(x)
+    kept = p.detach()
+    before = kept.numpy()
+    step(x)
+    step(x)
+    np.testing.assert_array_equal(kept.numpy(), before)
+
+
+def test_gradients_are_left_as_by_the_body() -> None:
+    w = Parameter([2.0])
+    gm = GradManager().attach(w)
+
+    @trace
+    def f(x: Tensor) -> None:
+        w.grad = None
+        with gm:
+            gm.backward((w * x).sum())
+
+    for k in range(5):
+        f(Tensor([float(k)]))
+        assert w.grad.item() == k
+        w.grad = None
+
+
+def test_aliases_inside_the_body_stay_current() -> None:
+    w, ema = Tensor([1.0]), Tensor([0.0])
+
+    @trace
+    def f() -> None:
+        ema._reset(ema * 0.5 + w.detach() * 0.5)
+
+    expected = 0.0
+    for k in range(6):
+        w[...] = float(k)
+        f()
+        expected = expected * 0.5 + k * 0.5
+        assert ema.item() == expected
+
+
+def test_swapping_tensors() -> None:
+    a, b = Tensor([1.0]), Tensor([2.0])
+
+    @trace
+    def swap() -> None:
+        c = a.detach()
+        a._reset(b + 0)
+        b._reset(c + 0)
+
+    for _ in range(5):
+        swap()
+    assert (a.item(), b.item()) == (2, 1)
+
+
+def test_random_streams_go_on() -> None:
+    f = trace(lambda: mge.random.normal(size=(2,)))
+    mge.random.seed(1)
+    a = [f().tolist() for _ in range(5)]
+    mge.random.seed(1)
+    assert a == [mge.random.normal(size=(2,)).tolist() for _ in range(5)]
+    mge.random.seed(1)
+    assert f().tolist() == a[0]
+
+
+def test_symbolic_refuses_to_read_values() -> None:
+    f = trace(lambda x: x * x.sum().item(), symbolic=True)
+    with pytest.raises(TraceError, match="symbolic"):
+        f(Tensor([1.0, 2.0]))
+    assert (Tensor([1.0]) + 1).item() == 2
+
+
+def test_reading_values_without_symbolic_runs_the_body_each_time() -> None:
+    calls: list[float] = []
+
+    @trace
+    def f(x: Tensor) -> Tensor:
+        calls.append((x * 2).sum().item())
+        return x + calls[-1]
+
+    for k in range(6):
+        assert f(Tensor([float(k)])).item() == 3 * k
+    assert len(calls) == 6
+
+
+def test_exclude_from_trace_runs_each_time() -> None:
+    calls: list[int] = []
+
+    @trace(symbolic=True)
+    def f(x: Tensor) -> Tensor:
+        with exclude_from_trace():
+            calls.append(1)
+        return x + 1
+
+    for _ in range(5):
+        f(Tensor([1.0]))
+    assert len(calls) == 5
+
+
+def test_an_exception_leaves_things_usable() -> None:
+    fail = True
+
+    @trace
+    def f(x: Tensor) -> Tensor:
+        y = x + 1
+        if fail:
+            raise KeyError("inside")
+        return y
+
+    with pytest.raises(KeyError):
+        f(Tensor([1.0]))
+    fail = False
+    for _ in range(4):
+        assert f(Tensor([1.0])).item() == 2
+
+
+def test_differentiating_through_a_traced_function() -> None:
+    f = trace(lambda x: x * x)
+    x = Tensor([3.0])
+    for _ in range(3):
+        f(x)
+    gm = GradManager().attach(x)
+    with gm:
+        gm.backward(f(x))
+    assert x.grad.item() == 6
+
+
+def test_traced_methods() -> None:
+    class Scaler:
+        def __init__(self, k: float) -> None:
+            self.k = Tensor([k])
+
+        @trace
+        def run(self, x: Tensor) -> Tensor:
+            return x * self.k
+
+    a, b = Scaler(2.0), Scaler(3.0)
+    for _ in range(4):
+        assert a.run(Tensor([1.0])).item() == 2
+        assert b.run(Tensor([1.0])).item() == 3
+
+
+def test_arguments_of_trace_are_checked() -> None:
+    with pytest.raises(TypeError, match="int"):
+        trace(3)
