@@ -26,6 +26,7 @@ from megengine.tools.train.options import TrainOptions
         ({"optimizer": "adam", "momentum": 0.9}, "--momentum 0.9"),
         ({"momentum": 1.0}, "--momentum 1.0"),
         ({"weight_decay": -1e-4}, "--weight-decay -0.0001"),
+        ({"schedule": "linear"}, "--schedule linear"),
         ({"init": "ones"}, "--init ones"),
         ({"seed": -1}, "--seed -1"),
         ({"seed": 2**32}, "--seed 4294967296"),
@@ -45,7 +46,7 @@ def test_bad_values_are_named(wrong: dict[str, object], named: str) -> None:
         TrainOptions(model="linear"),
         TrainOptions(hidden=(512, 128), optimizer="momentum", lr=0.05, epochs=20, weight_decay=1e-4),
         TrainOptions(optimizer="sgd", momentum=0.5, init="zero", seed=3, device="cpu0", data="/data"),
-        TrainOptions(optimizer="adam", lr=1e-3),
+        TrainOptions(optimizer="adam", lr=1e-3, schedule="cosine"),
     ],
 )
 def test_the_command_gives_the_same_options(options: TrainOptions) -> None:
@@ -59,6 +60,12 @@ def test_the_command_gives_the_same_options(options: TrainOptions) -> None:
 def test_options_survive_a_checkpoint() -> None:
     options = TrainOptions(hidden=(64, 32), optimizer="momentum")
     assert TrainOptions.from_dict(options.to_dict()) == options
+
+
+def test_the_cosine_schedule_goes_down_from_lr() -> None:
+    options = TrainOptions(lr=0.4, schedule="cosine", epochs=4)
+    assert [round(options.lr_of(epoch), 4) for epoch in range(4)] == [0.4, 0.3414, 0.2, 0.0586]
+    assert TrainOptions(lr=0.4).lr_of(3) == 0.4
 
 
 def test_momentum_has_a_default_where_it_exists() -> None:

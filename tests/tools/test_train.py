@@ -75,7 +75,7 @@ def test_quiet_prints_the_epochs_only(mge: Run, tmp_path: Path) -> None:
     assert EPOCH_LINE.fullmatch(stdout.strip())
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_going_on_gives_the_numbers_of_an_uninterrupted_run(mge: Run, tmp_path: Path, optimizer: str) -> None:
     words = ("--hidden", "16", "--batch-size", 48, "--optimizer", optimizer, "--seed", 5)
     whole, parts = tmp_path / "whole", tmp_path / "parts"

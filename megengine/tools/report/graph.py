@@ -64,8 +64,8 @@ def _home(kind: str, readers: list[list[str]]) -> list[str]:
     if kind == "param":
         return readers[0]  # the first reader is the layer, a later one the optimizer
     parts = {path[0] if path else "" for path in readers}
-    # What only the backward pass or the update reads was made for it: a gradient's seed, momentum.
-    if kind != "output" and parts in ({"backward"}, {"update"}):
+    # What only the update or the backward pass reads was made for it: momentum, a gradient's seed; but not the loss.
+    if parts == {"update"} or (parts == {"backward"} and kind != "output"):
         return [parts.pop()]
     return []
 

@@ -10,7 +10,7 @@ from typing import Any
 from megengine.logger import set_log_level
 
 from ..errors import UserError
-from .options import INITS, MODELS, OPTIMIZERS, TrainOptions
+from .options import INITS, MODELS, OPTIMIZERS, SCHEDULES, TrainOptions
 
 __all__ = ["add_to"]
 
@@ -55,6 +55,7 @@ def add_to(commands: Any) -> None:
     group.add_argument("--init", choices=INITS, help="initial parameters: default (random) or zero")
     group.add_argument("--epochs", type=int, metavar="N", help="passes over the training images (5)")
     group.add_argument("--lr", type=float, metavar="X", help="learning rate (0.01)")
+    group.add_argument("--schedule", choices=SCHEDULES, help="learning rate: constant (default) or cosine")
     group.add_argument("--batch-size", type=int, metavar="N", help="images a step (64)")
     group.add_argument("--optimizer", choices=OPTIMIZERS, help="how parameters are updated (sgd)")
     group.add_argument("--momentum", type=float, metavar="X", help="for sgd (0) and momentum (0.9)")

@@ -8,11 +8,12 @@ from typing import Any
 
 from ..errors import UserError
 
-__all__ = ["MODELS", "INITS", "OPTIMIZERS", "TrainOptions"]
+__all__ = ["MODELS", "INITS", "OPTIMIZERS", "SCHEDULES", "TrainOptions"]
 
 MODELS = ("mlp", "linear")
 INITS = ("default", "zero")
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw", "adagrad", "adadelta")
+SCHEDULES = ("constant", "cosine")
 WITH_MOMENTUM = ("sgd", "momentum")
 MAX_SEED = 2**32 - 1
 
@@ -25,7 +26,8 @@ class TrainOptions:
         model: ``"mlp"`` (linear layers with relu between them) or ``"linear"`` (one linear layer).
         hidden: sizes of the hidden layers of ``mlp``; empty for ``linear``.
         epochs: passes over the training images.
-        lr: learning rate.
+        lr: learning rate, of the first epoch if the schedule changes it.
+        schedule: ``"constant"``, or ``"cosine"``: half a cosine from ``lr`` down to nearly 0, changed each epoch.
         batch_size: images a step.
         optimizer: one of ``OPTIMIZERS``.
         momentum: fraction of the last update kept; None takes 0.9 for ``momentum`` and 0 for ``sgd``.
@@ -51,6 +53,7 @@ class TrainOptions:
     hidden: tuple[int, ...] = (256,)
     epochs: int = 5
     lr: float = 0.01
+    schedule: str = "constant"
     batch_size: int = 64
     optimizer: str = "sgd"
     momentum: float | None = None
@@ -71,6 +74,7 @@ class TrainOptions:
         for name, value, choices in (
             ("model", self.model, MODELS),
             ("optimizer", self.optimizer, OPTIMIZERS),
+            ("schedule", self.schedule, SCHEDULES),
             ("init", self.init, INITS),
         ):
             if value not in choices:
@@ -95,6 +99,15 @@ class TrainOptions:
         if not 0 <= self.seed <= MAX_SEED:
             raise _bad("seed", self.seed, f"it must be between 0 and {MAX_SEED}")
         return self
+
+    def lr_of(self, epoch: int) -> float:
+        r"""The learning rate of an epoch: ``lr``, or :math:`lr / 2 (1 + \cos(\pi epoch / epochs))`.
+
+        Source: I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017, without restarts.
+        """
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr / 2 * (1 + math.cos(math.pi * epoch / self.epochs))
 
     def to_dict(self) -> dict[str, Any]:
         """The options as plain values, in the order above."""

@@ -108,6 +108,9 @@ class Trainer:
         # All of an epoch's randomness follows from the seed and its number: going on needs no more.
         seed = int(np.random.SeedSequence([self.options.seed, epoch]).generate_state(1)[0])
         megengine.random.seed(seed)
+        lr = self.options.lr_of(epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
         start = time.perf_counter()
         total_loss, total_correct, total = 0.0, 0, 0
         for step, (image, label) in enumerate(self.data.train_batches(self.options.batch_size, seed)):
@@ -128,7 +131,7 @@ class Trainer:
             train_acc=total_correct / total,
             val_loss=evaluation.loss,
             val_acc=evaluation.accuracy,
-            lr=self.options.lr,
+            lr=lr,
             train_seconds=trained - start,
             val_seconds=time.perf_counter() - trained,
             images_per_second=total / (trained - start),
@@ -165,8 +168,6 @@ class Trainer:
     def _restore(self, checkpoint: Checkpoint) -> None:
         self.model.load_state_dict(checkpoint.model)
         self.optimizer.load_state_dict(checkpoint.optimizer)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.lr
         self.history = History.from_dict(checkpoint.history)
 
     def _diverged(self, epoch: int, step: int, loss: float, image: np.ndarray) -> UserError:
