@@ -45,8 +45,7 @@ class CheckpointError(pickle.UnpicklingError, EOFError):
 def save(obj: Any, f: Any, pickle_module: Any = pickle, pickle_protocol: int = pickle.DEFAULT_PROTOCOL) -> None:
     """Save an object: tensors, modules, state dicts, and whatever else can be pickled, in any nesting.
 
-    A path is written beside and renamed when complete, so that a crash leaves the file that was there. MegEngine reads the files
-    if NumPy's versions permit.
+    A path is written beside and renamed when complete, so that a crash leaves the file that was there.
 
     Args:
         obj: what to save.
@@ -182,14 +181,18 @@ def _verify(file: BinaryIO, name: str) -> bool:
             while left and (chunk := file.read(min(_CHUNK, left))):
                 found, left = zlib.crc32(chunk, found), left - len(chunk)
             if left or length + _TRAILER.size != info.st_size or found != expected:
-                raise CheckpointError(f"cannot load {name}: its content does not match its checksum, the file is damaged")
+                raise CheckpointError(
+                    f"cannot load {name}: its content does not match its checksum, the file is damaged"
+                )
             file.seek(0)
             return True
     file.seek(0)
     return False
 
 
-def _unpickle(file: Any, place: Callable[[str], Any] | None, pickle_module: Any, name: str, intact: bool = False) -> Any:
+def _unpickle(
+    file: Any, place: Callable[[str], Any] | None, pickle_module: Any, name: str, intact: bool = False
+) -> Any:
     try:
         if place is None:
             return pickle_module.load(file)
@@ -223,8 +226,9 @@ def _placed(kind: type[Tensor], place: Callable[[str], Any]) -> type:
     """Stands for a tensor class where instances are made: they come out as that class, on the device wanted."""
 
     class Placed:
-        def __new__(cls, data: Any, dtype: Any, device: str) -> Any:
-            return kind(data, dtype=dtype, device=place(device))
+        def __new__(cls, data: Any = None, dtype: Any = None, device: str = "xpux") -> Any:
+            # Before MegEngine 1.2, tensors were pickled without arguments and got their data as state.
+            return kind.__new__(kind) if data is None else kind(data, dtype=dtype, device=place(device))
 
     return Placed
 
@@ -239,7 +243,12 @@ def _placement(map_location: Any) -> Callable[[str], Any] | None:
         for name in (*map_location.keys(), *map_location.values()):
             if not (isinstance(name, str) and _DEVICE.match(name)):
                 raise AssertionError(f"map_location: {name!r} is not a device name such as cpu0, gpu1 or xpux")
-        return lambda device: map_location.get(device, map_location.get(device.partition(":")[0], device))
+        streams = {_with_stream(name): target for name, target in map_location.items()}
+        return lambda device: streams.get(_with_stream(device), map_location.get(device.partition(":")[0], device))
     if callable(map_location):
         return map_location  # type: ignore[no-any-return]
     raise AssertionError(f"map_location should be str, dict or function, got {map_location!r}")
+
+
+def _with_stream(device: str) -> str:
+    return device if ":" in device else f"{device}:0"

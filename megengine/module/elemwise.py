@@ -21,8 +21,8 @@ def _after_add(function: _Function) -> _Function:
     return lambda x, y: function(x + y)
 
 
+# fmt: off
 _METHODS: dict[str, tuple[int, _Function]] = {
-    # fmt: off
     "ABS": (1, F.abs), "NEGATE": (1, F.neg), "SIGN": (1, F.sign), "SQUARE": (1, F.square), "SQRT": (1, F.sqrt),
     "CEIL": (1, F.ceil), "FLOOR": (1, F.floor), "ROUND": (1, F.round), "NOT": (1, F.logical_not),
     "EXP": (1, F.exp), "EXPM1": (1, F.expm1), "LOG": (1, F.log), "LOG1P": (1, F.log1p),
@@ -42,8 +42,8 @@ _METHODS: dict[str, tuple[int, _Function]] = {
     "FUSE_ADD_TANH": (2, _after_add(F.tanh)), "FUSE_ADD_H_SWISH": (2, _after_add(F.hswish)),
     "FUSE_MUL_ADD3": (3, lambda x, y, z: x * y + z), "FUSE_MUL_ADD4": (4, lambda x, y, z, w: x * y + z * w),
     "CLIP": (3, F.clip),
-    # fmt: on
 }
+# fmt: on
 
 
 class Elemwise(Module):

@@ -306,8 +306,11 @@ class Module(metaclass=ABCMeta):
             mode: the new value. Default: True
             recursive: set it in the modules below, too. Default: True
         """
-        for module in self.modules() if recursive else (self,):
-            module.training = mode
+        if not recursive:
+            self.training = mode
+            return
+        for module in self.modules():
+            module.train(mode, recursive=False)  # not the attribute: a subclass may have its own train()
 
     def eval(self) -> None:
         """Set ``training`` to False, here and below."""
@@ -430,11 +433,8 @@ class Module(metaclass=ABCMeta):
             if modules is None and (holder or isinstance(value, Tensor)):
                 what = "parameter" if isinstance(value, Tensor) else "module"
                 raise AttributeError(f"cannot assign {what} {name!r} before Module.__init__() call")
-            if holder:
-                if name not in modules:
-                    modules.append(name)
-            elif modules and name in modules:
-                modules.remove(name)
+            if modules is not None and holder != (name in modules):
+                (modules.append if holder else modules.remove)(name)
             if holder or isinstance(value, Tensor):
                 prefix = self.__dict__.get("_name") or self.__dict__.get("name")
                 for key, leaf in expand(name, value):

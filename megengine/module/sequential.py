@@ -37,7 +37,9 @@ class Sequential(Module):
         named = args[0] if len(args) == 1 and isinstance(args[0], dict) else {str(i): m for i, m in enumerate(args)}
         for key, module in named.items():
             if not callable(module):
-                raise TypeError(f"Sequential takes modules as arguments or one dict of modules, layer {key} is {module!r}")
+                raise TypeError(
+                    f"Sequential takes modules as arguments or one dict of modules, layer {key} is {module!r}"
+                )
             setattr(self, key, module)
             self.layer_keys.append(key)
 

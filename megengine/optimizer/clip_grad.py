@@ -12,8 +12,8 @@ from ..tensor import Tensor
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
 
-def _with_grad(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [t for t in ([tensors] if isinstance(tensors, Tensor) else tensors) if t.grad is not None]
+def _gradients(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    return [t.grad for t in ([tensors] if isinstance(tensors, Tensor) else tensors) if t.grad is not None]
 
 
 def _norm(grads: list[Tensor], order: float) -> Tensor:
@@ -31,7 +31,7 @@ def _norm(grads: list[Tensor], order: float) -> Tensor:
     return sqrt(total) if order == 2 else total ** (1.0 / order)
 
 
-def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: float | str = 2.0) -> Tensor:  # noqa: A002
+def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: float | str = 2.0) -> Tensor:
     """Scale gradients, in place, so that their norm, of all elements together, is at most ``max_norm``.
 
     Args:
@@ -50,13 +50,13 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
         >>> np.round(param.grad.numpy(), 4).tolist() == np.float32([0.6, 0.8]).tolist()
         True
     """
-    tensors = _with_grad(tensors)
-    if not tensors:
+    grads = _gradients(tensors)
+    if not grads:
         return Tensor(0.0)
-    norm = _norm([t.grad for t in tensors], float(ord))
+    norm = _norm(grads, float(ord))
     scale = minimum(max_norm / (norm + 1e-6), 1.0)
-    for t in tensors:
-        t.grad._reset(t.grad * scale)
+    for grad in grads:
+        grad._reset(grad * scale)
     return norm
 
 
@@ -75,5 +75,5 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
         >>> param.grad.numpy()
         array([-1. ,  0.5], dtype=float32)
     """
-    for t in _with_grad(tensors):
-        t.grad._reset(clip(t.grad, lower, upper))
+    for grad in _gradients(tensors):
+        grad._reset(clip(grad, lower, upper))

@@ -75,7 +75,9 @@ class Optimizer(metaclass=ABCMeta):
         array([0.5, 2.5], dtype=float32)
     """
 
-    def __init__(self, params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any], defaults: dict[str, Any]) -> None:
+    def __init__(
+        self, params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any], defaults: dict[str, Any]
+    ) -> None:
         self._state: dict[Parameter, dict[str, Tensor]] = {}
         self._defaults = defaults
         self._ready = False
@@ -162,7 +164,7 @@ class Optimizer(metaclass=ABCMeta):
             >>> param.numpy()
             array([0.8], dtype=float32)
         """
-        _note_hyperparameters(self.param_groups)
+        graph.note_hyperparameters(self.param_groups)
         for group in self.param_groups:
             if isinstance(group["params"], set):
                 raise TypeError("the parameters of a group are a set, whose order differs from run to run: use a list")
@@ -274,7 +276,7 @@ class Optimizer(metaclass=ABCMeta):
                 here = self._state.get(param, {}).get(name)
                 if here is not None and here.shape != value.shape:
                     raise ValueError(
-                        f"loaded state dict: {name} of parameter {number} has shape {tuple(value.shape)}, here {tuple(here.shape)}"
+                        f"loaded state dict: {name} of parameter {number} has shape {value.shape}, here {here.shape}"
                     )
         return new_state
 
@@ -327,13 +329,15 @@ def _as_groups(params: Any) -> list[dict[str, Any]]:
     if isinstance(params, Tensor | dict):
         params = [params]
     if not isinstance(params, Iterable):
-        raise TypeError(f"params argument given to the optimizer should be Parameter or dict, or Iterable of them, got {params!r}")
+        raise TypeError(f"params of an optimizer should be a Parameter, a dict, or an Iterable of them, got {params!r}")
     items = list(params)
     if not items:
         raise ValueError("optimizer got an empty parameter list")
     kinds = {isinstance(item, dict) for item in items}
     if len(kinds) > 1:
-        raise TypeError("types of params argument given to the optimizer should be the same: all Parameters, or all dicts")
+        raise TypeError(
+            "types of params argument given to the optimizer should be the same: all Parameters, or all dicts"
+        )
     return items if kinds == {True} else [{"params": items}]
 
 
@@ -349,10 +353,3 @@ def _check_groups(groups: list[dict[str, Any]], saved_groups: list[dict[str, Any
             raise ValueError(
                 f"group {position} of the loaded state dict has options {sorted(saved)}, here {sorted(group)}"
             )
-
-
-def _nothing(param_groups: list[dict[str, Any]]) -> None:
-    """Where the engine does not ask which numbers a step reads."""
-
-
-_note_hyperparameters = getattr(graph, "note_hyperparameters", _nothing)

@@ -11,10 +11,11 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import megengine
 import megengine.module as M
 import megengine.optimizer
-import numpy as np
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "optimizer"))

@@ -76,7 +76,13 @@ def test_draws_into_integers_are_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "wanted"),
-    [((2, 3), (3, 2)), ((2, 3, 4), (12, 8)), ((2, 3, 4, 5), (60, 40)), ((2, 3, 4, 5, 6), (120, 90)), ((2, 3, 4, 5, 6, 7), (840, 630))],
+    [
+        ((2, 3), (3, 2)),
+        ((2, 3, 4), (12, 8)),
+        ((2, 3, 4, 5), (60, 40)),
+        ((2, 3, 4, 5, 6), (120, 90)),
+        ((2, 3, 4, 5, 6, 7), (840, 630)),
+    ],
 )
 def test_fans(shape: tuple[int, ...], wanted: tuple[int, int]) -> None:
     x = Tensor(np.zeros(shape, "float32"))
@@ -94,15 +100,25 @@ def test_fans_need_two_dimensions_and_a_known_mode() -> None:
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("linear",), 1), (("conv_transpose3d",), 1), (("sigmoid",), 1), (("tanh",), 5 / 3), (("relu",), math.sqrt(2)),
-        (("leaky_relu",), math.sqrt(2 / 1.0001)), (("leaky_relu", 0.2), math.sqrt(2 / 1.04)), (("leaky_relu", 1), 1), (("relu", "x"), math.sqrt(2)),
+        (("linear",), 1),
+        (("conv_transpose3d",), 1),
+        (("sigmoid",), 1),
+        (("tanh",), 5 / 3),
+        (("relu",), math.sqrt(2)),
+        (("relu", "x"), math.sqrt(2)),
+        (("leaky_relu",), math.sqrt(2 / 1.0001)),
+        (("leaky_relu", 0.2), math.sqrt(2 / 1.04)),
+        (("leaky_relu", 1), 1),
     ],
-)  # fmt: skip
+)
 def test_gains(arguments: Any, wanted: float) -> None:
     assert init.calculate_gain(*arguments) == pytest.approx(wanted, rel=1e-12)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [(("selu",), "'selu'"), (("leaky_relu", True), "True"), (("leaky_relu", "a"), "a not a valid")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("selu",), "'selu'"), (("leaky_relu", True), "True"), (("leaky_relu", "a"), "a not a valid")],
+)
 def test_gains_refuse(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         init.calculate_gain(*arguments)

@@ -157,7 +157,9 @@ ACTIVATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("module", "wanted"), ACTIVATIONS, ids=[repr(m) + str(i) for i, (m, _) in enumerate(ACTIVATIONS)])
+@pytest.mark.parametrize(
+    ("module", "wanted"), ACTIVATIONS, ids=[repr(m) + str(i) for i, (m, _) in enumerate(ACTIVATIONS)]
+)
 def test_activation(module: M.Module, wanted: np.ndarray) -> None:
     np.testing.assert_allclose(module(Tensor(X)).numpy(), wanted, rtol=1e-5, atol=1e-6)
 

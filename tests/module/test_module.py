@@ -128,7 +128,9 @@ def test_any_structure_comes_back_from_its_state_dict(shape: dict[str, int]) -> 
 
     source, target = build(3.0), build(7.0)
     target.load_state_dict(source.state_dict())
-    assert {k: v.tolist() for k, v in target.state_dict().items()} == {k: v.tolist() for k, v in source.state_dict().items()}
+    assert {k: v.tolist() for k, v in target.state_dict().items()} == {
+        k: v.tolist() for k, v in source.state_dict().items()
+    }
     assert names(target.named_tensors()) == sorted(names(target.named_tensors()))
 
 
@@ -294,6 +296,16 @@ def test_modes_reach_all_modules() -> None:
     assert visited == list(net.modules())
 
 
+def test_a_submodule_may_have_its_own_train() -> None:
+    class Frozen(M.ReLU):
+        def train(self, mode: bool = True, recursive: bool = True) -> None:
+            super().train(False, recursive)
+
+    net = M.Sequential(Frozen(), M.Sequential(Frozen(), M.ReLU()))
+    net.train()
+    assert [m.training for m in net.modules()] == [True, False, True, False, True]
+
+
 def test_hooks_run_in_order_and_can_be_removed() -> None:
     calls: list[str] = []
     relu = M.ReLU()
@@ -436,7 +448,9 @@ def test_attributes_are_those_that_pickles_of_megengine_have() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
+)
 def test_copies_are_equal_and_independent(duplicate: Any) -> None:
     net = Net()
     net.eval()

@@ -50,7 +50,9 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize(("kind", "options", "error", "message"), OPTIONS)
-def test_options_out_of_range(kind: str, options: dict[str, Any], error: type[Exception], message: str, p: Parameter) -> None:
+def test_options_out_of_range(
+    kind: str, options: dict[str, Any], error: type[Exception], message: str, p: Parameter
+) -> None:
     with pytest.raises(error, match=message):
         getattr(optim, kind)([p], **options)
 
@@ -169,10 +171,18 @@ def changed(state: dict[str, Any], **state_of: Any) -> dict[str, Any]:
 
 SGD2 = optim.SGD(two(), 0.9, momentum=0.5).state_dict()
 MISFITS = [
-    (optim.SGD([{"params": x} for x in two()], 0.1).state_dict(), ValueError, "2 parameter groups, the optimizer has 1"),
+    (
+        optim.SGD([{"params": x} for x in two()], 0.1).state_dict(),
+        ValueError,
+        "2 parameter groups, the optimizer has 1",
+    ),
     (optim.SGD(two()[:1], 0.1).state_dict(), ValueError, "has 1 parameters, here 2"),
     (optim.Adam(two(), 0.1).state_dict(), ValueError, "has options"),
-    (optim.SGD(two()[::-1], 0.1, momentum=0.5).state_dict(), ValueError, r"momentum_buffer of parameter 0 has shape \(1, 1\), here \(2,\)"),
+    (
+        optim.SGD(two()[::-1], 0.1, momentum=0.5).state_dict(),
+        ValueError,
+        r"of parameter 0 has shape \(1, 1\), here \(2,\)",
+    ),
     (changed(SGD2, _1=None), ValueError, r"no state for parameters \[1\]"),
     (changed(SGD2, _7={}), ValueError, r"state for parameters \[7\]"),
     ({}, KeyError, "param_groups"),
@@ -180,7 +190,9 @@ MISFITS = [
 
 
 @pytest.mark.parametrize(("state", "error", "message"), MISFITS)
-def test_loading_changes_nothing_if_anything_does_not_fit(state: dict[str, Any], error: type[Exception], message: str) -> None:
+def test_loading_changes_nothing_if_anything_does_not_fit(
+    state: dict[str, Any], error: type[Exception], message: str
+) -> None:
     optimizer = optim.SGD(two(), 0.1, momentum=0.25)
     for number, param in enumerate(optimizer.param_groups[0]["params"]):
         param.grad = Tensor(np.full(param.shape, number + 1, "float32"))
@@ -204,7 +216,9 @@ def test_a_state_dict_is_a_copy(p: Parameter) -> None:
     np.testing.assert_allclose(p.numpy(), [0.9, 1.9], rtol=1e-6)
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
+)
 def test_optimizers_can_be_copied_with_their_parameters(duplicate: Any, p: Parameter) -> None:
     optimizer = optim.SGD([p], 0.5, momentum=0.5)
     p.grad = Tensor([1.0, 1.0])

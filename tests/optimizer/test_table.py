@@ -59,17 +59,18 @@ def make(kind: str, options: dict[str, Any], dtype: str = "float32") -> tuple[li
 def go(params: list[Parameter], optimizer: Any, steps: range) -> None:
     for step in steps:
         for param in params:
-            param.grad = Tensor(np.cos(np.arange(param.size, dtype="float32") + step).reshape(param.shape).astype(param.dtype))
+            param.grad = Tensor(
+                np.cos(np.arange(param.size, dtype="float32") + step).reshape(param.shape).astype(param.dtype)
+            )
         optimizer.step().clear_grad()
 
 
 @pytest.mark.parametrize(("name", "kind", "options"), ROWS)
-@pytest.mark.parametrize("keep_var", [False, True])
-def test_going_on_from_a_state_dict_changes_nothing(name: str, kind: str, options: dict[str, Any], keep_var: bool) -> None:
+def test_going_on_from_a_state_dict_changes_nothing(name: str, kind: str, options: dict[str, Any]) -> None:
     params, optimizer = make(kind, options)
     go(params, optimizer, range(3))
     others, other = make(kind, {**options, "lr": 0.7})
-    other.load_state_dict(optimizer.state_dict(keep_var))
+    other.load_state_dict(optimizer.state_dict(keep_var=name.endswith("decay")))
     for mine, theirs in zip(params, others, strict=True):
         theirs[...] = Tensor(mine.numpy())
     go(params, optimizer, range(3, 6))
@@ -116,7 +117,7 @@ def test_a_changing_learning_rate_compiles_nothing(name: str, kind: str, options
 @pytest.mark.parametrize(("name", "kind", "options"), ROWS)
 def test_recorded_ops_of_a_step(name: str, kind: str, options: dict[str, Any]) -> None:
     """Recording costs microseconds an op, so that their number is kept in sight."""
-    most = {"SGD": 8, "Adam": 23, "AdamW": 23, "Adagrad": 15, "Adadelta": 21}
+    most = {"SGD": 8, "Adam": 21, "AdamW": 21, "Adagrad": 14, "Adadelta": 19}
     params, optimizer = make(kind, options)
     go(params, optimizer, range(1))
     before = megengine.graph.counters.ops
