@@ -13,6 +13,7 @@ from ._methods.indexing import setitem as _setitem
 from ._methods.operators import Operators
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
+from .graph.errors import SizeError
 from .graph.host import host_value, to_array
 from .graph.notes import note_held
 from .graph.record import apply, materialise, thread
@@ -30,7 +31,7 @@ class Tensor(Operators):
     Operations return new tensors and are recorded, not run: values are computed when something needs them.
 
     Args:
-        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit) or a tensor.
+        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit), a tensor, or None for no elements.
         dtype: default that of ``data``: float32 for floats, int32 for ints, bool for bools.
         device: such as ``"xpux"`` (default), ``"cpu0"``, ``"gpu0"``.
         is_const: accepted for compatibility; a tensor made from data is a constant of a trace either way.
@@ -39,9 +40,8 @@ class Tensor(Operators):
         format: ``"default"``, ``"nchw"`` or ``"nhwc"``; a label, the layout is XLA's to choose.
 
     Raises:
-        TypeError: the data are not numbers.
-        ValueError: nested sequences of different lengths.
-        RuntimeError: a dtype or device that does not exist, or another dtype for data that is a tensor.
+        RuntimeError: the data are not numbers, nested sequences of different lengths, a dtype or device that does not exist, or
+            another dtype for data that is a tensor.
 
     Example:
         >>> x = megengine.Tensor([[1, 2], [3, 4]], dtype="float32")
@@ -75,7 +75,7 @@ class Tensor(Operators):
         self._node = None
         self._slot = 0
         if data is None:
-            raise TypeError("Tensor() needs data: numbers, a sequence, an array or a tensor")
+            data = ()
         if isinstance(data, Handle):
             self._value = _converted(data, dtype, device)
         else:
@@ -109,9 +109,9 @@ class Tensor(Operators):
         return self._value.aval.shape
 
     @property
-    def dtype(self) -> Any:
-        """NumPy type of the elements, such as ``numpy.float32``."""
-        return self._value.aval.dtype.type
+    def dtype(self) -> np.dtype:
+        """NumPy dtype of the elements, such as ``dtype('float32')``."""
+        return self._value.aval.dtype
 
     @property
     def ndim(self) -> int:
@@ -145,7 +145,7 @@ class Tensor(Operators):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        self._custom_name = name or ""
+        self._custom_name = name  # type: ignore[assignment]
         self._name = f"{self._prefix}.{name or ''}" if self._prefix else name or ""
 
     @property
@@ -198,7 +198,7 @@ class Tensor(Operators):
             return self[args].item()
         value = self._value
         if value.aval.size != 1:
-            raise AssertionError(f"item() takes a tensor of one element, this one has shape {value.aval.shape}")
+            raise SizeError(f"item() takes a tensor of one element, this one has shape {value.aval.shape}")
         if value.array is None:
             materialise(value)
         return value.array.item()
@@ -208,7 +208,7 @@ class Tensor(Operators):
         return self.numpy().tolist()
 
     def astype(self, dtype: Any) -> Tensor:
-        """The tensor with its elements converted to another dtype.
+        """The tensor with its elements converted to another dtype; itself if it has that dtype.
 
         Raises:
             RuntimeError: a dtype that tensors do not have, such as float64.
@@ -219,7 +219,7 @@ class Tensor(Operators):
         """
         wanted = dtype_of(dtype)
         if wanted == self._value.aval.dtype:
-            return apply(elemwise.copy, (), self)
+            return self
         return apply(elemwise.cast, (wanted,), self)
 
     def reshape(self, *shape: Any) -> Tensor:
@@ -236,7 +236,7 @@ class Tensor(Operators):
         if not pattern:
             pattern = tuple(reversed(range(self.ndim)))
         elif len(pattern) == 1 and not isinstance(pattern[0], (int, str, np.integer)):
-            pattern = tuple(pattern[0])
+            pattern = pattern[0].tolist() if isinstance(pattern[0], Tensor) else _axes.as_pattern(pattern[0])
         return apply(shape_ops.transpose, (_axes.transpose_pattern(self.ndim, pattern),), self)
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
@@ -343,7 +343,7 @@ class Tensor(Operators):
 
     def _single(self, use: str) -> Any:
         if self._value.aval.size != 1:
-            raise ValueError(f"{use}() of a tensor takes one element, this one has shape {self.shape}")
+            raise SizeError(f"{use}() of a tensor takes one element, this one has shape {self.shape}")
         return self.item()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.errors import ArgumentError
 from ..graph.value import Handle
 
 
@@ -14,7 +15,7 @@ def as_int(value: Any, what: str) -> int:
     """A Python int from an int, a NumPy integer or a one-element integer tensor.
 
     Raises:
-        TypeError: something else.
+        ArgumentError: something else.
     """
     if isinstance(value, Handle):
         value = value.item()  # type: ignore[attr-defined]
@@ -22,7 +23,7 @@ def as_int(value: Any, what: str) -> int:
         return int(value)
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
         return int(value.item())
-    raise TypeError(f"{what} must be an integer, not {value!r}")
+    raise ArgumentError(f"{what} must be an integer, not {value!r}")
 
 
 def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
@@ -33,6 +34,8 @@ def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
         shape = shape.reshape(-1).tolist()
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
+    if not isinstance(shape, Iterable) or isinstance(shape, str):
+        raise ArgumentError(f"{what} must be an integer or a sequence of integers, not {shape!r}")
     return tuple(as_int(n, f"each entry of {what}") for n in shape)
 
 
@@ -54,9 +57,9 @@ def reduction_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...] | None:
     Raises:
         AssertionError: an axis is named twice or out of range.
     """
-    if axis is None:
+    if axis is None or (ndim == 0 and axis in (0, -1)):
         return None
-    if isinstance(axis, Iterable) and not isinstance(axis, Handle):
+    if isinstance(axis, Iterable) and not isinstance(axis, str) and not isinstance(axis, Handle):
         axes = [as_int(a, "axis") for a in axis]
         for a in axes:
             if not -ndim <= a < ndim:
@@ -87,6 +90,13 @@ def reshape_target(shape: tuple[int, ...], target: Sequence[int], name: str = "r
     return tuple(full)
 
 
+def as_pattern(pattern: Any) -> tuple[Any, ...]:
+    """The entries of a transpose pattern given as one argument."""
+    if not isinstance(pattern, Iterable):
+        raise ArgumentError(f"transpose: the pattern must be a sequence, not {pattern!r}")
+    return tuple(pattern)
+
+
 def transpose_pattern(ndim: int, pattern: Sequence[Any]) -> tuple[Any, ...]:
     """A pattern of axes and ``"x"`` (new axis), checked.
 
@@ -101,11 +111,12 @@ def transpose_pattern(ndim: int, pattern: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def flatten_target(shape: tuple[int, ...], start_axis: int, end_axis: int) -> tuple[int, ...]:
-    """The shape with axes ``start_axis .. end_axis`` made one."""
+    """The shape with axes ``start_axis .. end_axis`` made one; a scalar becomes a vector."""
+    shape = shape or (1,)
     ndim = len(shape)
     start = start_axis + ndim if start_axis < 0 else start_axis
     end = end_axis + ndim if end_axis < 0 else end_axis
-    if not (0 <= start < max(ndim, 1) and 0 <= end < max(ndim, 1)):
+    if not (0 <= start < ndim and 0 <= end < ndim):
         raise RuntimeError(f"flatten: axes {start_axis} to {end_axis} are out of range for shape {shape}")
     middle = int(np.prod(shape[start : end + 1], dtype=np.int64))
     return (*shape[:start], middle, *shape[end + 1 :])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.errors import ArgumentError, BadIndexError
 from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..graph.value import Handle
@@ -18,8 +19,10 @@ def getitem(x: Any, index: Any) -> Any:
     """The elements an index names.
 
     Raises:
-        IndexError: an int or a host array out of range, too many indices, or a mask of another shape.
+        BadIndexError: an int or a host array out of range, too many indices, or a mask of another shape.
     """
+    if index is False:
+        return getitem(getitem(x, None), slice(0, 0))
     spec, numbers = _plan(x, index)
     if all(e == ":" for e in spec):
         return apply(elemwise.copy, (), x)
@@ -30,10 +33,10 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     """The tensor that ``x`` is after ``x[index] = value``.
 
     Raises:
-        IndexError: as in reading.
-        ValueError: the value's shape does not broadcast to the region.
+        BadIndexError: as in reading.
+        ArgumentError: the value is not numbers, or its shape does not broadcast to the region.
     """
-    if not isinstance(value, (Handle, bool, int, float)):
+    if isinstance(value, np.generic) or not isinstance(value, (Handle, bool, int, float)):
         value = as_constant(to_array(value))
     shape = value._value.aval.shape if isinstance(value, Handle) else ()
     if isinstance(index, Handle) and index.dtype == np.bool_ and index.shape == x.shape and shape in ((), (1,)):  # type: ignore[attr-defined]
@@ -43,7 +46,7 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     try:
         return apply(ops.setitem, (spec,), x, value, *numbers)
     except RuntimeError as error:
-        raise ValueError(f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {x._value.aval.shape}") from error
+        raise ArgumentError(f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {x._value.aval.shape}") from error
 
 
 def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
@@ -75,16 +78,30 @@ def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
 
 def _expanded(index: Any, ndim: int, shape: tuple[int, ...]) -> list[Any]:
     """The index as a list with one entry a dimension, ellipsis spelled out."""
-    entries = list(index) if isinstance(index, tuple) else [index]
+    entries = [_scalar_mask(e) for e in (index if isinstance(index, tuple) else (index,))]
     used = sum(_consumes(e) for e in entries)
     if used > ndim:
-        raise IndexError(f"{used} indices for a tensor of {ndim} dimensions, shape {shape}")
+        raise BadIndexError(f"{used} indices for a tensor of {ndim} dimensions, shape {shape}")
     dots = [k for k, e in enumerate(entries) if e is Ellipsis]
     if len(dots) > 1:
-        raise IndexError("an index can hold one ellipsis")
+        raise BadIndexError("an index can hold one ellipsis")
     at = dots[0] if dots else len(entries)
     entries[at : at + 1] = [_ALL] * (ndim - used)
     return entries
+
+
+def _scalar_mask(entry: Any) -> Any:
+    """True selects everything along a new dimension; other entries are themselves."""
+    if isinstance(entry, Handle):
+        known = entry._value.aval
+        if known.ndim or known.dtype != np.bool_:
+            return entry
+        entry = entry.item()  # type: ignore[attr-defined]
+    if isinstance(entry, (bool, np.bool_)) or (isinstance(entry, np.ndarray) and entry.dtype == np.bool_ and not entry.ndim):
+        if not entry:
+            raise BadIndexError("False is an index only alone, as in x[False]")
+        return None
+    return entry
 
 
 def _consumes(entry: Any) -> int:
@@ -99,7 +116,10 @@ def _consumes(entry: Any) -> int:
 
 def _slice(entry: slice, size: int) -> tuple[Any, list[Any]]:
     parts = [p.item() if isinstance(p, Handle) else p for p in (entry.start, entry.stop, entry.step)]  # type: ignore[attr-defined]
-    start, stop, step = slice(*parts).indices(size)
+    try:
+        start, stop, step = slice(*parts).indices(size)
+    except (TypeError, ValueError) as error:
+        raise BadIndexError(f"{_show(entry)}: {error}") from None
     count = len(range(start, stop, step))
     if step == 1:
         return (":", []) if count == size else (("w", count), [start if count else 0])
@@ -108,7 +128,7 @@ def _slice(entry: slice, size: int) -> tuple[Any, list[Any]]:
 
 def _in_range(number: int, size: int, axis: int) -> int:
     if not -size <= number < size:
-        raise IndexError(f"index {number} is out of range for dimension {axis} of size {size}")
+        raise BadIndexError(f"index {number} is out of range for dimension {axis} of size {size}")
     return number % size
 
 
@@ -117,20 +137,20 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
     if isinstance(entry, Handle):
         if entry.dtype != np.bool_:  # type: ignore[attr-defined]
             if np.dtype(entry.dtype).kind not in "iu":  # type: ignore[attr-defined]
-                raise IndexError(f"a tensor of dtype {entry.dtype} cannot be an index; use integers or bools")  # type: ignore[attr-defined]
+                raise BadIndexError(f"a tensor of dtype {entry.dtype} cannot be an index; use integers or bools")  # type: ignore[attr-defined]
             return [apply(ops.wrap_negative, (sizes[0],), entry)]
         entry = entry.numpy()  # type: ignore[attr-defined]
     array = np.asarray(entry)
     if array.dtype == np.bool_:
         if array.shape != sizes[: array.ndim]:
-            raise IndexError(f"a mask of shape {array.shape} does not fit dimensions {sizes[: array.ndim]} (from dimension {axis})")
+            raise BadIndexError(f"a mask of shape {array.shape} does not fit dimensions {sizes[: array.ndim]} (from dimension {axis})")
         return [as_constant(a.astype(np.int32)) for a in np.nonzero(array)]
     if array.size == 0:
         array = array.astype(np.int32)
     if array.dtype.kind not in "iu":
-        raise IndexError(f"{_show(entry)} cannot be an index; use integers, slices, bools, None or ...")
+        raise BadIndexError(f"{_show(entry)} cannot be an index; use integers, slices, bools, None or ...")
     if array.size and not (-sizes[0] <= int(array.min()) and int(array.max()) < sizes[0]):
-        raise IndexError(f"an index in {_show(entry)} is out of range for dimension {axis} of size {sizes[0]}")
+        raise BadIndexError(f"an index in {_show(entry)} is out of range for dimension {axis} of size {sizes[0]}")
     return [as_constant(np.where(array < 0, array + sizes[0], array).astype(np.int32))]
 
 

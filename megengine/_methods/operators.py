@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise as ops
@@ -22,11 +23,19 @@ def power(x: Any, y: Any) -> Any:
     return apply(ops.pow, (), x, y)
 
 
+def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
+    """Matrix product; numbers are not matrices."""
+    for operand in (x, y):
+        if not isinstance(operand, Handle) and np.ndim(operand) == 0:
+            raise ArgumentError(f"matmul takes tensors, not {operand!r}")
+    return apply(linalg.matmul, (transpose_a, transpose_b), x, y)
+
+
 def _require_bools(name: str, *operands: Any) -> None:
     for x in operands:
         dtype = x._value.aval.dtype if isinstance(x, Handle) else np.asarray(x).dtype
         if dtype != np.bool_:
-            raise TypeError(f"{name} takes bool tensors, not {dtype}")
+            raise ArgumentError(f"{name} takes bool tensors, not {dtype}")
 
 
 def _binary(op: Op) -> tuple[Any, Any, Any]:
@@ -58,12 +67,21 @@ def _logical(op: Op) -> tuple[Any, Any, Any]:
     return forward, reflected, _in_place(forward)
 
 
+# What a ufunc with a tensor on its right is to the tensor.
+_REFLECTED = {
+    "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "divide": "__rtruediv__", "true_divide": "__rtruediv__",
+    "floor_divide": "__rfloordiv__", "remainder": "__rmod__", "power": "__rpow__", "matmul": "__rmatmul__",
+    "left_shift": "__rlshift__", "right_shift": "__rrshift__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
+    "bitwise_xor": "__rxor__", "equal": "__eq__", "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__",
+    "greater": "__lt__", "greater_equal": "__le__",
+}  # fmt: skip
+
+
 class Operators(Handle):
     """Handle with Python's operators; each records one op."""
 
     __slots__ = ()
     __array_priority__ = 1001
-    __array_ufunc__ = None
 
     __add__, __radd__, __iadd__ = _binary(ops.add)
     __sub__, __rsub__, __isub__ = _binary(ops.sub)
@@ -85,6 +103,15 @@ class Operators(Handle):
     __ge__, _, _ = _binary(ops.greater_equal)
     del _
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """``array + tensor`` is a tensor operation; other NumPy functions run on the host and give a tensor."""
+        reflected = _REFLECTED.get(ufunc.__name__)
+        if reflected is not None and method == "__call__" and len(inputs) == 2 and inputs[1] is self and not kwargs:
+            return getattr(self, reflected)(inputs[0])
+        arrays = [x.numpy() if isinstance(x, Handle) else x for x in inputs]  # type: ignore[attr-defined]
+        result = getattr(ufunc, method)(*arrays, **kwargs)
+        return type(self)(result) if isinstance(result, (np.ndarray, np.generic)) else result
+
     def __pow__(self, other: Any) -> Any:
         return power(self, other)
 
@@ -96,10 +123,10 @@ class Operators(Handle):
         return self
 
     def __matmul__(self, other: Any) -> Any:
-        return linalg.matmul_of(apply, self, other)
+        return matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return linalg.matmul_of(apply, other, self)
+        return matmul(other, self)
 
     def __imatmul__(self, other: Any) -> Any:
         self._reset(self @ other)  # type: ignore[attr-defined]
@@ -120,6 +147,15 @@ class Operators(Handle):
 
     def __round__(self) -> Any:
         return apply(ops.round, (), self)
+
+    def __floor__(self) -> Any:
+        return apply(ops.floor, (), self)
+
+    def __ceil__(self) -> Any:
+        return apply(ops.ceil, (), self)
+
+    def __trunc__(self) -> Any:
+        raise NotImplementedError("tensors have no trunc; write x.astype('int32') or F.floor(x)")
 
     def __hash__(self) -> int:
         return id(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..graph.errors import ArgumentError
 from ..tensor import Tensor
 
 
@@ -11,10 +12,10 @@ def require_tensor(x: Any, name: str) -> None:
     """Refuse what is not a tensor.
 
     Raises:
-        TypeError: naming the argument and its type.
+        ArgumentError: naming the argument and its type.
     """
     if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a Tensor, not {type(x).__name__}")
+        raise ArgumentError(f"{name} must be a Tensor, not {type(x).__name__}")
 
 
 def plural(count: int, noun: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._methods import axes as _axes
 from ..graph.dtypes import dtype_of
+from ..graph.errors import ArgumentError
 from ..graph.host import as_constant, to_array
 from ..graph.record import apply, apply_on
 from ..ops import elemwise, shape as ops
@@ -198,7 +199,7 @@ def _number(name: str, argument: str, value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise RuntimeError(f"{name}: {argument} must be a finite number, not {value!r}")
+        raise ArgumentError(f"{name}: {argument} must be a finite number, not {value!r}")
     return value
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._methods import axes as _axes
+from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..ops import elemwise, shape as ops
 from ..tensor import Tensor
@@ -14,14 +15,14 @@ from ._args import require_tensor
 
 def _tensors(name: str, inps: Any) -> tuple[Tensor, ...]:
     if not isinstance(inps, (list, tuple)) or not inps:
-        raise TypeError(f"{name} takes a list of one or more tensors, not {inps!r}")
+        raise ArgumentError(f"{name} takes a list of one or more tensors, not {inps!r}")
     for k, x in enumerate(inps):
         require_tensor(x, f"{name}: element {k}")
     return tuple(inps)
 
 
 def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
-    """Tensors joined along a dimension that they have; dtypes are promoted.
+    """Tensors joined along a dimension that they have; dtypes are promoted. Scalars count as vectors of one element.
 
     Args:
         inps: tensors whose shapes differ at most along ``axis``.
@@ -37,7 +38,7 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
         Tensor([1 2 3], dtype=int32, device=xpux:0)
     """
     xs = _tensors("concat", inps)
-    joined = apply(ops.concat, (_axes.one_axis(axis, xs[0].ndim, "concat"),), *xs)
+    joined = apply(ops.concat, (_axes.one_axis(axis, max(xs[0].ndim, 1), "concat"),), *xs)
     return joined if device is None else copy(joined, device)
 
 
@@ -171,6 +172,8 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
     for a in axes:
         if not -inp.ndim <= a < inp.ndim:
             raise AssertionError(f"roll: axis {a} is out of range for shape {inp.shape}")
+    if not any(shifts):
+        return inp
     return apply(ops.roll, (tuple(_axes.as_int(s, "shift") for s in shifts), axes), inp)
 
 

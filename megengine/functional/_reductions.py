@@ -159,8 +159,7 @@ def argmin(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         int32 indices.
 
     Raises:
-        AssertionError: ``keepdims`` without ``axis``, or a dimension named twice.
-        RuntimeError: no such dimension.
+        AssertionError: ``keepdims`` without ``axis``, no such dimension, or one named twice.
 
     Example:
         >>> F.argmin(Tensor([[3, 1, 2], [4, 5, 0]]), axis=1)
@@ -181,8 +180,7 @@ def argmax(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         int32 indices.
 
     Raises:
-        AssertionError: ``keepdims`` without ``axis``, or a dimension named twice.
-        RuntimeError: no such dimension.
+        AssertionError: ``keepdims`` without ``axis``, no such dimension, or one named twice.
 
     Example:
         >>> F.argmax(Tensor([[3, 1, 2], [4, 5, 0]]), axis=1)
@@ -198,6 +196,8 @@ def _arg(op: Any, inp: Tensor, axis: Axis, keepdims: bool) -> Any:
         if keepdims:
             raise AssertionError(f"{op.name}: keepdims=True needs an axis")
         return apply(op, (None, False), inp)
+    if isinstance(axis, int) and not -inp.ndim <= axis < inp.ndim:
+        raise AssertionError(f"{op.name}: axis {axis} is out of range for shape {inp.shape}")
     for one in reversed(_axes.reduction_axes(axis, inp.ndim, op.name) or ()):
         inp = apply(op, (one, bool(keepdims)), inp)
     return inp

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._methods import axes as _axes
+from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..ops import shape as ops
 from ..tensor import Tensor
@@ -104,7 +105,10 @@ def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
          [1 2]], dtype=int32, device=xpux:0)
     """
     require_tensor(inp, "inp")
-    return apply(ops.broadcast_to, (_axes.as_shape(shape),), inp)
+    target = _axes.as_shape(shape)
+    if any(n < 0 for n in target):
+        raise ArgumentError(f"broadcast_to: the sizes of a shape cannot be negative: {target}")
+    return apply(ops.broadcast_to, (target,), inp)
 
 
 def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .._methods import axes as _axes
@@ -11,6 +9,7 @@ from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..ops import loss as ops
 from ..tensor import Tensor
+from ._args import require_tensor
 
 __all__ = ["l1_loss", "square_loss", "cross_entropy", "binary_cross_entropy", "hinge_loss"]
 
@@ -20,7 +19,7 @@ def _check_reduction(reduction: str) -> None:
         raise ValueError(f"reduction={reduction!r}: write mean, sum or none")
 
 
-def l1_loss(pred: Tensor, label: Tensor, *, reduction: str = "mean") -> Tensor:
+def l1_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
     """Absolute differences ``abs(pred - label)``.
 
     Args:
@@ -40,7 +39,7 @@ def l1_loss(pred: Tensor, label: Tensor, *, reduction: str = "mean") -> Tensor:
     return apply(ops.l1_loss, (reduction,), pred, label)
 
 
-def square_loss(pred: Tensor, label: Tensor, *, reduction: str = "mean") -> Tensor:
+def square_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
     """Squared differences ``(pred - label) ** 2``.
 
     Args:
@@ -66,7 +65,6 @@ def cross_entropy(
     axis: int = 1,
     with_logits: bool = True,
     label_smooth: float | None = 0,
-    *,
     reduction: str = "mean",
 ) -> Tensor:
     """``-log p[label]`` for class probabilities ``p``, by default the softmax of the predictions.
@@ -97,12 +95,21 @@ def cross_entropy(
         Tensor(0.1269, device=xpux:0)
     """
     _check_reduction(reduction)
-    label = _class_numbers(label)
+    require_tensor(pred, "pred")
+    if not isinstance(label, Tensor):
+        label = as_constant(to_array(label))
     if pred.ndim != label.ndim + 1:
         raise AssertionError(
             f"cross_entropy: label needs one dimension less than pred; pred has shape {pred.shape}, label {label.shape}"
         )
     axis = _axes.one_axis(axis, pred.ndim, "cross_entropy")
+    wanted = pred.shape[:axis] + pred.shape[axis + 1 :]
+    if label.shape != wanted:
+        raise RuntimeError(
+            f"cross_entropy: predictions of shape {pred.shape} with classes along axis {axis} need labels of shape {wanted}, "
+            f"not {label.shape}"
+        )
+    _check_whole(label)
     _check_range(label, pred.shape[axis])
     attrs = (axis, bool(with_logits), reduction)
     if label_smooth is None or (type(label_smooth) in (int, float) and label_smooth == 0):
@@ -110,16 +117,13 @@ def cross_entropy(
     return apply(ops.cross_entropy, attrs, pred, label, label_smooth)
 
 
-def _class_numbers(label: Any) -> Tensor:
-    """Labels as a tensor whose values are whole."""
-    if not isinstance(label, Tensor):
-        label = as_constant(to_array(label))
-    if np.dtype(label.dtype).kind not in "iub":
+def _check_whole(label: Tensor) -> None:
+    """Floating-point labels are read; they must be whole numbers."""
+    if label.dtype.kind not in "iub":
         values = label.numpy()
         broken = values[values != np.trunc(values)]
         if broken.size:
             raise ValueError(f"cross_entropy: label must hold class numbers, it holds {broken.flat[0]}")
-    return label
 
 
 def _check_range(label: Tensor, classes: int) -> None:
@@ -131,7 +135,7 @@ def _check_range(label: Tensor, classes: int) -> None:
             raise ValueError(f"cross_entropy: label {low if low < 0 else high} is out of range for {classes} classes")
 
 
-def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, *, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, reduction: str = "mean") -> Tensor:
     """``-(y log p + (1 - y) log(1 - p))``, by default with ``p = sigmoid(pred)``.
 
     Args:
@@ -152,7 +156,7 @@ def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, 
     return apply(ops.binary_cross_entropy, (bool(with_logits), reduction), pred, label)
 
 
-def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", *, reduction: str = "mean") -> Tensor:
+def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", reduction: str = "mean") -> Tensor:
     """``max(0, 1 - pred * label)`` summed over dimension 1 (squared first with ``norm="L2"``), as in support vector machines.
 
     Args:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._methods import axes as _axes
+from .._methods.operators import matmul as _matmul
 from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise, linalg, reduce
@@ -128,7 +129,7 @@ def topk(
     """
     if inp.ndim not in (1, 2):
         raise RuntimeError(f"topk: the input needs 1 or 2 dimensions, it has shape {inp.shape}")
-    count = int(k)
+    count = int(k) if isinstance(k, float) else _axes.as_int(k, "k")
     if count < 1:
         raise RuntimeError(f"topk: k must be at least 1, not {k}")
     return apply(reduce.topk, (count, bool(descending), bool(kth_only)), inp)
@@ -153,13 +154,14 @@ def matmul(
         ``(..., n, m)``, without ``n`` or ``m`` where a vector was.
 
     Raises:
-        RuntimeError: shapes do not fit, or integers other than int8.
+        RuntimeError: shapes do not fit, or a vector beside a matrix is to be transposed.
+        AssertionError: an operand without dimensions.
 
     Example:
         >>> F.matmul(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1.0, 1.0]))
         Tensor([3. 7.], device=xpux:0)
     """
-    return apply(linalg.matmul, (bool(transpose_a), bool(transpose_b)), inp1, inp2)
+    return _matmul(inp1, inp2, bool(transpose_a), bool(transpose_b))
 
 
 def dot(inp1: Tensor, inp2: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Any
 
 import jax
 
+from .errors import ArgumentError
+
 _PATTERN = re.compile(r"(cpu|gpu|cuda|rocm|multithread|xpu|tpu)(x|\d+)?(:\d+)?$")
 _PLATFORM = {"cuda": "gpu", "rocm": "gpu", "multithread": "cpu"}
 
@@ -94,7 +96,7 @@ def _find(name: str) -> Device:
     here = platforms()
     offered = ", ".join(f"{p}{i}" for p, ds in here.items() for i in range(len(ds)))
     if match is None:
-        raise RuntimeError(f"{name!r} is not a device name; write cpux, gpux, xpux, cpu0, gpu0, ... (here: {offered})")
+        raise ArgumentError(f"{name!r} is not a device name; write cpux, gpux, xpux, cpu0, gpu0, ... (here: {offered})")
     kind, index = _normal(match[1]), match[2] or "x"
     if kind == "xpu":
         kind = next(iter(here))

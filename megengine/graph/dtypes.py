@@ -7,6 +7,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .errors import ArgumentError
+
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _NAMES = ("float32", "float16", "int32", "int16", "int8", "uint8", "uint16", "bool", "complex64")
 SUPPORTED = {np.dtype(n) for n in _NAMES} | {BFLOAT16}
@@ -23,7 +25,7 @@ def dtype_of(dtype: Any) -> np.dtype:
     try:
         found = BFLOAT16 if isinstance(dtype, str) and dtype == "bfloat16" else np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"{dtype!r} is not a dtype") from None
+        raise ArgumentError(f"{dtype!r} is not a dtype") from None
     if found not in SUPPORTED:
         raise RuntimeError(f"tensors have no dtype {found.name}; choose one of {', '.join(_NAMES)}, bfloat16")
     return found

@@ -13,3 +13,19 @@ class RecompileError(RuntimeError):
 
 class TraceError(RuntimeError):
     """A traced function did what a trace cannot hold."""
+
+
+# MegEngine raises different built-in classes for one mistake in different places, and programs catch them: each of these is
+# all the classes that it may be there.
+
+
+class ArgumentError(TypeError, ValueError, AttributeError, RuntimeError):
+    """An argument that is of the wrong kind."""
+
+
+class BadIndexError(IndexError, TypeError, ValueError, RuntimeError):
+    """An index that a tensor does not have, or no index at all."""
+
+
+class SizeError(AssertionError, ValueError, TypeError):
+    """A tensor of several elements where one is needed."""

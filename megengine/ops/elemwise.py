@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from . import promote
 from .op import op
@@ -54,7 +55,11 @@ def pow(x, y):  # noqa: A001
     return jnp.power(x, y)
 
 
-@op(promote=promote.floating)
+def _as_base(name, kinds):
+    return promote.floating(name, [kinds[0], "i"])[:1]
+
+
+@op(promote=_as_base)
 def pow_fixed(x, *, exponent):
     return {0.5: jnp.sqrt, -1: jnp.reciprocal}.get(exponent, lambda a: jax.lax.integer_pow(a, int(exponent)))(x)
 
@@ -232,7 +237,8 @@ def _clip_grad(operands, out, ct):
 
 @op(promote=promote.arithmetic, grad=_clip_grad)
 def clip(x, low, high):
-    return jnp.minimum(jnp.maximum(x, low), high)
+    # The lower bound first: where the bounds cross, the reference prefers it.
+    return jnp.where(x < low, low, jnp.where(x > high, high, x))
 
 
 def _choice(name, kinds):
@@ -246,6 +252,9 @@ def where(mask, x, y):
 
 @op()
 def cast(x, *, dtype):
+    if jnp.issubdtype(x.dtype, jnp.floating) and np.dtype(dtype).kind in "iu" and np.dtype(dtype).itemsize < 4:
+        # Out of range they wrap, as C's conversions do, instead of saturating.
+        x = x.astype(jnp.int32)
     return x.astype(dtype)
 
 

@@ -11,7 +11,9 @@ from .op import op
 
 def _check_matmul(x, y, *, transpose_a, transpose_b):
     if x.ndim == 0 or y.ndim == 0:
-        raise RuntimeError(f"matmul: operands need at least one dimension, got shapes {x.shape} and {y.shape}")
+        raise AssertionError(f"matmul: operands need at least one dimension, got shapes {x.shape} and {y.shape}")
+    if x.ndim + y.ndim > 2 and ((x.ndim == 1 and transpose_a) or (y.ndim == 1 and transpose_b)):
+        raise RuntimeError(f"matmul: a vector cannot be transposed, shapes {x.shape} and {y.shape}")
     inner_x = x.shape[-1] if x.ndim == 1 or not transpose_a else x.shape[-2]
     inner_y = y.shape[0] if y.ndim == 1 else y.shape[-1] if transpose_b else y.shape[-2]
     if inner_x != inner_y:
@@ -19,25 +21,15 @@ def _check_matmul(x, y, *, transpose_a, transpose_b):
         raise RuntimeError(f"matmul: inner sizes differ, {inner_x} and {inner_y}, for shapes {x.shape} and {y.shape}{flags}")
 
 
-def _matmul_dtype(name, kinds):
-    # int8 x int8 accumulates in int32, as in the reference.
-    meet = promote.arithmetic(name, kinds)
-    return meet
-
-
-@op(promote=_matmul_dtype, check=_check_matmul)
+@op(promote=promote.arithmetic, check=_check_matmul)
 def matmul(x, y, *, transpose_a, transpose_b):
     if transpose_a and x.ndim > 1:
         x = jnp.swapaxes(x, -1, -2)
     if transpose_b and y.ndim > 1:
         y = jnp.swapaxes(y, -1, -2)
+    # Small integers accumulate in int32, as in the reference.
     wide = np.int32 if x.dtype in (np.int8, np.uint8, np.int16) else None
     return jnp.matmul(x, y, preferred_element_type=wide)
-
-
-def matmul_of(apply, x, y):
-    """``x @ y`` through the recorder given."""
-    return apply(matmul, (False, False), x, y)
 
 
 def _check_linear(x, weight, *bias):
@@ -51,9 +43,14 @@ def linear(x, weight, *bias):
     return y + bias[0] if bias else y
 
 
-@op(promote=promote.arithmetic)
+def _check_dot(x, y):
+    if x.ndim and y.ndim and x.shape != y.shape:
+        raise RuntimeError(f"dot: vectors of different lengths, {x.size} and {y.size}")
+
+
+@op(promote=promote.arithmetic, check=_check_dot)
 def dot(x, y):
-    return jnp.dot(x, y)
+    return (x * y).sum(dtype=x.dtype)
 
 
 @op(promote=promote.floating)

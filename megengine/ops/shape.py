@@ -37,14 +37,14 @@ def squeeze(x, *, axes):
 
 @op(promote=promote.comparison)
 def concat(*xs, axis):
-    return jnp.concatenate(xs, axis)
+    return jnp.concatenate([jnp.atleast_1d(x) for x in xs], axis)
 
 
 @op(promote=promote.comparison)
 def stack(*xs, axis):
     joined = jnp.stack(xs, axis)
     # Scalars count as vectors of one element, as in the reference.
-    return joined if xs[0].ndim else joined[:, None]
+    return joined if xs[0].ndim or len(xs) == 1 else joined[:, None]
 
 
 @op()
@@ -77,7 +77,7 @@ def full(value, *, shape, dtype):
     return jnp.broadcast_to(value if dtype is None else value.astype(dtype), shape)
 
 
-@op()
+@op(differentiable=False)
 def full_like(x, value):
     return jnp.full(x.shape, value.astype(x.dtype))
 
