@@ -128,6 +128,13 @@ def test_a_step_has_modules_backward_and_update() -> None:
     assert all("scope" not in node for node in nodes)
 
 
+def test_an_update_of_many_ops_is_grouped_by_parameter() -> None:
+    nodes = arrange(make_picture(layers=9))
+    groups = {tuple(node["path"]) for node in nodes if node["path"][:1] == ["update"]}
+    assert groups == {("update", f"fc{number}.weight") for number in range(9)}
+    assert [node["op"] for node in nodes if node["path"] == ["update", "fc3.weight"]] == ["mul", "sub"]
+
+
 def test_large_flat_groups_are_divided() -> None:
     nodes = [
         {

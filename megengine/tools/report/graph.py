@@ -10,6 +10,7 @@ __all__ = ["arrange"]
 
 LARGEST_FLAT_GROUP = 60  # more nodes than this side by side are put into numbered groups
 PART = 30
+SMALL_UPDATE = 12  # nodes that are shown without groups of their own
 
 
 def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
@@ -55,6 +56,7 @@ def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
             node["path"] = _home(node["kind"], readers)
         node["where"] = _short(node.get("where", ""))
         node.setdefault("name", "")
+    _group_updates(nodes, by_id)
     _split_large_groups(nodes)
     return nodes
 
@@ -78,6 +80,33 @@ def _before_gradients(nodes: list[dict[str, Any]], after_gradient: set[int]) -> 
             wanted.add(node["id"])
             wanted.update(source for source in node["inputs"] if source in after_gradient)
     return wanted
+
+
+def _group_updates(nodes: list[dict[str, Any]], by_id: dict[int, dict[str, Any]]) -> None:
+    """Gives every parameter's update a group of its own, if the optimizer does more than a few ops for each."""
+    update = [node for node in nodes if node["path"] == ["update"]]
+    if len(update) <= SMALL_UPDATE:
+        return
+    leader = {node["id"]: node["id"] for node in update}
+
+    def find(number: int) -> int:
+        while leader[number] != number:
+            leader[number] = leader[leader[number]]
+            number = leader[number]
+        return number
+
+    for node in update:
+        for source in node["inputs"]:
+            if source in leader:
+                leader[find(node["id"])] = find(source)
+    names: dict[int, str] = {}
+    for node in update:
+        for source in map(by_id.__getitem__, node["inputs"]):
+            if source["kind"] == "param":
+                names.setdefault(find(node["id"]), ".".join([*source["path"][-1:], source["name"] or source["op"]]))
+    for node in update:
+        if (name := names.get(find(node["id"]))) is not None:
+            node["path"] = ["update", name]
 
 
 def _short(where: str) -> str:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 __all__ = ["Progress"]
 
-BAR = "{desc} {percentage:3.0f}%|{bar:24}| {n_fmt}/{total_fmt} images [{elapsed}<{remaining}{postfix}]"
+BAR = "{{desc}} {{percentage:3.0f}}%|{{bar}}| {figures}{{remaining}} left"
 REFRESH_SECONDS = 0.1
 
 
@@ -20,16 +20,15 @@ class Progress:
 
     Args:
         epoch: number of the epoch, from 0.
-        epochs: how many there are.
         total: images of the epoch.
         show: False draws nothing.
     """
 
-    def __init__(self, epoch: int, epochs: int, total: int, show: bool = True) -> None:
+    def __init__(self, epoch: int, total: int, show: bool = True) -> None:
         self._bar = tqdm(
             total=total,
-            desc=f"Epoch {epoch} ({epoch + 1}/{epochs})",
-            bar_format=BAR,
+            desc=f"Epoch {epoch}",
+            bar_format=BAR.format(figures=""),
             leave=False,
             dynamic_ncols=True,
             mininterval=REFRESH_SECONDS,
@@ -53,10 +52,9 @@ class Progress:
         if now >= self._next:
             self._next = now + REFRESH_SECONDS
             speed = self._images / (now - self._start)
-            self._bar.set_postfix_str(
-                f"loss {self._loss / self._images:.3f}, acc {self._correct / self._images:.3f}, {speed:,.0f} images/s",
-                refresh=False,
-            )
+            loss, accuracy = self._loss / self._images, self._correct / self._images
+            figures = f"loss {loss:.3f}, acc {accuracy:.3f}, {speed:,.0f} images/s, "
+            self._bar.bar_format = BAR.format(figures=figures)
             self._bar.n = self._images
             self._bar.refresh()
 

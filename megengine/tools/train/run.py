@@ -132,9 +132,9 @@ class _Run:
         return f"{self.folder / CHECKPOINT}, the state after {done} epoch{'' if done == 1 else 's'}"
 
     def one_epoch(self, events: EventWriter) -> None:
-        trainer, options = self.trainer, self.trainer.options
+        trainer = self.trainer
         first_step = len(trainer.history.steps)
-        bar = Progress(trainer.epochs_done, options.epochs, len(trainer.data.train), show=not self.quiet)
+        bar = Progress(trainer.epochs_done, len(trainer.data.train), show=not self.quiet)
         try:
             epoch, evaluation = trainer.run_epoch(bar.add)
         finally:

@@ -51,7 +51,7 @@
     }
   }
 
-  let zoom = { x: 0, y: 0, k: 1 }, picked = null, found = [], layer = null, elements = new Map();
+  let zoom = { x: 0, y: 0, k: 1 }, picked = null, found = [], layer = null, elements = new Map(), drawnFor = 0;
 
   const shownFor = (item) => {
     let shown = item;
@@ -85,6 +85,7 @@
   }
 
   function draw() {
+    drawnFor = stage.clientWidth;
     const box = arrange();
     const marker = make("marker", { id: "tip", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto", markerUnits: "userSpaceOnUse" }, make("path", { class: "arrow", d: "M0 .5L8 4L0 7.5z" }));
     layer = make("g", {});
@@ -403,10 +404,8 @@
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && view.classList.contains("filled") && document.activeElement !== input) acts.full();
   });
-  let width = stage.clientWidth;
   new ResizeObserver(() => {
-    if (Math.abs(stage.clientWidth - width) < 40) return;
-    width = stage.clientWidth;
+    if (Math.abs(stage.clientWidth - drawnFor) < 40) return;
     draw();
     frame();
   }).observe(stage);
