@@ -65,8 +65,8 @@ def headline(run: RunSummary) -> str:
     last = run.epochs[-1]
     best = max(run.epochs, key=lambda epoch: epoch.val_acc)
     network = " – ".join(f"{size:,}" for size in run.layer_sizes)
-    note = "" if best is last else f", best {_percent(best.val_acc)} after epoch {best.epoch}"
     tiles = {
+        "best test accuracy": _percent(best.val_acc),
         "training accuracy": _percent(last.train_acc),
         "training loss": f"{last.train_loss:.3f}",
         "test loss": f"{last.val_loss:.3f}",
@@ -80,7 +80,7 @@ def headline(run: RunSummary) -> str:
     return (
         f'<p class="eyebrow">{escape(run.name)}</p>'
         f'<h1><span class="big">{number}<small>%</small></span>'
-        f"<span>of {len(run.test_labels):,} test images recognised{note}</span></h1>"
+        f"<span>of {len(run.test_labels):,} test images recognised</span></h1>"
         f'<p class="network">{escape(run.options["model"])} network {network}</p>'
         f'<dl class="tiles">{cells}</dl>'
         f'<p class="command"><code>{escape(run.command)}</code><button type="button" data-copy>Copy</button></p>'
