@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .runner import encode
+from .runner import encode, upstream
 from .spec import Case, Refused, Wrong
 
 # Relative and absolute tolerance by dtype; everything else is exact.
@@ -75,7 +75,7 @@ def _against_right(case: Case, expr: Wrong, ours: dict[str, Any]) -> list[str]:
 def evaluate_right(case: Case, source: str, right: str) -> Any:
     """Evaluate what is right, a NumPy expression over the inputs' arrays."""
     with np.errstate(all="ignore"):
-        return encode(eval(right, {"np": np, **case.build(case.inputs)}))
+        return encode(eval(right, {"np": np, "upstream": upstream, **case.build(case.inputs)}))
 
 
 def _gradient(case: Case, name: str, recorded: Any, ours: Any) -> list[str]:

@@ -118,7 +118,7 @@ CASES = [
                 "all(np.array_equal(v, state[k]) for k, v in net.state_dict().items())"
             ),
             (
-                "p = net.head.weight; state = {k: v * 0 for k, v in net.state_dict().items()}; "
+                "p = net.head.weight; state = {k: np.zeros_like(v) for k, v in net.state_dict().items()}; "
                 "net.load_state_dict(state); p is net.head.weight, p"
             ),
             "net.load_state_dict({})",
