@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from ._methods.indexing import setitem as _setitem
 from ._methods.operators import Operators
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
-from .graph.errors import SizeError
+from .graph.errors import ArgumentError, SizeError
 from .graph.host import host_value, to_array
 from .graph.notes import note_held
 from .graph.record import apply, materialise, thread
@@ -63,7 +64,7 @@ class Tensor(Operators):
 
     def __new__(
         cls,
-        data: Any = None,
+        data: Any,
         dtype: Any = None,
         device: Any = None,
         is_const: bool = False,
@@ -88,7 +89,7 @@ class Tensor(Operators):
 
     def __init__(
         self,
-        data: Any = None,
+        data: Any,
         dtype: Any = None,
         device: Any = None,
         is_const: bool = False,
@@ -131,7 +132,7 @@ class Tensor(Operators):
 
     @property
     def format(self) -> str:
-        """Label of the memory layout: ``"default"``, ``"nchw"`` or ``"nhwc"``."""
+        """Label of the memory layout, one of ``"default"``, ``"nchw"`` and ``"nhwc"``."""
         return self._format
 
     @format.setter
@@ -292,6 +293,8 @@ class Tensor(Operators):
 
     def _reset(self, other: Any) -> None:
         if not isinstance(other, Handle):
+            if other is None:
+                raise ArgumentError("None cannot be the value of a tensor")
             other = Tensor(other, dtype=self.dtype, device=self.device)
         note_held(other)
         self._value = other._value
@@ -358,7 +361,11 @@ class Tensor(Operators):
         return f"{type(self).__name__}({text}{kind}, device={self.device})"
 
     def __getnewargs__(self) -> tuple[Any, ...]:
-        return self.numpy(), self.dtype, self.device.name
+        return self.numpy(), self.dtype, self.device.logical_name
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The same for every protocol: the default of protocols 0 and 1 would lose the elements.
+        return copyreg.__newobj__, (type(self), *self.__getnewargs__()), self.__getstate__()  # type: ignore[attr-defined]
 
     def __getstate__(self) -> dict[str, Any]:
         return {} if self._qparams is None else {"qparams": self._qparams}

@@ -6,24 +6,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..graph.differentiate import GradNode
-from ..graph.record import apply, thread
+from ..graph.record import thread
 from ..graph.value import Handle, new_handle
-from ..ops import shape
 from ..tensor import Tensor
 
 
 class _FunctionNode(GradNode):
     """The gradient node of a :class:`Function` call."""
 
-    __slots__ = ("function", "outs")
+    __slots__ = ("function",)
 
     function: Function
-    outs: tuple[Any, ...]
 
     def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
         """Cotangents of the inputs, from the user's ``backward``."""
-        given = [apply(shape.full_like, (), o, 0.0) if c is None else c for c, o in zip(cots, self.outs, strict=True)]
-        grads = self.function.backward(*given)
+        grads = self.function.backward(*cots)
         if not isinstance(grads, (tuple, list)):
             grads = (grads,)
         if len(grads) != len(self.parents):
@@ -35,17 +32,12 @@ class _FunctionNode(GradNode):
                 raise TypeError(f"{type(self.function).__name__}.backward returned {type(grad).__name__}, not a Tensor or None")
         return [grads[k] for k in need]
 
-    def clear(self) -> None:
-        """Drop what this node keeps alive."""
-        super().clear()
-        self.outs = ()
-
 
 class Function:
     """Base of operations whose gradient the user writes.
 
-    ``forward`` gets the arguments of the call and returns a tensor or a tuple of them; ``backward`` gets the cotangent of each result and returns
-    one gradient, or None, for each tensor argument. Values that backward needs are kept on ``self``.
+    ``forward`` gets the arguments of the call and returns a tensor or a tuple of them; ``backward`` gets the cotangent of each result (None
+    for one that the loss does not depend on) and returns one gradient, or None, for each tensor argument. Values that backward needs are kept on ``self``.
 
     Example:
         >>> class Sigmoid(megengine.autodiff.Function):
@@ -80,7 +72,6 @@ class Function:
         if before and any(p is not None for p, _ in parents):
             node = _FunctionNode(before, parents, tuple(o._value.aval for o in outs))
             node.function = self
-            node.outs = tuple(new_handle(o._value) for o in outs)
             for slot, out in enumerate(outs):
                 if out._value.aval.is_float:
                     out._node, out._slot = node, slot

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from .._methods import axes as _axes
+from .._methods.bounds import outside
+from ..graph.errors import BadIndexError
 from ..graph.record import apply
 from ..ops import index as index_ops
 from ..ops import linalg
 from ..ops import nn as ops
-from ..ops import random as random_ops
 from ..ops import shape as shape_ops
 from ..random.rng import stream
 from ..tensor import Tensor
@@ -91,17 +92,10 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
     if np.dtype(inp.dtype).kind not in "iu":
         raise RuntimeError(f"one_hot takes integers, not {np.dtype(inp.dtype).name}; convert with astype('int32')")
     classes = _axes.as_int(num_classes, "num_classes")
-    _check_index("one_hot", inp, classes)
+    wrong = outside(inp, 0, classes)
+    if wrong is not None and classes:
+        raise ValueError(f"one_hot: class {wrong} is out of range for {classes} classes")
     return apply(shape_ops.one_hot, (classes,), inp)
-
-
-def _check_index(name: str, index: Tensor, size: int) -> None:
-    """Look at indices that are still on the host; others are not waited for."""
-    values = index._value.array
-    if size and type(values) is np.ndarray and values.size:
-        low, high = values.min(), values.max()
-        if low < 0 or high >= size:
-            raise ValueError(f"{name}: {low if low < 0 else high} is out of range for {size} classes")
 
 
 def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool = False) -> Tensor:
@@ -116,6 +110,7 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
     Raises:
         AssertionError: ``src`` is not a tensor.
         RuntimeError: shapes do not fit, or no such dimension.
+        IndexError: an index out of range; only indices that are on the host can be looked at, others give NaN.
 
     Example:
         >>> F.indexing_one_hot(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1, 0]))
@@ -123,7 +118,11 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
     """
     if not isinstance(src, Tensor):
         raise AssertionError(f"indexing_one_hot: src must be a Tensor, not {type(src).__name__}")
-    return apply(index_ops.take_along, (_axes.one_axis(axis, src.ndim, "indexing_one_hot"), bool(keepdims)), src, index)
+    axis = _axes.one_axis(axis, src.ndim, "indexing_one_hot")
+    wrong = outside(index, 0, src.shape[axis])
+    if wrong is not None:
+        raise BadIndexError(f"indexing_one_hot: index {wrong} is out of range for dimension {axis} of size {src.shape[axis]}")
+    return apply(index_ops.take_along, (axis, bool(keepdims)), src, index)
 
 
 def embedding(
@@ -177,7 +176,7 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
     if not training or drop_prob == 0:
         return inp
     require_tensor(inp, "inp")
-    return stream()._draw("dropout", random_ops.dropout, (), inp, drop_prob)
+    return stream()._dropout(inp, drop_prob)
 
 
 def layer_norm(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -115,7 +115,7 @@ class Replay:
     Sources of inputs and results are ``("arg", k)``, ``("handle", tensor)``, ``("const", value)`` and ``("out", k)``.
     """
 
-    def __init__(self, capture: Capture, results: list[Handle]) -> None:
+    def __init__(self, capture: Capture, results: Sequence[Handle]) -> None:
         assert capture.program is not None and capture.graph is not None
         self.program = capture.program
         self.guards = capture.guards
@@ -130,7 +130,7 @@ class Replay:
 
         self.results = [source(h._value) for h in results]
         self.writes = [(h, source(h._value)) for ref in capture.written.values() if (h := ref()) is not None]
-        self.grads = [(h, _grad_source(h, source)) for ref in capture.grads.values() if (h := ref()) is not None]
+        self.grads: list[tuple[Any, Source | None]] = [(h, _grad_source(h, source)) for ref in capture.grads.values() if (h := ref()) is not None]
         self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)
 
@@ -172,8 +172,8 @@ class Replay:
         results = [new_handle(value_of(source)) for source in self.results]
         for handle, source in self.writes:
             handle._value, handle._node = value_of(source), None
-        for handle, source in self.grads:
-            handle._grad = None if source is None else new_handle(value_of(source))
+        for owner, grad in self.grads:
+            owner._grad = None if grad is None else new_handle(value_of(grad))
         return results
 
     def _array(self, source: Source, args: list[Value]) -> Any:
@@ -188,7 +188,7 @@ def _grad_source(handle: Any, source: Callable[[Value], Source]) -> Source | Non
     return None if handle._grad is None else source(handle._grad._value)
 
 
-def capture_call(function: Callable[[], Any], args: list[Handle], symbolic: bool) -> tuple[Any, Capture]:
+def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: bool) -> tuple[Any, Capture]:
     """Call ``function`` as one graph if it can be one, and say what it read and wrote."""
     cut("trace")
     before = thread.graph

@@ -41,11 +41,14 @@ class Device:
 
     @property
     def logical_name(self) -> str:
-        """The name as programs write it, such as ``"xpux"``."""
-        return self.name
+        """The name with its stream, such as ``"xpux:0"``."""
+        return f"{self.name}:0"
+
+    def __str__(self) -> str:
+        return f"{self.name}:0"
 
     def __repr__(self) -> str:
-        return f"{self.name}:0"
+        return f'CompNode("{self.platform}{self.jax_device.id}:0" from "{self.name}:0")'
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, str):

@@ -13,7 +13,10 @@ from .errors import ArgumentError
 from .record import thread
 from .value import Handle, Value, aval, new_handle
 
-_NARROW = {"float64": np.float32, "int64": np.int32, "uint64": np.int32, "uint32": np.int32, "complex128": np.complex64}
+_NARROW = {
+    np.dtype(wide): np.dtype(narrow)
+    for wide, narrow in (("float64", "float32"), ("int64", "int32"), ("uint64", "int32"), ("uint32", "int32"), ("complex128", "complex64"))
+}
 
 
 def to_array(data: Any, dtype: Any = None) -> np.ndarray:
@@ -32,7 +35,7 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
         raise ArgumentError(f"cannot make a tensor of {_describe(data)}: give numbers")
     if array.dtype.name in ("uint32", "uint64"):
         raise ArgumentError(f"tensors have no dtype {array.dtype.name}; convert with .astype('int32')")
-    wanted = dtype_of(dtype) if dtype is not None else np.dtype(_NARROW.get(array.dtype.name, array.dtype))
+    wanted = dtype_of(dtype) if dtype is not None else _NARROW.get(array.dtype, array.dtype)
     return np.array(array, wanted, order="C", copy=True)
 
 

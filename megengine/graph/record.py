@@ -117,9 +117,11 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     index = graph.index
     key: list[Any] = [op, attrs]
     tracked = False
+    device = graph.device
     for x in operands:
         if isinstance(x, Handle):
             value = x._value
+            device = value.device
             position: Any = index.get(value)
             if position is None:
                 position = graph.bind(value, x)
@@ -153,15 +155,15 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     cls = _value_module.handle_type
     aval = state.aval
     if aval is not None:
-        value = Value(graph, aval, None, graph.device)
+        value = Value(graph, aval, None, device)
         index[value] = len(index)
-        out = _new(cls)
+        out: Any = _new(cls)
         out._value = value
         out._node = None
         if tracked and graph.tapes:
             track(graph, op, state, operands, (out,))
     else:
-        out = _results(graph, state)
+        out = _results(graph, state, device)
         if tracked and graph.tapes:
             track(graph, op, state, operands, out)
     if state.depth >= graph.limit:
@@ -169,10 +171,10 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     return out
 
 
-def _results(graph: Graph, state: State) -> tuple[Any, ...]:
+def _results(graph: Graph, state: State, device: Device) -> tuple[Any, ...]:
     outs = []
     for aval in state.avals:
-        value = Value(graph, aval, None, graph.device)
+        value = Value(graph, aval, None, device)
         graph.index[value] = len(graph.index)
         outs.append(_value_module.new_handle(value))
     return tuple(outs)
@@ -198,15 +200,18 @@ def apply_pull(
     graph.where.append(where)
     if graph.scopes is not None:
         graph.scopes.append(graph.scopes[source])
-    return _results(graph, state)
+    return _results(graph, state, graph.device)
 
 
 def apply_on(device: str | Device | None, op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     """Record an op without tensor operands on a device of choice (None: the default device)."""
     wanted = resolve(device)
-    if thread.graph.device is not wanted:
+    if thread.graph.device is not wanted and thread.graph.device.jax_device != wanted.jax_device:
         _leave_for(wanted)
-    return apply(op, attrs, *operands)
+    out = apply(op, attrs, *operands)
+    for made in out if isinstance(out, tuple) else (out,):
+        made._value.device = wanted
+    return out
 
 
 def _leave_for(device: Device) -> None:

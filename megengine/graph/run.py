@@ -187,7 +187,7 @@ def materialise(value: Value) -> None:
         _compute_for_other_thread(graph, value)
     if value.array is None:
         why = "" if graph is None or graph.error is None else f": {graph.error}"
-        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (graph and graph.error)
+        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (graph.error if graph is not None else None)
 
 
 def _compute_for_other_thread(graph: Graph, value: Value) -> None:

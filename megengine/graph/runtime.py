@@ -13,6 +13,9 @@ import jaxlib
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
+CACHE_BYTES = 4 << 30
+
+
 def _cpu_model() -> str:
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
@@ -30,10 +33,10 @@ def cache_directory() -> Path:
 
 
 def configure() -> None:
-    """Full float32 products, and compiled programs kept on disk (``MEGENGINE_CACHE_DIR``; ``MEGENGINE_CACHE=0`` turns it off)."""
-    if jax.config.jax_default_matmul_precision is None:
+    """Full float32 products, and compiled programs kept on disk, up to 4 GiB (``MEGENGINE_CACHE_DIR``; ``MEGENGINE_CACHE=0`` turns it off)."""
+    if getattr(jax.config, "jax_default_matmul_precision") is None:
         jax.config.update("jax_default_matmul_precision", "float32")
-    if os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false") or jax.config.jax_compilation_cache_dir:
+    if os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false") or getattr(jax.config, "jax_compilation_cache_dir"):
         return
     directory = cache_directory()
     try:
@@ -45,6 +48,7 @@ def configure() -> None:
     jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
 
 
 configure()

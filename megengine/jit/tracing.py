@@ -79,7 +79,7 @@ class trace:  # noqa: N801
         """Call the function, running its compiled program where there is one."""
         if _run_plainly():
             return self.__wrapped__(*args, **kwargs)
-        tensors: list[Tensor] = []
+        tensors: list[Any] = []
         key = _flatten((args, kwargs), tensors) if kwargs else _flatten(args, tensors)
         try:
             signature = self._calls.get(key)
@@ -127,7 +127,7 @@ def _run_plainly() -> bool:
     return graph.capture is not None or bool(graph.tapes) or options.eager or options.check_nan
 
 
-def _flatten(args: Any, tensors: list[Tensor]) -> Any:
+def _flatten(args: Any, tensors: list[Any]) -> Any:
     """A hashable key of nested arguments; tensors, by shape and dtype, are collected in order."""
     if isinstance(args, Tensor):
         tensors.append(args)
@@ -153,7 +153,7 @@ def _structure(result: Any, tensors: list[Tensor]) -> Any:
     return result
 
 
-def _unflatten(structure: Any, tensors: Iterator[Tensor]) -> Any:
+def _unflatten(structure: Any, tensors: Iterator[Any]) -> Any:
     if structure is _SLOT:
         return next(tensors)
     if isinstance(structure, tuple) and hasattr(structure, "_fields"):
@@ -170,6 +170,16 @@ class _Slot:
 
 
 _SLOT = _Slot()
+
+
+_symbolic_shape = False
+
+
+def set_symbolic_shape(option: bool) -> bool:
+    """Kept for old programs: shapes are always tuples of ints. Returns the setting before."""
+    global _symbolic_shape
+    before, _symbolic_shape = _symbolic_shape, bool(option)
+    return before
 
 
 @contextmanager

@@ -9,6 +9,8 @@ changing ``i`` is one program:
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 from jax import lax
 
@@ -47,7 +49,8 @@ def _sizes(spec, shape):
 
 def _static(spec, numbers):
     """A NumPy-style index tuple for what remains once windows are cut out."""
-    index, rest = [], iter(numbers)
+    index: list[Any] = []
+    rest = iter(numbers)
     for entry in spec:
         if entry == "n":
             index.append(None)
@@ -87,7 +90,8 @@ def getitem(x, *numbers, spec):
 def setitem(x, value, *numbers, spec):
     value = value.astype(x.dtype)
     if _has(spec, "a") or _has(spec, "s"):
-        index, rest, axis = [], iter(numbers), 0
+        index: list[Any] = []
+        rest, axis = iter(numbers), 0
         for entry in spec:
             if entry == "n":
                 index.append(None)

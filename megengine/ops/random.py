@@ -22,6 +22,11 @@ def normal(state, mean, std, *, shape):
     return state, mean + std * flat.reshape(shape)
 
 
+@op(differentiable=(True, False, False))
+def drop_where(x, uniform, drop_prob):
+    return jnp.where(uniform >= drop_prob, x / (1 - drop_prob), 0).astype(x.dtype)
+
+
 @op(differentiable=(False, True, False))
 def dropout(state, x, drop_prob):
     state, flat = xorwow.uniform(state, x.size)

@@ -19,6 +19,7 @@ from ..ops.rng.xoroshiro import Xoroshiro128
 from ..ops.rng.xorwow import seed_state
 from ..tensor import Tensor
 
+_ORDER_DTYPES = ("int32", "int16", "float32", np.int32, np.int16, np.float32)
 GENERATORS = ("xorwow", "xoroshiro128+")
 _generator = "xorwow"
 
@@ -44,7 +45,7 @@ def set_generator(name: str) -> None:
     if name not in GENERATORS:
         raise ValueError(f"set_generator({name!r}): write one of {', '.join(map(repr, GENERATORS))}")
     _generator = name
-    _default._restart()
+    _shared.restart(_shared.seed)
 
 
 def get_generator() -> str:
@@ -52,14 +53,50 @@ def get_generator() -> str:
     return _generator
 
 
+class _Streams:
+    """The streams of one seed: a state in the graph for each kind drawn there, a host generator for each other kind."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.states: dict[tuple[str, str], Tensor] = {}
+        self.host: dict[str, Xoroshiro128] = {}
+
+    def restart(self, seed: int) -> None:
+        """Begin again; the states stay the same tensors, since traced functions hold them."""
+        self.seed = seed
+        for state in self.states.values():
+            state._reset(self._fresh(state.device))
+        self.host.clear()
+
+    def state(self, kind: str, device: Device) -> Tensor:
+        """The state of the stream ``kind`` on a device."""
+        state = self.states.get((kind, device.name))
+        if state is None:
+            state = self.states[kind, device.name] = self._fresh(device)
+        return state
+
+    def on_host(self, kind: str) -> Xoroshiro128:
+        """The host generator of the stream ``kind``."""
+        if kind not in self.host:
+            self.host[kind] = Xoroshiro128(self.seed)
+        return self.host[kind]
+
+    def _fresh(self, device: Device) -> Tensor:
+        fresh: Tensor = new_handle(host_value(seed_state(self.seed), device))
+        return fresh
+
+
 class RNG:
-    """A generator of random tensors with streams of its own.
+    """A generator of random tensors.
 
     Uniform, normal, permutation and shuffle each have a stream that starts from the seed and that the others do not advance.
 
     Args:
-        seed: 64-bit seed; default taken from the clock.
+        seed: 64-bit seed of streams of its own; default: it shares the module's streams and follows :func:`seed`.
         device: where the tensors are; default the default device.
+
+    Raises:
+        TypeError: a seed outside 0 .. 2^64 - 1, or an unknown device.
 
     Example:
         >>> rng = megengine.random.RNG(seed=20200325)
@@ -70,51 +107,37 @@ class RNG:
     """
 
     def __init__(self, seed: int | None = None, device: str | None = None) -> None:
-        self._device = device
-        self._seed = _checked(seed) if seed is not None else time.time_ns() & (2**63 - 1)
-        resolve(device)
-        self._states: dict[str, Tensor] = {}
-        self._host: dict[str, Xoroshiro128] = {}
-
-    def _restart(self) -> None:
-        # The states stay the same tensors: traced functions hold them.
-        for state in self._states.values():
-            state._reset(self._fresh())
-        self._host.clear()
-
-    def _fresh(self) -> Tensor:
-        fresh: Tensor = new_handle(host_value(seed_state(self._seed), self._where()))
-        return fresh
-
-    def _state(self, kind: str) -> Tensor:
-        state = self._states.get(kind)
-        if state is None:
-            state = self._states[kind] = self._fresh()
-        return state
+        try:
+            self._streams = _shared if seed is None else _Streams(_checked(seed))
+            resolve(device)
+        except (ValueError, RuntimeError) as error:
+            raise TypeError(f"RNG(): {error}") from None
+        self._device = device if seed is not None else None
 
     def _where(self) -> Device:
         return resolve(self._device)
 
-    def _draw(self, kind: str, op: Any, attrs: tuple[Any, ...], *operands: Any) -> Tensor:
+    def _draw(self, kind: str, op: Any, attrs: tuple[Any, ...], *operands: Any, device: Device | None = None) -> Tensor:
         """Advance the stream ``kind`` by one op ``(state, *operands) -> (state, result)``."""
-        state = self._state(kind)
+        state = self._streams.state(kind, device or self._where())
         after, result = apply(op, attrs, state, *operands)
         state._reset(after)
         drawn: Tensor = result
         return drawn
 
     def _host_stream(self, kind: str) -> Xoroshiro128:
-        if kind not in self._host:
-            self._host[kind] = Xoroshiro128(self._seed)
-        return self._host[kind]
+        return self._streams.on_host(kind)
 
-    def uniform(self, low: float = 0, high: float = 1, size: Iterable[int] | None = None) -> Tensor:
-        r"""Draw from the uniform distribution on :math:`[low, high)`.
+    def uniform(self, low: float = 0, high: float = 1, size: Iterable[int] | int | None = None) -> Tensor:
+        r"""Draw from the uniform distribution on :math:`(low, high]`.
 
         Args:
             low: lower end.
             high: upper end.
             size: shape; default ``(1,)``.
+
+        Raises:
+            AssertionError: ``low`` is not below ``high``.
 
         Returns:
             float32 tensor.
@@ -123,13 +146,15 @@ class RNG:
             >>> megengine.random.RNG(seed=1).uniform(size=(2, 2)).shape
             (2, 2)
         """
+        if not isinstance(low, Tensor) and not isinstance(high, Tensor) and not low < high:
+            raise AssertionError(f"uniform({low}, {high}): low must be below high")
         shape = _size(size)
         if _generator != "xorwow":
             flat = self._host_stream("uniform").uniform(int(np.prod(shape)))
             return _affine(self._constant(flat, shape), low, high, (0, 1))
         return self._draw("uniform", ops.uniform, (shape,), _number(low), _number(high))
 
-    def normal(self, mean: float = 0, std: float = 1, size: Iterable[int] | None = None) -> Tensor:
+    def normal(self, mean: float = 0, std: float = 1, size: Iterable[int] | int | None = None) -> Tensor:
         r"""Draw from the normal distribution :math:`\mathcal{N}(mean, std^2)`.
 
         Args:
@@ -151,30 +176,37 @@ class RNG:
         return self._draw("normal", ops.normal, (shape,), _number(mean), _number(std))
 
     def permutation(self, n: int | Tensor, *, dtype: str = "int32") -> Tensor:
-        """A random order of ``0 .. n - 1``, or of the rows of a tensor.
+        """A random order of ``0 .. n - 1``, or the rows of a tensor in a random order.
 
         Args:
-            n: how many, or a tensor to shuffle along its first dimension.
-            dtype: ``"int32"`` or ``"float32"``, of the order.
+            n: how many, or a tensor whose first dimension is shuffled.
+            dtype: ``"int32"``, ``"int16"`` or ``"float32"``, of the order.
 
         Raises:
-            ValueError: a negative count.
+            AssertionError: not an int, a negative one, or an empty tensor.
+            RuntimeError: another dtype, or one that cannot count to ``n``.
 
         Example:
             >>> sorted(megengine.random.RNG(seed=1).permutation(5).tolist())
             [0, 1, 2, 3, 4]
         """
-        if isinstance(n, Tensor) and n.ndim:
-            order = self._host_stream("permutation").permutation(n.shape[0])
-            return self._rows(n, order)
-        count = int(n)
-        if count < 0:
-            raise ValueError(f"permutation({count}): a count cannot be negative")
-        order = self._host_stream("permutation").permutation(count)
-        return self._constant(order.astype(np.dtype(dtype)), (count,))
+        if isinstance(n, Tensor):
+            if n.size == 0:
+                raise AssertionError(f"permutation() takes a tensor with elements, this one has shape {n.shape}")
+            return self._rows(n.reshape(1) if n.ndim == 0 else n, self._host_stream("shuffle").shuffle_indices(len(n) if n.ndim else 1))
+        if not isinstance(n, int) or n < 0:
+            raise AssertionError(f"permutation({n!r}): give a count that is not negative, or a tensor")
+        kind = np.dtype(dtype) if dtype in _ORDER_DTYPES else np.dtype(object)
+        if kind.name not in ("int32", "int16", "float32") or n > {"int16": 2**15, "float32": 2**24}.get(kind.name, 2**31):
+            raise RuntimeError(f"permutation({n}, dtype={dtype!r}): write int32, int16 or float32, large enough for the count")
+        return self._constant(self._host_stream("permutation").permutation(int(n)).astype(kind), (n,))
 
     def shuffle(self, inp: Tensor) -> None:
         """Shuffle a tensor's first dimension in place.
+
+        Raises:
+            AttributeError: not a tensor.
+            AssertionError: a tensor without elements.
 
         Example:
             >>> x = megengine.Tensor([1, 2, 3])
@@ -183,11 +215,18 @@ class RNG:
             [1, 2, 3]
         """
         if not isinstance(inp, Tensor):
-            raise TypeError(f"shuffle() takes a tensor, not {type(inp).__name__}")
-        if inp.ndim == 0 or inp.shape[0] == 0:
-            raise ValueError(f"shuffle() takes a tensor with rows, this one has shape {inp.shape}")
-        order = self._host_stream("shuffle").shuffle_indices(inp.shape[0])
-        inp._reset(self._rows(inp, order))
+            raise AttributeError(f"shuffle() takes a tensor, not {type(inp).__name__}")
+        if inp.ndim == 0 or inp.size == 0:
+            raise AssertionError(f"shuffle() takes a tensor with rows, this one has shape {inp.shape}")
+        inp._reset(self._rows(inp, self._host_stream("shuffle").shuffle_indices(inp.shape[0])))
+
+    def _dropout(self, inp: Tensor, drop_prob: Any) -> Tensor:
+        """Drop elements where a draw from the stream of dropout is under ``drop_prob``, and scale the rest."""
+        if _generator == "xorwow":
+            return self._draw("dropout", ops.dropout, (), inp, drop_prob)
+        drawn = self._constant(self._host_stream("dropout").uniform(int(np.prod(inp.shape))), inp.shape)
+        dropped: Tensor = apply(ops.drop_where, (), inp, drawn, drop_prob)
+        return dropped
 
     def _rows(self, inp: Tensor, order: np.ndarray) -> Tensor:
         index = self._constant(order.astype(np.int32), order.shape)
@@ -205,27 +244,47 @@ def _affine(x: Tensor, low: Any, high: Any, plain: tuple[int, int]) -> Tensor:
 
 
 def _number(x: Any) -> Any:
-    return x if isinstance(x, Tensor) else float(x)
+    if isinstance(x, Tensor):
+        return x
+    if not isinstance(x, (int, float, np.number)):
+        raise RuntimeError(f"a parameter of a distribution is a number or a tensor, not {x!r}")
+    return float(x)
 
 
 def _checked(seed: Any) -> int:
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
+    if not isinstance(seed, (int, np.integer)):
         raise TypeError(f"a seed is an integer, not {seed!r}")
-    return int(seed) & (2**64 - 1)
+    if seed < 0:
+        raise ValueError(f"a seed cannot be negative: {seed}")
+    if seed >= 2**64:
+        raise TypeError(f"a seed has 64 bits: {seed} is too large")
+    return int(seed)
 
 
 def _size(size: Any) -> tuple[int, ...]:
-    return (1,) if size is None else as_shape(size, "size")
+    if size is None:
+        return (1,)
+    if isinstance(size, str):
+        raise RuntimeError(f"size={size!r} is not a shape")
+    shape = as_shape([int(n) if isinstance(n, float) else n for n in size] if isinstance(size, (tuple, list)) else size, "size")
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"size={size}: a dimension cannot be negative")
+    return shape
 
 
+_shared = _Streams(int(time.time()))
 _default = RNG()
 
 
 def seed(seed: int) -> None:
-    """Restart every stream of the module's functions from a seed.
+    """Restart every stream of the module's functions, and of each :class:`RNG` made without a seed, from a seed.
+
+    Args:
+        seed: 0 .. 2^64 - 1.
 
     Raises:
-        TypeError: not an integer.
+        ValueError: a negative number.
+        TypeError: not an integer, or too large.
 
     Example:
         >>> megengine.random.seed(20200325)
@@ -234,8 +293,7 @@ def seed(seed: int) -> None:
          [ 0.4073 -0.0031  0.2638]
          [-0.1826  1.4192  0.2758]], device=xpux:0)
     """
-    _default._seed = _checked(seed)
-    _default._restart()
+    _shared.restart(_checked(seed))
 
 
 uniform = _default.uniform
@@ -247,4 +305,3 @@ shuffle = _default.shuffle
 def stream() -> RNG:
     """The generator behind the module's functions; dropout draws from a stream of it."""
     return _default
-
