@@ -176,6 +176,8 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
     if not training or drop_prob == 0:
         return inp
     require_tensor(inp, "inp")
+    if not inp._value.aval.is_float:
+        raise RuntimeError(f"dropout takes floating-point tensors, not {np.dtype(inp.dtype).name}")
     return stream()._dropout(inp, drop_prob)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from .counters import counters
 from .lower import lower
 from .options import options
+from .runtime import prune
 from .structure import ROOT, State, forget
 from .value import Aval
 
@@ -95,6 +96,8 @@ def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
 
 def build(state: State, key: tuple[Any, ...]) -> Program:
     """A new program; the least recently used one is unloaded when there are too many."""
+    if not _recent:
+        prune()
     program = Program(state, key)
     if state.programs is None:
         state.programs = {}

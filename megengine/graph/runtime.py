@@ -48,7 +48,21 @@ def configure() -> None:
     jax.config.update("jax_compilation_cache_dir", str(directory))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
+
+
+def prune(limit: int = CACHE_BYTES) -> None:
+    """Delete the oldest compiled programs on disk until they take at most ``limit`` bytes."""
+    try:
+        found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(cache_directory())]
+    except OSError:
+        # No directory, or another process is pruning it.
+        return
+    total = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if total <= limit:
+            break
+        Path(path).unlink(missing_ok=True)
+        total -= size
 
 
 configure()

@@ -148,11 +148,11 @@ class RNG:
         """
         if not isinstance(low, Tensor) and not isinstance(high, Tensor) and not low < high:
             raise AssertionError(f"uniform({low}, {high}): low must be below high")
-        shape = _size(size)
-        if _generator != "xorwow":
-            flat = self._host_stream("uniform").uniform(int(np.prod(shape)))
-            return _affine(self._constant(flat, shape), low, high, (0, 1))
-        return self._draw("uniform", ops.uniform, (shape,), _number(low), _number(high))
+        shape, low, high = _size(size), _number(low), _number(high)
+        if _generator == "xorwow":
+            return self._draw("uniform", ops.uniform, (shape,), low, high)
+        drawn = self._constant(self._host_stream("uniform").uniform(int(np.prod(shape))), shape)
+        return low + (high - low) * drawn
 
     def normal(self, mean: float = 0, std: float = 1, size: Iterable[int] | int | None = None) -> Tensor:
         r"""Draw from the normal distribution :math:`\mathcal{N}(mean, std^2)`.
@@ -169,11 +169,10 @@ class RNG:
             >>> megengine.random.RNG(seed=1).normal(0, 2, size=(3,)).shape
             (3,)
         """
-        shape = _size(size)
-        if _generator != "xorwow":
-            flat = self._host_stream("normal").normal(int(np.prod(shape)), float(mean), float(std))
-            return self._constant(flat, shape)
-        return self._draw("normal", ops.normal, (shape,), _number(mean), _number(std))
+        shape, mean, std = _size(size), _number(mean), _number(std)
+        if _generator == "xorwow":
+            return self._draw("normal", ops.normal, (shape,), mean, std)
+        return self._constant(self._host_stream("normal").normal(int(np.prod(shape)), float(mean), float(std)), shape)
 
     def permutation(self, n: int | Tensor, *, dtype: str = "int32") -> Tensor:
         """A random order of ``0 .. n - 1``, or the rows of a tensor in a random order.
@@ -199,7 +198,7 @@ class RNG:
         kind = np.dtype(dtype) if dtype in _ORDER_DTYPES else np.dtype(object)
         if kind.name not in ("int32", "int16", "float32") or n > {"int16": 2**15, "float32": 2**24}.get(kind.name, 2**31):
             raise RuntimeError(f"permutation({n}, dtype={dtype!r}): write int32, int16 or float32, large enough for the count")
-        return self._constant(self._host_stream("permutation").permutation(int(n)).astype(kind), (n,))
+        return self._constant(self._host_stream("permutation").permutation(int(n)).astype(kind), (int(n),))
 
     def shuffle(self, inp: Tensor) -> None:
         """Shuffle a tensor's first dimension in place.
@@ -237,10 +236,6 @@ class RNG:
     def _constant(self, flat: np.ndarray, shape: tuple[int, ...]) -> Tensor:
         constant: Tensor = new_handle(host_value(np.ascontiguousarray(flat.reshape(shape)), self._where()))
         return constant
-
-
-def _affine(x: Tensor, low: Any, high: Any, plain: tuple[int, int]) -> Tensor:
-    return x if (low, high) == plain else low + (high - low) * x
 
 
 def _number(x: Any) -> Any:
