@@ -150,8 +150,9 @@ def test_a_diverging_run_is_explained(mge: Run, tmp_path: Path) -> None:
     status, stdout, stderr = mge("train", "--out", out, "--lr", 1e38, "--hidden", 8, "--batch-size", 32)
     assert (status, stdout) == (1, "")
     assert re.search(r"the loss is (nan|inf|-inf) in epoch 0, step \d+", stderr)
-    assert "try --lr 1e+37" in stderr and "checkpoint.mge" in stderr
-    assert "Traceback" not in stderr
+    assert "try --lr 1e+37" in stderr and "checkpoint.mge" in stderr and "Traceback" not in stderr
+    assert f"mge train --resume {out} --lr 1e+37" in stderr
+    assert mge("train", "--resume", out, "--lr", 0.01, "--epochs", 1)[0] == 0
 
 
 def test_nan_in_the_data_is_named(mge: Run, tmp_path: Path, small_data: dict) -> None:
@@ -188,6 +189,7 @@ def test_missing_data_is_named(mge: Run, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("megengine.data.dataset.vision.fashion_mnist.load_arrays", missing)
     status, _, stderr = mge("train", "--out", tmp_path / "run")
     assert status == 1 and "tried /a and /b" in stderr and "Traceback" not in stderr
+    assert not (tmp_path / "run").exists(), "nothing is left of a run that did not begin"
 
 
 def test_the_run_folder_is_tried_before_the_data_is_read(
@@ -239,6 +241,7 @@ def test_a_finished_run_says_how_to_train_further(mge: Run, tmp_path: Path) -> N
         (("--epochs", "0"), "--epochs 0"),
         (("--batch-size", "1000"), "there are only 320 training images"),
         (("--optimizer", "adagrad", "--momentum", "0.5"), "has no momentum"),
+        (("--data", "nowhere"), "--data nowhere: there is no such folder"),
         (("--resume", "nowhere"), "there is no checkpoint nowhere"),
         (("--resume", "nowhere", "--hidden", "9"), "--hidden cannot be changed by --resume"),
         (("--resume", "a", "--out", "b"), "not allowed with"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -104,6 +105,8 @@ def load_data(root: str | None) -> ImageData:
     """
     from megengine.data.dataset.vision.fashion_mnist import load_arrays
 
+    if root is not None and not Path(root).is_dir():
+        raise UserError(f"--data {root}: there is no such folder", exit_code=2)
     try:
         return ImageData(Images(*load_arrays(root, train=True)), Images(*load_arrays(root, train=False)))
     except (OSError, ValueError, RuntimeError) as error:

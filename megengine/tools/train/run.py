@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ from .picture import step_picture
 from .progress import Progress
 from .run_folder import check_writable, make_run_folder
 from .tfevents import EventWriter
-from .trainer import Evaluation, Trainer
+from .trainer import DivergedError, Evaluation, Trainer
 
 __all__ = ["start_run", "resume_run"]
 
@@ -45,7 +46,12 @@ def start_run(options: TrainOptions, out: str | None = None, quiet: bool = False
     """
     use_device(options.device)
     folder = make_run_folder(out, options.model)
-    trainer = Trainer(options, load_data(options.data))
+    try:
+        trainer = Trainer(options, load_data(options.data))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # leaves a folder alone that was not empty
+        raise
     trainer.checkpoint().save(folder / CHECKPOINT)
     return _Run(trainer, folder, quiet).go()
 
@@ -118,8 +124,9 @@ class _Run:
             print(f"\nStopped in epoch {self.saved_epochs}. Kept: {self.kept()}.", file=sys.stderr)
             print(f"Go on with: mge train --resume {shlex.quote(str(self.folder))}", file=sys.stderr)
             return INTERRUPTED
-        except UserError as error:
-            raise UserError(str(error), f"kept: {self.kept()}") from error
+        except DivergedError as error:
+            lower = f"mge train --resume {shlex.quote(str(self.folder))} --lr {trainer.options.lr / 10:g}"
+            raise UserError(str(error), f"kept: {self.kept()}", f"go on from there with: {lower}") from error
         self.say(f"report: {self.folder / REPORT}")
         return 0
 

@@ -21,9 +21,13 @@ from .metrics import Epoch, History
 from .models import build_model, build_optimizer, layers
 from .options import TrainOptions
 
-__all__ = ["Evaluation", "Trainer"]
+__all__ = ["DivergedError", "Evaluation", "Trainer"]
 
 EVALUATION_BATCH = 64  # the tutorial's
+
+
+class DivergedError(UserError):
+    """The loss is not finite any more, though the data are."""
 
 
 @dataclasses.dataclass
@@ -177,7 +181,7 @@ class Trainer:
             return UserError(f"{message}: this batch holds pixels that are not finite", "repair the data")
         broken = [n for n, p in self.model.named_parameters() if not np.isfinite(p.numpy()).all()]
         state = f"parameters that are not finite: {', '.join(broken)}" if broken else "all parameters are finite"
-        return UserError(
+        return DivergedError(
             f"{message} ({state})",
             f"training diverged at learning rate {options.lr:g}: try --lr {options.lr / 10:g}"
             + (f", or --momentum below {options.momentum:g}" if options.momentum else ""),
