@@ -32,11 +32,15 @@ class Page:
         self.errors: list[str] = []
         self.requests: list[str] = []
         self._number, self._buffer = 0, b""
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = ""
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self._call(f"{domain}.enable")
+        try:
+            target = self._call("Target.createTarget", url="about:blank")["targetId"]
+            self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+            for domain in ("Page", "Runtime", "Log", "Network"):
+                self._call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
 
     def open(
         self, file: Path, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False
@@ -90,7 +94,7 @@ class Page:
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": params}
-        if getattr(self, "_session", ""):
+        if self._session:
             message["sessionId"] = self._session
         os.write(self._out, json.dumps(message).encode() + b"\0")
         while True:
