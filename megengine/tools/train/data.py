@@ -46,7 +46,7 @@ class Images:
                 f"the {name} set must be images (N, features) and labels (N,) with N > 0, "
                 f"not {self.images.shape} and {self.labels.shape}"
             )
-        if not np.isfinite(self.images).all():
+        if not np.issubdtype(self.images.dtype, np.integer) and not np.isfinite(self.images).all():
             index, pixel = np.argwhere(~np.isfinite(self.images))[0]
             value = self.images[index, pixel]
             raise UserError(f"{name} image {index} holds {value} at pixel {pixel}; every pixel must be finite")
