@@ -60,6 +60,14 @@ def set_log_file(fout: Any, mode: str = "a") -> None:
     Args:
         fout: a path or an open text file.
         mode: how a path is opened.
+
+    Example:
+        >>> import io
+        >>> file = io.StringIO()
+        >>> megengine.set_log_file(file)
+        >>> megengine.get_logger().info("training starts")
+        >>> file.getvalue().endswith("INFO: training starts\\n")
+        True
     """
     handler = logging.StreamHandler(fout) if hasattr(fout, "write") else logging.FileHandler(fout, mode)
     handler.setFormatter(MegEngineLogFormatter())
@@ -75,6 +83,11 @@ def set_log_level(level: Any, update_existing: bool = True) -> Any:
 
     Returns:
         The level before.
+
+    Example:
+        >>> before = megengine.set_log_level("WARNING")
+        >>> megengine.set_log_level(before)
+        30
     """
     root = _root()
     before = root.level
@@ -87,7 +100,14 @@ def set_log_level(level: Any, update_existing: bool = True) -> Any:
 
 
 def enable_debug_log() -> None:
-    """Show debug messages."""
+    """Show debug messages.
+
+    Example:
+        >>> level = megengine.set_log_level("INFO")
+        >>> megengine.enable_debug_log()
+        >>> megengine.set_log_level(level)
+        10
+    """
     set_log_level(logging.DEBUG)
 
 

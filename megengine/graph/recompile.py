@@ -17,7 +17,7 @@ log = logging.getLogger("megengine.graph")
 
 
 class _Place:
-    """What was compiled for graphs that begin at one line."""
+    """What was compiled for graphs that begin at one line and end at one line."""
 
     __slots__ = ("state", "key", "compiled", "shapes")
 
@@ -28,7 +28,8 @@ class _Place:
         self.shapes = 0
 
 
-_places: dict[Where, _Place] = {}
+_places: dict[tuple[Where, Where], _Place] = {}
+_churning: set[Where] = set()
 PLACES_LIMIT = 4096
 
 
@@ -41,7 +42,7 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
     if len(_places) > PLACES_LIMIT:
         _places.clear()
     begin = graph.where[0]
-    place = _places.setdefault(begin, _Place())
+    place = _places.setdefault((begin, graph.where[-1]), _Place())
     place.compiled += 1
     if place.state is None:
         counters.compilations["new"] += 1
@@ -49,7 +50,7 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
         reason, detail = difference(place.state, place.key, state, key)
         counters.compilations[reason] += 1
         place.shapes += reason == "shape"
-        message = f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(begin)}: {detail}"
+        message = f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(begin)}, since {detail}"
         if options.on_recompile == "error":
             graph.error = RecompileError(message)
             raise graph.error
@@ -57,6 +58,7 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
             log.info(message)
         if place.shapes == options.churn_limit:
             record.some_place_churns = True
+            _churning.add(begin)
             log.warning(
                 "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket the inputs to avoid it.",
                 text(begin),
@@ -67,8 +69,7 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
 
 def churns(where: Where) -> bool:
     """Whether graphs that begin here keep changing their shapes."""
-    place = _places.get(where)
-    return place is not None and place.shapes >= options.churn_limit
+    return where in _churning
 
 
 def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[Any, ...]) -> tuple[str, str]:

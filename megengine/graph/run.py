@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import record
+from . import record, scopes
 from .counters import counters
 from .differentiate import GradNode, keep
 from .errors import TraceError
@@ -223,3 +223,4 @@ def _at_limit(graph: Graph) -> None:
 record.materialise = materialise
 record.cut_at_limit = _at_limit
 record.cut = cut
+record.current_scope = scopes.current

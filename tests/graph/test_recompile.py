@@ -68,23 +68,30 @@ def test_shapes_that_never_settle_run_op_by_op(log: pytest.LogCaptureFixture, mo
             np.testing.assert_array_equal(once(2), [4, 4])
         assert [len(r.where) for r in seen.ran] == [1, 1]
     finally:
-        recompile._places.clear()
+        recompile._churning.clear()
 
 
 def test_differences_in_liveness_and_ops_are_told_apart() -> None:
-    def once(keep: bool, more: bool) -> list[Tensor]:
-        h = Tensor([1.0, 2.0]) + 1
+    def once(keep: bool, plus: bool) -> list[Tensor]:
+        x = Tensor([1.0, 2.0])
+        h = x + 1 if plus else x - 1
         y = h * 2
-        if more:
-            y = y - 1
         kept = [h, y] if keep else [y]
         del h
         kept[-1].numpy()
         return kept
 
     before = graph.counters.compilations.copy()
-    once(True, False)
-    once(False, False)
+    once(True, True)
     once(False, True)
-    after = graph.counters.compilations - before
-    assert after["liveness"] >= 1 and after["op"] >= 1
+    assert (graph.counters.compilations - before)["liveness"] == 1
+
+
+def test_the_same_lines_with_another_op_are_told() -> None:
+    def once(factor: float | Tensor) -> np.ndarray:
+        return ((Tensor([1.0, 2.0]) + 3) * factor).numpy()
+
+    before = graph.counters.compilations.copy()
+    once(2.0)
+    once(Tensor([2.0, 3.0]))
+    assert (graph.counters.compilations - before)["op"] == 1

@@ -1,0 +1,58 @@
+"""Device names, default device, and moving between devices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import megengine as mge
+from megengine import Tensor
+from megengine.autodiff import GradManager
+
+
+def test_names() -> None:
+    assert str(Tensor(1.0).device) == "xpux:0"
+    assert str(Tensor(1.0, device="cpu0").device) == "cpu0:0"
+    assert Tensor(1.0, device="cpu1").device == "cpu1:0"
+    assert Tensor(1.0, device=Tensor(1.0).device).device == "xpux"
+    assert repr(Tensor(1.0, device="cpu0").device) == 'CompNode("cpu0:0" from "cpu0:0")'
+
+
+@pytest.mark.parametrize("name", ["abc", "gpu99", "cpu-1", "", 5])
+def test_unknown_devices_are_named(name: object) -> None:
+    if name == "":
+        assert Tensor(1.0, device=name).device == "xpux"
+        return
+    with pytest.raises(RuntimeError, match=str(name)):
+        Tensor(1.0, device=name)
+
+
+def test_results_live_where_their_operands_do() -> None:
+    assert (Tensor([1.0], device="cpu0") * 2).device == "cpu0"
+    assert (Tensor([1.0]) * 2).device == "xpux"
+
+
+def test_gradients_flow_through_to() -> None:
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with gm:
+        gm.backward((x.to("cpu0") ** 2).sum())
+    np.testing.assert_array_equal(x.grad.numpy(), [2, 4])
+
+
+def test_default_device() -> None:
+    mge.set_default_device("cpu0")
+    try:
+        assert mge.get_default_device() == "cpu0"
+        assert Tensor([1.0]).device == "cpu0"
+    finally:
+        mge.set_default_device("xpux")
+    with pytest.raises(RuntimeError, match="gpu77"):
+        mge.set_default_device("gpu77")
+
+
+def test_counts() -> None:
+    assert mge.get_device_count("cpu") >= 1
+    assert mge.get_device_count("xpux") >= 1
+    with pytest.raises(TypeError):
+        mge.get_device_count(3)
