@@ -183,7 +183,13 @@ CASES = [
     ),
     case(
         "lists_as_operands",
-        ["x + [1, 2, 3]", "[1.0, 2, 3] * x", "F.maximum(x, [0, 0, 0])", "x > [0, 1, 2]", "(1, 2, 3) - x"],
+        [
+            "x + [1, 2, 3]",
+            "[1.0, 2, 3] * x",
+            "F.maximum(x, [0, 0, 0])",
+            "x > [0, 1, 2]",
+            Wrong("(1, 2, 3) - x", "only the first number of a tuple is used", right="np.float32([1, 2, 3]) - x"),
+        ],
         x=f32(3),
     ),
     case("rounding", ["F.round(x)", "round(x)"], x=given([0.5, -0.5, 1.5, 2.5, -2.5])),
@@ -264,6 +270,7 @@ CASES = [
         ],
         h=f16(2, 3),
         n=given([0, 2], "int32"),
+        rtol=4e-3,
     ),
     case(
         "softmax_axis",
@@ -340,7 +347,7 @@ CASES = [
             "mge.random.permutation(5).shape",
             "mge.random.permutation(5).dtype",
             "mge.random.normal(size=(0,)).shape",
-            "mge.random.normal(size=3).shape",
+            Refused("mge.random.normal(size=3).shape", "(3,)"),
         ],
     ),
     case(

@@ -130,7 +130,8 @@ CASES = [
     ),
     case(
         "dtype_argument",
-        ["Tensor(np.array([0, 1, 2]), dtype='%s')" % d for d in NUMPY + ["float", "int", "complex64", "str"]]
+        ["Tensor(np.array([0, 1, 2]), dtype='%s')" % d for d in NUMPY + ["float", "int", "str"]]
+        + [Refused("Tensor(np.array([0, 1, 2]), dtype='complex64')", "np.arange(3).astype('complex64')")]
         + [
             "Tensor([0.5, 1.5], dtype=%s)" % d
             for d in ["float", "int", "bool", "np.dtype('float32')", "np.float64", "np.int64"]
@@ -147,7 +148,7 @@ CASES = [
             "Tensor({})",
             "Tensor(object())",
             "Tensor([[1, 2], [3]])",
-            "Tensor(1j)",
+            Refused("Tensor(1j)", "np.complex64(1j)"),
             "Tensor([1], dtype='nosuch')",
             Wrong("Tensor([1], nosuch=1)", "an IndexError about something else", raises=("TypeError",)),
             "Tensor([1], device='nosuch')",

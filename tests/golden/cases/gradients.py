@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..spec import case, f16, f32, given
+from ..spec import Refused, case, f16, f32, given
 
 START = "gm = GradManager().attach([x, y])\n"
 
@@ -23,7 +23,7 @@ CASES = [
             within(
                 "gm.backward([x * y, x + y], [Tensor(ramp((2, 3))), Tensor(ramp((2, 3), 0.5))])", "(x.grad, y.grad)"
             ),
-            within("gm.backward((x * y, (x + y).sum()))", "(x.grad, y.grad)"),
+            Refused(within("gm.backward((x * y, (x + y).sum()))", "(x.grad, y.grad)"), "(y + 1, x + 1)"),
             within("gm.backward((x ** 2).sum())", "(x.grad, y.grad)"),
             within("gm.backward(x)", "(x.grad, y.grad)"),
             within("gm.backward(x * 1)", "(x.grad, y.grad)"),
@@ -39,7 +39,7 @@ CASES = [
             within("gm.backward((x > 0).sum())", "(x.grad, y.grad)"),
             within("gm.backward(F.floor(x).sum())", "(x.grad, y.grad)"),
             within("gm.backward((x * y).sum(), dy=Tensor(3.0))", "(x.grad, y.grad)"),
-            within("gm.backward((x * y).sum(), dy=2.5)", "(x.grad, y.grad)"),
+            Refused(within("gm.backward((x * y).sum(), dy=2.5)", "(x.grad, y.grad)"), "(2.5 * y, 2.5 * x)"),
             within("gm.backward(x * y, dy=Tensor(1.0))", "(x.grad, y.grad)"),
             within("gm.backward((x[0] * y[1]).sum())", "(x.grad, y.grad)"),
             within("gm.backward([(x * y).sum(), z.sum()])", "(x.grad, y.grad)"),

@@ -157,6 +157,8 @@ CASES = [
         h=f16(2, 3),
         n=given([2, 0], "int32"),
         grad=True,
+        rtol=4e-3,
+        atol=2e-3,
     ),
     case(
         "cross_entropy_labels",
@@ -165,7 +167,7 @@ CASES = [
             "F.nn.cross_entropy(x, u)",
             "F.nn.cross_entropy(x, i16)",
             "F.nn.cross_entropy(x, np.array([2, 0]))",
-            "F.nn.cross_entropy(x, [2, 0])",
+            Refused("F.nn.cross_entropy(x, [2, 0])", "(np.log(np.exp(x).sum(1)) - x[[0, 1], [2, 0]]).mean()"),
             "F.nn.cross_entropy(x, f)",
             "F.nn.cross_entropy(x, b)",
             "F.nn.cross_entropy(k, n)",
@@ -240,6 +242,7 @@ CASES = [
         b=given([[False, True, True], [True, False, True]], "bool"),
         z=given([0.25, 0.5]),
         o=given([1.0, 0.0]),
+        rtol=1e-4,
     ),
     case(
         "hinge_loss",

@@ -107,10 +107,10 @@ CASES = [
             "[p is a or p is b for p in optim.SGD([a, b], lr=0.05).param_groups[0]['params']]",
             "optim.SGD([a, b], lr=0.05).param_groups[0]['lr']",
             "optim.SGD([a, b], 0.1, nesterov=True, momentum=0.5).nesterov",
-            "opt = optim.SGD([a, b], lr=0.05); raised(opt.load_state_dict, optim.SGD([a], lr=0.1).state_dict())",
+            "opt = optim.SGD([a, b], lr=0.05); opt.load_state_dict(optim.SGD([a], lr=0.1).state_dict())",
             (
                 "opt = optim.SGD([a, b], lr=0.05, momentum=0.9); "
-                "raised(opt.load_state_dict, optim.SGD([a, b], lr=0.1).state_dict())"
+                "opt.load_state_dict(optim.SGD([a, b], lr=0.1).state_dict())"
             ),
             (
                 "opt = optim.SGD([a, b], lr=0.05); "
@@ -119,7 +119,7 @@ CASES = [
             ),
             (
                 "opt = optim.SGD([a, b], lr=0.05); "
-                "raised(opt.load_state_dict, optim.SGD([{'params': [a]}, {'params': [b]}], "
+                "opt.load_state_dict(optim.SGD([{'params': [a]}, {'params': [b]}], "
                 "lr=0.1).state_dict())"
             ),
             (

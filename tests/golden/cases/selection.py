@@ -6,6 +6,8 @@ from ..spec import Refused, Wrong, bools, case, f16, f32, given, i8, i32
 
 NAN = float("nan")
 
+WHERE = "the gradient of a broadcast operand has the shape of the result"
+
 CASES = [
     case(
         "where",
@@ -35,12 +37,37 @@ CASES = [
     case(
         "where_broadcast",
         [
-            "F.where(m, x, v)",
-            "F.where(r, x, v)",
-            "F.where(r, v, x)",
-            "F.where(m, s, v)",
-            "F.where(r, s, s)",
-            "F.where(m, x, w)",
+            Wrong(
+                "F.where(m, x, v)",
+                WHERE,
+                right="np.where(m, x, v)",
+                grads={"x": "upstream((2, 3)) * m", "v": "(upstream((2, 3)) * ~m).sum(0)"},
+            ),
+            Wrong(
+                "F.where(r, x, v)",
+                WHERE,
+                right="np.where(r, x, v)",
+                grads={"x": "upstream((2, 3)) * r", "v": "(upstream((2, 3)) * ~r).sum(0)"},
+            ),
+            Wrong(
+                "F.where(r, v, x)",
+                WHERE,
+                right="np.where(r, v, x)",
+                grads={"x": "upstream((2, 3)) * ~r", "v": "(upstream((2, 3)) * r).sum(0)"},
+            ),
+            Wrong(
+                "F.where(m, s, v)",
+                WHERE,
+                right="np.where(m, s, v)",
+                grads={"s": "(upstream((2, 3)) * m).sum()", "v": "(upstream((2, 3)) * ~m).sum(0)"},
+            ),
+            Wrong("F.where(r, s, s)", WHERE, right="np.full(3, s)", grads={"s": "upstream(3).sum()"}),
+            Wrong(
+                "F.where(m, x, w)",
+                WHERE,
+                right="np.where(m, x, w)",
+                grads={"x": "upstream((2, 3)) * m", "w": "(upstream((2, 3)) * ~m).sum(1, keepdims=True)"},
+            ),
         ],
         m=bools(2, 3),
         r=bools(3),
@@ -347,8 +374,8 @@ CASES = [
             "F.nn.one_hot(n, 4)",
             "F.one_hot(m, 3)",
             Refused("F.one_hot(s, 3)", "np.eye(3, dtype='int32')[1]"),
-            "F.one_hot(i, 4)",
-            "F.one_hot(u, 4)",
+            Refused("F.one_hot(i, 4)", "np.eye(4, dtype='int8')[i]"),
+            Refused("F.one_hot(u, 4)", "np.eye(4, dtype='uint8')[u]"),
             "F.one_hot(n, 3)",
             "F.one_hot(n, num_classes=5)",
             "F.one_hot(n, 4).dtype",
