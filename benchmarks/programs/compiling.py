@@ -1,0 +1,37 @@
+"""Runs a training program as it is, and tells as JSON what was compiled before each line that it printed."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import runpy
+import sys
+
+from megengine.graph import counters, run
+from megengine.graph.where import line
+
+compiled = []
+periods = []
+note, show = run.note_compilation, builtins.print
+
+
+def noted(graph, state, key):
+    before = counters.compilations.copy()
+    note(graph, state, key)
+    file, number = line(graph.where[0])
+    reason = ", ".join((counters.compilations - before).keys())
+    compiled.append(
+        {"where": f"{os.path.basename(file)}:{number}", "ops": state.depth, "live": len(key[0]), "reason": reason}
+    )
+
+
+def printed(*args, **kwargs):
+    periods.append({"text": " ".join(map(str, args)), "compiled": list(compiled), "cuts": sum(counters.cuts.values())})
+    compiled.clear()
+
+
+run.note_compilation = noted
+builtins.print = printed
+runpy.run_path(sys.argv[1], run_name="__main__")
+show(json.dumps({"periods": periods, "after": compiled}))
