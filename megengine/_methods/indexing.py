@@ -11,6 +11,7 @@ from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise, index as ops
+from .bounds import outside
 
 _ALL = slice(None)
 
@@ -138,6 +139,9 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
         if entry.dtype != np.bool_:  # type: ignore[attr-defined]
             if np.dtype(entry.dtype).kind not in "iu":  # type: ignore[attr-defined]
                 raise BadIndexError(f"a tensor of dtype {entry.dtype} cannot be an index; use integers or bools")  # type: ignore[attr-defined]
+            wrong = outside(entry, -sizes[0], sizes[0])
+            if wrong is not None:
+                raise BadIndexError(f"index {wrong} is out of range for dimension {axis} of size {sizes[0]}")
             return [apply(ops.wrap_negative, (sizes[0],), entry)]
         entry = entry.numpy()  # type: ignore[attr-defined]
     array = np.asarray(entry)

@@ -185,7 +185,7 @@ def copy(inp: Tensor, device: Any = None) -> Tensor:
         device: where; default where the input is.
 
     Example:
-        >>> F.copy(Tensor([1, 2]), "cpu0").device
-        CompNode("cpu0" from "cpu0")
+        >>> F.copy(Tensor([1, 2]), "cpu0")
+        Tensor([1 2], dtype=int32, device=cpu0:0)
     """
     return apply(elemwise.copy, (), inp) if device is None else inp.to(device)

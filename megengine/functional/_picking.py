@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .._methods import axes as _axes
+from .._methods.bounds import outside
+from ..graph.errors import BadIndexError
 from ..graph.host import as_constant
 from ..graph.record import apply
 from ..ops import elemwise, index as ops, linalg, reduce
@@ -101,8 +103,8 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
 
     Raises:
         ValueError: different numbers of dimensions.
-        IndexError: the indices are not integers.
-        RuntimeError: no such dimension, or an index tensor that is too large.
+        IndexError: an index out of range; only indices that are on the host can be looked at, others give NaN.
+        RuntimeError: indices that are not integers, no such dimension, or an index tensor that is too large.
 
     Example:
         >>> F.gather(Tensor([[1, 2], [3, 4]]), 1, Tensor([[1], [0]]))
@@ -111,7 +113,15 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
     """
     if inp.ndim != index.ndim:
         raise ValueError(f"gather: the input has shape {inp.shape}, the index {index.shape}; both need as many dimensions")
-    return apply(ops.gather, (_axes.one_axis(axis, inp.ndim, "gather"),), inp, index)
+    axis = _axes.one_axis(axis, inp.ndim, "gather")
+    _check_range("gather", index, inp.shape[axis], axis)
+    return apply(ops.gather, (axis,), inp, index)
+
+
+def _check_range(name: str, index: Tensor, size: int, axis: int) -> None:
+    wrong = outside(index, -size, size)
+    if wrong is not None:
+        raise BadIndexError(f"{name}: index {wrong} is out of range for dimension {axis} of size {size}")
 
 
 def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
@@ -140,7 +150,9 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
         raise ValueError(f"scatter: source of shape {source.shape} is larger than the input of shape {inp.shape}")
     if index.shape != source.shape:
         raise ValueError(f"scatter: index has shape {index.shape}, source {source.shape}")
-    inp._reset(apply(ops.scatter, (_axes.one_axis(axis, inp.ndim, "scatter"),), inp, index, source))
+    axis = _axes.one_axis(axis, inp.ndim, "scatter")
+    _check_range("scatter", index, inp.shape[axis], axis)
+    inp._reset(apply(ops.scatter, (axis,), inp, index, source))
     return inp
 
 

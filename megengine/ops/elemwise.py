@@ -61,7 +61,16 @@ def _as_base(name, kinds):
 
 @op(promote=_as_base)
 def pow_fixed(x, *, exponent):
-    return {0.5: jnp.sqrt, -1: jnp.reciprocal}.get(exponent, lambda a: jax.lax.integer_pow(a, int(exponent)))(x)
+    return {0.5: _half_power, -1: jnp.reciprocal}.get(exponent, lambda a: jax.lax.integer_pow(a, int(exponent)))(x)
+
+
+@jax.custom_jvp
+def _half_power(x):
+    """``x ** 0.5``, which differs from the square root at -infinity and at -0."""
+    return jnp.where(x == -jnp.inf, jnp.inf, jnp.abs(jnp.sqrt(x))).astype(x.dtype)
+
+
+_half_power.defjvps(lambda t, out, x: t * 0.5 / out)
 
 
 def _first_wins(operands, out, ct):
