@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..spec import case, f16, f32, nonsense
+from ..spec import Refused, case, f16, f32, nonsense
 
 NET = """
 class Block(M.Module):
@@ -34,9 +34,9 @@ net = Net()
 """
 
 
-def asked(*exprs: str) -> list[str]:
+def asked(*exprs: str | Refused) -> list[str | Refused]:
     """Questions about NET."""
-    return [NET + e for e in exprs]
+    return [Refused(NET + e.expr, e.right) if isinstance(e, Refused) else NET + e for e in exprs]
 
 
 HOOKS = """
@@ -134,10 +134,14 @@ CASES = [
             "net.load_state_dict(lambda k, v: np.full(v.shape, 7, 'float32')); net.zeta",
             "net.load_state_dict(lambda k, v: None)",
             "net.load_state_dict(lambda k, v: None, strict=False)",
-            "s = net.state_dict(); s['zeta'] = np.array([1.0, 2.0]); net.load_state_dict(s); net.zeta.dtype",
+            "s = net.state_dict(); s['zeta'] = np.array([1, 2], 'uint8'); net.load_state_dict(s); net.zeta.dtype",
             "s = net.state_dict(); s['zeta'] = np.array([1, 2], 'int32'); net.load_state_dict(s); net.zeta.dtype",
-            "net.state_dict()['zeta'][0] = 9",
             "s = net.state_dict(); net.zeta += 1; s['zeta']",
+            Refused(
+                "s = net.state_dict(); s['zeta'] = np.array([1.0, 2.0]); net.load_state_dict(s); net.zeta.dtype",
+                "np.dtype('float32')",
+            ),
+            Refused("net.state_dict()['zeta'][0] = 9; net.zeta", "np.float32([2, 3])"),
             "type(net.zeta).__name__, net.load_state_dict(net.state_dict()), type(net.zeta).__name__",
         ),
     ),

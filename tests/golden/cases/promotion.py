@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..spec import case, given
+from ..spec import Refused, Wrong, case, given
 
 DTYPES = {"f32": "float32", "f16": "float16", "i32": "int32", "i16": "int16", "i8": "int8", "u8": "uint8", "b": "bool"}
 LEFT = {"a_" + k: given([1, 0, 1] if k == "b" else [7, 2, 5], d) for k, d in DTYPES.items()}
@@ -33,6 +33,7 @@ OPERATORS = {
 FUNCTIONS = ["maximum", "minimum", "logaddexp", "atan2", "floor_div", "logical_and", "logical_or", "logical_xor"]
 DIVIDES = {"truediv", "floordiv", "mod", "floor_div"}
 SCALARS = ["2", "2.0", "True"]
+NUMBERS = [name for name in LEFT if name != "a_b"]
 NUMPY_SCALARS = [
     "np.float32(2)",
     "np.float16(2)",
@@ -49,6 +50,13 @@ def pairs(template: str) -> list[str]:
     return [template.format(left, right) for left in LEFT for right in RIGHT]
 
 
+def scalar(expr: str) -> str | Refused:
+    """The expression; among bools the reference refuses ``&``, ``|`` and ``^`` with a Python bool."""
+    left, operator, right = expr.split()
+    both_bools = {left, right} in ({"a_b", "True"}, {"b_b", "True"})
+    return Refused(expr, expr) if operator in "&|^" and both_bools else expr
+
+
 def operands(name: str) -> dict:
     return {**LEFT, **(DIVISOR if name in DIVIDES else RIGHT)}
 
@@ -58,8 +66,8 @@ CASES += [case("tensor_" + n, pairs("F.%s({}, {})" % n), **operands(n)) for n in
 CASES += [
     case(
         "scalar_" + n,
-        ["%s %s %s" % (a, op, s) for a in LEFT for s in SCALARS]
-        + ["%s %s %s" % (s, op, a) for a in RIGHT for s in SCALARS],
+        [scalar("%s %s %s" % (a, op, s)) for a in LEFT for s in SCALARS]
+        + [scalar("%s %s %s" % (s, op, a)) for a in RIGHT for s in SCALARS],
         **operands(n),
     )
     for n, op in OPERATORS.items()
@@ -86,13 +94,30 @@ CASES += [
             "np.array([2, 3, 1], dtype='%s') + %s" % (d, a)
             for a in LEFT
             for d in ("float32", "int32", "int64", "float64")
+        ],
+        **LEFT,
+    ),
+    case(
+        "lists",
+        ["%s * %s" % (a, other) for a in NUMBERS for other in ("[2, 3, 1]", "[True, False, True]")]
+        + ["[2, 3, 1] - %s" % a for a in NUMBERS]
+        + ["%s * [2.5, 3, 1]" % a for a in ("a_f32", "a_f16")]
+        + [
+            Wrong("%s * [2.5, 3, 1]" % a, "the numbers lose their fractions", right="%s * np.float32([2.5, 3, 1])" % a)
+            for a in ("a_i32", "a_i16", "a_i8", "a_u8")
         ]
         + [
-            "%s * %s" % (a, other)
-            for a in LEFT
-            for other in ("[2, 3, 1]", "[2.5, 3, 1]", "(2, 3, 1)", "[True, False, True]")
+            Wrong(
+                "%s * (2, 3, 1)" % a, "only the first number of a tuple is used", right="%s * np.array([2, 3, 1])" % a
+            )
+            for a in NUMBERS
         ]
-        + ["[2, 3, 1] - %s" % a for a in LEFT],
+        + [
+            Refused("a_b * [2, 3, 1]", "a_b * np.float32([2, 3, 1])"),
+            Refused("a_b * [2.5, 3, 1]", "a_b * np.float32([2.5, 3, 1])"),
+            Refused("[2, 3, 1] - a_b", "np.float32([2, 3, 1]) - a_b"),
+            "a_b * [True, False, True]",
+        ],
         **LEFT,
     ),
     case(
