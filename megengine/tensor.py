@@ -18,6 +18,7 @@ from .graph.errors import ArgumentError, SizeError
 from .graph.host import host_value, to_array
 from .graph.notes import note_held
 from .graph.record import apply, materialise, thread
+from .graph.run import verify
 from .graph.value import Handle, Value, new_handle, register_handle_type
 from .logger import get_logger
 from .ops import elemwise, reduce
@@ -184,7 +185,10 @@ class Tensor(Operators):
         value = self._value
         if value.array is None:
             materialise(value)
-        return np.array(value.array)
+        array = np.array(value.array)
+        if thread.unchecked:
+            verify()
+        return array
 
     def item(self, *args: int) -> Any:
         """The single element as a Python number.
@@ -202,7 +206,10 @@ class Tensor(Operators):
             raise SizeError(f"item() takes a tensor of one element, this one has shape {value.aval.shape}")
         if value.array is None:
             materialise(value)
-        return value.array.item()
+        number = value.array.item()
+        if thread.unchecked:
+            verify()
+        return number
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""

@@ -8,13 +8,14 @@ from . import host as _host
 from . import runtime as _runtime
 from . import scopes as scopes
 from .counters import counters
-from .errors import RecompileError, TraceError
+from .errors import BadIndexError, RecompileError, TraceError
 from .inspect import Watch, watch
 from .notes import note_dependence, note_hyperparameters
 from .options import check_nan, eager, on_recompile, options
-from .run import cut
+from .run import cut, verify
 
 __all__ = [
+    "BadIndexError",
     "RecompileError",
     "TraceError",
     "Watch",
@@ -27,5 +28,6 @@ __all__ = [
     "on_recompile",
     "options",
     "scopes",
+    "verify",
     "watch",
 ]

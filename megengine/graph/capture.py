@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from .counters import counters
 from .program import Program, avals_of
 from .record import Graph, materialise, pack, thread
-from .run import ONLY_ARRAY, cut
+from .run import ONLY_ARRAY, cut, note_flags
 from .value import Aval, Handle, Value, new_handle
 
 _refs = sys.getrefcount
@@ -131,6 +131,7 @@ class Replay:
         self.results = [source(h._value) for h in results]
         self.writes = [(h, source(h._value)) for ref in capture.written.values() if (h := ref()) is not None]
         self.grads: list[tuple[Any, Source | None]] = [(h, _grad_source(h, source)) for ref in capture.grads.values() if (h := ref()) is not None]
+        self.where = [capture.graph.where[n] for n in self.program.checked]
         self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)
 
@@ -153,6 +154,10 @@ class Replay:
                 inputs[k] = jnp.array(inputs[k])
             del value
         outs = self.program.run(*self.scalars, *inputs)
+        if self.program.checked:
+            note_flags(outs[self.program.leading - 1], self.program, self.where)
+        if self.program.leading:
+            outs = outs[self.program.leading :]
         counters.replays += 1
         counters.bytes_donated += self.program.donated_bytes
         made: dict[int, Value] = {}

@@ -25,6 +25,8 @@ def lower(
         kept: instructions (with differentiated operands) whose pullbacks must outlive this program.
         check_nan: also return, first, whether each input and each op's results hold NaN.
 
+    Where ops have a rule on their operands' values, the function returns next whether each of them holds.
+
     Returns:
         The function ``f([floats,] [ints,] *inputs) -> list of arrays`` and a list that tracing fills with, for each of
         ``kept``, the op that is its pullback and where its arrays are: ``("out", k)`` or ``("in", k)``.
@@ -44,6 +46,7 @@ def lower(
         env: dict[int, Any] = dict(zip(inputs, rest, strict=True))
         pullbacks: dict[tuple[int, tuple[int, ...]], Any] = {}
         flags = [jnp.isnan(a).any() if _may_hold_nan(a) else jnp.bool_(False) for a in rest] if check_nan else []
+        holds = []
         for number, step in enumerate(states):
             instr = step.instr
             if isinstance(instr, Pull):
@@ -51,12 +54,16 @@ def lower(
                 outs = _pull(pullbacks[instr.source, instr.mask], source, instr, env)
             else:
                 operands = [_operand(o, env, floats, ints) for o in instr.operands]
+                if instr.op.valid is not None:
+                    holds.append(instr.op.valid(*operands, **dict(zip(instr.op.attrs, instr.attrs, strict=True))))
                 outs = _call(number, instr, operands, masks.get(number, ()), pullbacks)
             env.update(zip(range(instr.start, instr.start + len(outs)), outs, strict=True))
             if check_nan:
                 bad = [jnp.isnan(o).any() for o in outs if _may_hold_nan(o)]
                 flags.append(jnp.stack(bad).any() if bad else jnp.bool_(False))
         results = [jnp.stack(flags)] if check_nan else []
+        if holds:
+            results.append(jnp.stack(holds))
         results += [env[position] for position in live]
         pullbacks_out[:] = [_keep(states[k[0]].instr, k, pullbacks[k], rest, results) for k in kept]
         return results

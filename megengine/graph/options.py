@@ -54,16 +54,19 @@ options = _from_environment()
 
 @contextmanager
 def _setting(name: str, value: object) -> Iterator[None]:
+    from .record import thread
     from .run import cut
 
     cut("option")
     before = getattr(options, name)
     setattr(options, name, value)
+    thread.graph.reset_limit()
     try:
         yield
         cut("option")
     finally:
         setattr(options, name, before)
+        thread.graph.reset_limit()
 
 
 def eager(enabled: bool = True) -> object:

@@ -26,6 +26,8 @@ class Program:
         live: positions of the values it returns.
         inputs: positions of its inputs.
         donated: which inputs are overwritten.
+        checked: instructions with a rule on their operands' values.
+        leading: how many results come before the living values: flags of NaN, flags of those rules.
         pullbacks: for each kept gradient, its op and where its arrays are.
     """
 
@@ -41,6 +43,8 @@ class Program:
         self.function, self.pullbacks = lower(state, live, kept, check_nan)
         self.donated = () if kept else _usable(candidates, self.input_avals, avals_of(state, live))
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
+        self.checked = tuple(n for n, s in enumerate(state.path()) if getattr(s.instr, "op", None) is not None and s.instr.op.valid is not None)
+        self.leading = bool(check_nan) + bool(self.checked)
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
         self.run: Any = self._first_run

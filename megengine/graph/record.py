@@ -45,10 +45,11 @@ class Graph:
         tapes: the gradient recordings active in this thread.
         limit: how many ops may be pending.
         capture: what a trace being recorded collects.
+        lock: held while it runs, and while another thread computes one of its values.
     """
 
     __slots__ = (
-        "state", "index", "floats", "ints", "where", "nodes", "tapes", "limit", "device", "capture", "scopes", "error", "op_by_op",
+        "state", "index", "floats", "ints", "where", "nodes", "tapes", "limit", "device", "capture", "scopes", "error", "op_by_op", "lock",
     )  # fmt: skip
 
     def __init__(self, device: Device, tapes: tuple[Any, ...] = (), op_by_op: bool = False, capture: Any = None) -> None:
@@ -60,11 +61,17 @@ class Graph:
         self.nodes: list[tuple[int, Any]] = []
         self.tapes = tapes
         self.op_by_op = op_by_op
-        self.limit = 1 if op_by_op or options.eager or some_place_churns else options.pending_limit
+        self.limit = 0
+        self.reset_limit()
         self.device = device
         self.capture = capture
         self.scopes: list[Any] | None = [] if watching() else None
         self.error: BaseException | None = None
+        self.lock = threading.Lock()
+
+    def reset_limit(self) -> None:
+        """Take the number of ops that may be pending from the options."""
+        self.limit = 1 if self.op_by_op or options.eager or some_place_churns else options.pending_limit
 
     def bind(self, value: Value, handle: Handle) -> Aval | None:
         """Make a value from outside an input; returns its key, or None if it lives on another device."""
@@ -90,6 +97,7 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.graph = Graph(resolve(None))
         self.watchers: list[Any] = []
+        self.unchecked: list[Any] = []
 
 
 def watching() -> bool:

@@ -15,15 +15,16 @@ import numpy as np
 from . import record, scopes
 from .counters import counters
 from .differentiate import GradNode, keep
-from .errors import TraceError
+from .errors import BadIndexError, TraceError
 from .options import options
 from .program import Program, build, lookup
 from .record import Graph, count_ops, pack, thread
 from .recompile import churns, note_compilation
 from .structure import ROOT
 from .value import Value
-from .where import text
+from .where import Where, text
 
+UNCHECKED_LIMIT = 256
 _NATURAL = ("read", "step", "option", "trace")
 _refs = sys.getrefcount
 
@@ -57,14 +58,15 @@ def cut(reason: str = "read") -> None:
     if graph.state is ROOT:
         if natural and graph.op_by_op:
             graph.op_by_op = False
-            graph.limit = 1 if options.eager else options.pending_limit
+            graph.reset_limit()
         return
     if graph.capture is not None:
         graph.capture.interrupted(reason)
     thread.graph = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
     counters.cuts[reason] += 1
     count_ops(graph.state)
-    run(graph)
+    with graph.lock:
+        run(graph)
 
 
 def run(graph: Graph) -> Program:
@@ -140,16 +142,16 @@ def _on_device(value: Value, alive: bool) -> Any:
 
 
 def _deliver(graph: Graph, program: Program, values: list[Value], nodes: list[GradNode], inputs: list[Any], outs: list[Any]) -> None:
-    flags = outs.pop(0) if program.check_nan else None
-    for position, array in zip(program.live, outs, strict=False):
+    if program.checked:
+        note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked])
+    for position, array in zip(program.live, outs[program.leading :], strict=False):
         value = values[position]
         value.array = array
         value.graph = None
-    if flags is not None:
-        _raise_on_nan(graph, program, np.asarray(flags))
-    shift = 1 if flags is not None else 0
+    if program.check_nan:
+        _raise_on_nan(graph, program, np.asarray(outs[0]))
     for node, (pullback, sources) in zip(nodes, program.pullbacks, strict=True):
-        keep(node, pullback, [inputs[k] if side == "in" else outs[k - shift] for side, k in sources], graph.device)
+        keep(node, pullback, [inputs[k] if side == "in" else outs[k] for side, k in sources], graph.device)
 
 
 def _raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
@@ -165,6 +167,36 @@ def _raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
     number = next(k for k, s in enumerate(program.state.path()) if s.parent is not None and position < s.count)
     op = program.state.path()[number].instr.op.name
     raise FloatingPointError(f"an input {program.input_avals[first]!r} of {op} at {text(graph.where[number])} holds NaN")
+
+
+def note_flags(flags: Any, program: Program, where: list[Where]) -> None:
+    """Remember to look whether a program's ops got values they take."""
+    thread.unchecked.append((flags, program, where))
+    if options.eager or len(thread.unchecked) > UNCHECKED_LIMIT:
+        verify(wait=True)
+
+
+def verify(wait: bool = False) -> None:
+    """Raise if an op of a program that finished got values it does not take.
+
+    Args:
+        wait: look at programs that still run, too.
+
+    Raises:
+        BadIndexError: naming the op and its line.
+    """
+    later, found = [], None
+    for entry in thread.unchecked:
+        flags, program, where = entry
+        if not wait and not flags.is_ready():
+            later.append(entry)
+        elif found is None and not np.asarray(flags).all():
+            first = int(np.asarray(flags).argmin())
+            instr = program.state.path()[program.checked[first]].instr
+            found = f"{instr.op.name} at {text(where[first])}: {instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))}"
+    thread.unchecked = later
+    if found is not None:
+        raise BadIndexError(found)
 
 
 def _about(graph: Graph) -> str:
@@ -184,7 +216,8 @@ def materialise(value: Value) -> None:
             raise TraceError("a traced function with symbolic=True cannot read the value of a tensor; use symbolic=False")
         cut("read")
     elif graph is not None and graph.error is None:
-        _compute_for_other_thread(graph, value)
+        with graph.lock:
+            _compute_for_other_thread(graph, value)
     if value.array is None:
         why = "" if graph is None or graph.error is None else f": {graph.error}"
         raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (graph.error if graph is not None else None)
@@ -201,7 +234,7 @@ def _compute_for_other_thread(graph: Graph, value: Value) -> None:
     snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
     inputs = [values[p].array for p in program.inputs]
     counters.cuts["thread"] += 1
-    array = program.run(*pack(snapshot), *inputs)[0]
+    array = program.run(*pack(snapshot), *inputs)[program.leading]
     if value.array is None:
         value.array = array
 

@@ -142,12 +142,16 @@ def _region_shape(spec, sizes):
     return tuple(shape)
 
 
-@op()
+def _picks_within(x, index, *rest, axis):
+    return ((index >= 0) & (index < x.shape[axis])).all()
+
+
+@op(valid=_picks_within, invalid="an index is out of range for dimension {axis}")
 def gather(x, index, *, axis):
     return jnp.take_along_axis(x, index, axis)
 
 
-@op()
+@op(valid=_picks_within, invalid="an index is out of range for dimension {axis}")
 def scatter(x, index, source, *, axis):
     grid = list(jnp.indices(index.shape, sparse=True))
     grid[axis] = index
@@ -165,7 +169,11 @@ def take_along(x, index, *, axis, keepdims):
     return picked if keepdims else jnp.squeeze(picked, axis)
 
 
-@op(differentiable=False)
+def _within(index, *, size):
+    return ((index >= -size) & (index < size)).all()
+
+
+@op("index", differentiable=False, valid=_within, invalid="an index is out of range for a dimension of size {size}")
 def wrap_negative(index, *, size):
     """Negative indices count from the end."""
     index = index.astype(jnp.int32)

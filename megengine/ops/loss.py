@@ -55,7 +55,16 @@ def _classes(name, kinds):
     return [promote.floating(name, kinds[:1])[0], promote.INT32, *[promote.FLOAT32] * (len(kinds) - 2)]
 
 
-@op(promote=_classes, differentiable=(True, False, True))
+def _labels_within(pred, label, *smooth, axis, **_):
+    return ((label >= 0) & (label < pred.shape[axis])).all()
+
+
+@op(
+    promote=_classes,
+    differentiable=(True, False, True),
+    valid=_labels_within,
+    invalid="a label is out of range for the classes of dimension {axis}",
+)
 def cross_entropy(pred, label, *smooth, axis, with_logits, reduction):
     dtype = pred.dtype if not smooth else np.dtype(np.float32)
     scores = pred.astype(jnp.float32)

@@ -23,6 +23,8 @@ class Op:
         promote: rule that gives the dtype each operand is cast to before ``lower``; None leaves tensors as they are.
         differentiable: False where the reference gives no gradient at all, or one flag an operand.
         check: optional ``check(*operands, **attrs)`` on shapes and dtypes that raises a clear error while recording.
+        valid: optional ``valid(*arrays, **attrs)``, whether the operands' values are ones the op takes; evaluated in the graph, and
+            raised with the op's line, as ``invalid`` says, when the host next reads a value.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Op:
     promote: PromotionRule | None = None
     differentiable: bool | tuple[bool, ...] = True
     check: Callable[..., None] | None = None
+    valid: Callable[..., Any] | None = None
+    invalid: str = ""
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
@@ -56,6 +60,8 @@ def op(
     differentiable: bool | tuple[bool, ...] = True,
     grad: Callable[..., Any] | None = None,
     check: Callable[..., None] | None = None,
+    valid: Callable[..., Any] | None = None,
+    invalid: str = "",
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -65,13 +71,15 @@ def op(
         differentiable: whether (or which operands) gradients flow through.
         grad: own gradient ``grad(operands, outputs, cotangent, **attrs) -> tuple``; default JAX's vector-Jacobian product.
         check: own validity rule, called with operand avals while recording.
+        valid: rule on the operands' values, evaluated with the graph.
+        invalid: what the error says when ``valid`` is false.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
         code = fn.__code__
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
-        return Op(name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check)
+        return Op(name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check, valid, invalid)
 
     return declare
 

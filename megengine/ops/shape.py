@@ -104,7 +104,11 @@ def diag(x, *, k):
     return jnp.diag(x, k)
 
 
-@op()
+def _is_class(index, *, classes):
+    return ((index >= 0) & (index < classes)).all()
+
+
+@op(valid=_is_class, invalid="an index is out of range for {classes} classes")
 def one_hot(index, *, classes):
     return (index[..., None] == jnp.arange(classes)).astype(index.dtype)
 
