@@ -96,7 +96,8 @@ def set_default_device(device: str = "xpux") -> None:
         device: a device name, such as ``"cpu0"``.
 
     Raises:
-        RuntimeError: no such device here, or not a device name.
+        RuntimeError: no such device here.
+        AssertionError: not a device name.
 
     Example:
         >>> megengine.set_default_device("cpux")

@@ -405,7 +405,7 @@ def _converted(data: Handle, dtype: Any, device: Any) -> Value:
     value = data._value
     if dtype is not None and dtype_of(dtype) != value.aval.dtype:
         raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {value.aval.dtype.name}; use astype()")
-    if device is not None and resolve(device).jax_device != value.device.jax_device:
+    if device is not None and resolve(device).place != value.device.place:
         return _moved(data, device)._value
     return value
 

@@ -130,16 +130,19 @@ class GradManager:
 
         Args:
             y: a tensor or several, recorded by this manager.
-            dy: their cotangents, of the same shapes; default ones.
+            dy: their cotangents, of the same shapes or single numbers; default ones.
 
         Raises:
-            RuntimeError: nothing is being recorded, or a cotangent has another shape.
-            AssertionError: another number of cotangents than of outputs.
+            RuntimeError: nothing is being recorded, a cotangent has another shape, or there is another number of them.
+            TypeError: an output is not a tensor.
         """
         global _backwarding
         if self._tape is None:
             raise RuntimeError("backward() without a recording: call it inside `with gm:`, once, after the forward pass")
         ys = [] if y is None else list(y) if isinstance(y, (tuple, list)) else [y]
+        for output in ys:
+            if not isinstance(output, Tensor):
+                raise TypeError(f"backward() takes tensors, not {type(output).__name__}")
         before, _backwarding = _backwarding, self
         try:
             grads = self._gradients(ys, _cotangents(ys, dy))
@@ -216,12 +219,14 @@ def _cotangents(ys: list[Tensor], dy: Any) -> list[Tensor]:
         return [_ones_like(y) for y in ys]
     dys = list(dy) if isinstance(dy, (tuple, list)) else [dy]
     if len(dys) != len(ys):
-        raise AssertionError(f"backward() got {len(ys)} outputs and {len(dys)} cotangents")
+        raise RuntimeError(f"backward() got {len(ys)} outputs and {len(dys)} cotangents")
     checked = []
     for y, d in zip(ys, dys, strict=True):
         d = d if isinstance(d, Tensor) else new_handle(host_value(to_array(d, y.dtype), y.device))
         if d.shape != y.shape:
-            raise RuntimeError(f"backward(): the cotangent has shape {d.shape}, its output {y.shape}")
+            if d.size != 1:
+                raise RuntimeError(f"backward(): the cotangent has shape {d.shape}, its output {y.shape}")
+            d = d.reshape(())._broadcast(y.shape)
         checked.append(d)
     return checked
 

@@ -1,4 +1,4 @@
-"""MegEngine's device names (``cpu0``, ``gpu1``, ``xpux``) on JAX's devices."""
+"""MegEngine's device names (``cpu0``, ``gpu1``, ``xpux``, ``cpu0:1``) on JAX's devices."""
 
 from __future__ import annotations
 
@@ -9,25 +9,40 @@ import jax
 
 from .errors import ArgumentError
 
-_PATTERN = re.compile(r"(cpu|gpu|cuda|rocm|multithread|xpu|tpu)(x|\d+)?(:\d+)?$")
+_PATTERN = re.compile(r"(cpu|gpu|cuda|rocm|multithread|xpu|tpu)(x|\d+)(?::(\d+))?")
 _PLATFORM = {"cuda": "gpu", "rocm": "gpu", "multithread": "cpu"}
 
 
 class Device:
-    """A logical device: the name that users see, and the JAX device behind it (looked up when first needed)."""
+    """A logical device: the name that users see, and what computes behind it.
 
-    __slots__ = ("name", "_jax_device")
+    Attributes:
+        name: without its stream, such as ``"xpux"``.
+        stream: number of the stream; XLA orders work by itself, so it is part of the name only.
+    """
 
-    def __init__(self, name: str, jax_device: Any = None) -> None:
+    __slots__ = ("name", "stream", "_number", "_jax_device", "_place")
+
+    def __init__(self, name: str, stream: str = "0", jax_device: Any = None, number: int = 0) -> None:
         self.name = name
+        self.stream = stream
+        self._number = number
         self._jax_device = jax_device
+        self._place: str | None = None
 
     @property
     def jax_device(self) -> Any:
-        """The JAX device that computes."""
+        """The JAX device that computes, looked up when first needed."""
         if self._jax_device is None:
             self._jax_device = jax.devices()[0]
         return self._jax_device
+
+    @property
+    def place(self) -> str:
+        """Physical name, such as ``"cpu0:0"``: tensors in different places do not meet in one operation."""
+        if self._place is None:
+            self._place = f"{self.platform}{self._number}:{self.stream}"
+        return self._place
 
     @property
     def is_default(self) -> bool:
@@ -42,21 +57,21 @@ class Device:
     @property
     def logical_name(self) -> str:
         """The name with its stream, such as ``"xpux:0"``."""
-        return f"{self.name}:0"
+        return f"{self.name}:{self.stream}"
 
     def __str__(self) -> str:
-        return f"{self.name}:0"
+        return self.logical_name
 
     def __repr__(self) -> str:
-        return f'CompNode("{self.platform}{self.jax_device.id}:0" from "{self.name}:0")'
+        return f'CompNode("{self.place}" from "{self.logical_name}")'
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, str):
-            return other in (self.name, f"{self.name}:0")
-        return isinstance(other, Device) and other.name == self.name
+        if isinstance(other, Device):
+            return other.logical_name == self.logical_name
+        return isinstance(other, str) and other in (self.name, self.logical_name)
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.logical_name)
 
 
 _by_name: dict[str, Device] = {"xpux": Device("xpux")}
@@ -81,38 +96,35 @@ def resolve(name: str | Device | None) -> Device:
     """The device of a MegEngine device name; None is the default device.
 
     Raises:
+        ArgumentError: not a device name (a RuntimeError, too).
         RuntimeError: no such device here.
     """
     if isinstance(name, Device):
         return name
-    wanted = name or _default_name
-    if isinstance(wanted, str) and ":" in wanted:
-        wanted = wanted.split(":")[0]
+    wanted = _default_name if name is None else name
     found = _by_name.get(wanted)
     if found is None:
-        found = _by_name[wanted] = _find(wanted)
+        found = _find(wanted)
+        found = _by_name.setdefault(found.name if found.stream == "0" else found.logical_name, found)
+        _by_name[wanted] = found
     return found
 
 
 def _find(name: str) -> Device:
-    match = _PATTERN.match(name) if isinstance(name, str) else None
+    match = _PATTERN.fullmatch(name) if isinstance(name, str) else None
     here = platforms()
     offered = ", ".join(f"{p}{i}" for p, ds in here.items() for i in range(len(ds)))
     if match is None:
         raise ArgumentError(f"{name!r} is not a device name; write cpux, gpux, xpux, cpu0, gpu0, ... (here: {offered})")
-    kind, index = _normal(match[1]), match[2] or "x"
+    kind, index, stream = _normal(match[1]), match[2], match[3] or "0"
     if kind == "xpu":
         kind = next(iter(here))
-    if kind not in here:
-        raise RuntimeError(f"no device {name!r} on this machine (here: {offered})")
-    devices = here[kind]
     number = 0 if index == "x" else int(index)
-    # MegEngine's cpu0, cpu1, ... are streams of one processor, so every cpu number is a valid name.
-    if kind == "cpu":
-        number = min(number, len(devices) - 1)
-    if number >= len(devices):
+    devices = here.get(kind, [])
+    # MegEngine's cpu0, cpu1, ... are places on one processor, so every cpu number is a valid name.
+    if number >= len(devices) and not (kind == "cpu" and devices):
         raise RuntimeError(f"no device {name!r} on this machine (here: {offered})")
-    return Device(f"{match[1]}{index}", devices[number])
+    return Device(f"{match[1]}{index}", stream, devices[min(number, len(devices) - 1)], number)
 
 
 def default_name() -> str:
@@ -121,8 +133,15 @@ def default_name() -> str:
 
 
 def set_default(name: str) -> None:
-    """Make ``name`` the device of new tensors."""
+    """Make ``name`` the device of new tensors.
+
+    Raises:
+        AssertionError: not a device name.
+        RuntimeError: no such device here.
+    """
     global _default_name
+    if not isinstance(name, str) or _PATTERN.fullmatch(name) is None:
+        raise AssertionError(f"{name!r} is not a device name; write cpux, gpux, xpux, cpu0, gpu0, ...")
     resolve(name)
     _default_name = name
 

@@ -77,7 +77,7 @@ class Graph:
         """Make a value from outside an input; returns its key, or None if it lives on another device."""
         if value.array is None:
             materialise(value)
-        if value.device is not self.device and value.device.jax_device != self.device.jax_device:
+        if value.device is not self.device and value.device.place != self.device.place:
             return None
         self.index[value] = len(self.index)
         if self.capture is not None:
@@ -214,7 +214,7 @@ def apply_pull(
 def apply_on(device: str | Device | None, op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     """Record an op without tensor operands on a device of choice (None: the default device)."""
     wanted = resolve(device)
-    if thread.graph.device is not wanted and thread.graph.device.jax_device != wanted.jax_device:
+    if thread.graph.device is not wanted and thread.graph.device.place != wanted.place:
         _leave_for(wanted)
     out = apply(op, attrs, *operands)
     for made in out if isinstance(out, tuple) else (out,):
@@ -224,7 +224,7 @@ def apply_on(device: str | Device | None, op: Op, attrs: tuple[Any, ...], *opera
 
 def _leave_for(device: Device) -> None:
     graph = thread.graph
-    if graph.state is not ROOT and graph.device.jax_device != device.jax_device:
+    if graph.state is not ROOT and graph.device.place != device.place:
         cut("device")
     thread.graph.device = device
 
@@ -232,7 +232,7 @@ def _leave_for(device: Device) -> None:
 def _switch_device(graph: Graph, op: Op, attrs: tuple[Any, ...], operands: tuple[Any, ...]) -> Any:
     """An operand lives elsewhere: run what is pending here and go on there."""
     graph.rollback()
-    devices = {x._value.device.jax_device: x._value.device for x in operands if isinstance(x, Handle)}
+    devices = {x._value.device.place: x._value.device for x in operands if isinstance(x, Handle)}
     if len(devices) > 1:
         names = ", ".join(sorted(d.name for d in devices.values()))
         raise RuntimeError(f"{op.name}: operands are on different devices ({names}); move them with .to() or F.copy()")
