@@ -33,7 +33,8 @@ class Tensor(Operators):
     Operations return new tensors and are recorded, not run: values are computed when something needs them.
 
     Args:
-        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit), a tensor, or None for no elements.
+        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit) or a tensor; None gives no
+            elements.
         dtype: default that of ``data``: float32 for floats, int32 for ints, bool for bools.
         device: such as ``"xpux"`` (default), ``"cpu0"``, ``"gpu0"``.
         is_const: accepted for compatibility; a tensor made from data is a constant of a trace either way.
@@ -65,13 +66,13 @@ class Tensor(Operators):
 
     def __new__(
         cls,
-        data: Any,
+        data: Any = None,
         dtype: Any = None,
         device: Any = None,
         is_const: bool = False,
         no_cache: bool = False,
         name: str | None = None,
-        format: str = "default",  # noqa: A002
+        format: str = "default",
     ) -> Any:
         self = object.__new__(cls)
         self._node = None
@@ -96,7 +97,7 @@ class Tensor(Operators):
         is_const: bool = False,
         no_cache: bool = False,
         name: str | None = None,
-        format: str = "default",  # noqa: A002
+        format: str = "default",
     ) -> None:
         if name is not None:
             self._custom_name = self._name = self._short_name = name
@@ -137,7 +138,7 @@ class Tensor(Operators):
         return self._format
 
     @format.setter
-    def format(self, format: str) -> None:  # noqa: A002
+    def format(self, format: str) -> None:
         self._format = format
 
     @property
@@ -176,7 +177,7 @@ class Tensor(Operators):
         raise AttributeError("requires_grad is reserved; attach the tensor to a GradManager instead")
 
     @property
-    def T(self) -> Tensor:  # noqa: N802
+    def T(self) -> Tensor:
         """The tensor with its dimensions in reverse order."""
         return self.transpose()
 
@@ -291,7 +292,7 @@ class Tensor(Operators):
         return _moved(self, device)
 
     def set_value(self, value: Any) -> None:
-        """Make this tensor hold another value (an array, numbers or a tensor); kept for old programs, ``x[...] = v`` does it too."""
+        """Make this tensor hold another value (an array, numbers or a tensor), as ``x[...] = v`` does; kept for old programs."""
         self._reset(value)
 
     def reset_zero(self) -> None:
@@ -404,7 +405,8 @@ def _converted(data: Handle, dtype: Any, device: Any) -> Value:
     note_held(data)
     value = data._value
     if dtype is not None and dtype_of(dtype) != value.aval.dtype:
-        raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {value.aval.dtype.name}; use astype()")
+        have = value.aval.dtype.name
+        raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {have}; use astype()")
     if device is not None and resolve(device).place != value.device.place:
         return _moved(data, device)._value
     return value

@@ -106,7 +106,9 @@ def transpose_pattern(ndim: int, pattern: Sequence[Any]) -> tuple[Any, ...]:
     pattern = tuple(p if p == "x" else as_int(p, "each entry of the pattern") for p in pattern)
     axes = [p for p in pattern if p != "x"]
     if sorted(axes) != list(range(ndim)):
-        raise RuntimeError(f"transpose: {pattern} is not a permutation of the {ndim} dimensions (negative axes are not taken)")
+        raise RuntimeError(
+            f"transpose: {pattern} is not a permutation of the {ndim} dimensions (negative axes are not taken)"
+        )
     return pattern
 
 

@@ -10,7 +10,8 @@ from ..graph.errors import ArgumentError, BadIndexError
 from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..graph.value import Handle
-from ..ops import elemwise, index as ops
+from ..ops import elemwise
+from ..ops import index as ops
 from .bounds import outside
 
 _ALL = slice(None)
@@ -47,7 +48,10 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     try:
         return apply(ops.setitem, (spec,), x, value, *numbers)
     except RuntimeError as error:
-        raise ArgumentError(f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {x._value.aval.shape}") from error
+        known = x._value.aval.shape
+        raise ArgumentError(
+            f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {known}"
+        ) from error
 
 
 def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
@@ -98,7 +102,9 @@ def _scalar_mask(entry: Any) -> Any:
         if known.ndim or known.dtype != np.bool_:
             return entry
         entry = entry.item()  # type: ignore[attr-defined]
-    if isinstance(entry, (bool, np.bool_)) or (isinstance(entry, np.ndarray) and entry.dtype == np.bool_ and not entry.ndim):
+    if isinstance(entry, (bool, np.bool_)) or (
+        isinstance(entry, np.ndarray) and entry.dtype == np.bool_ and not entry.ndim
+    ):
         if not entry:
             raise BadIndexError("False is an index only alone, as in x[False]")
         return None
@@ -147,7 +153,10 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
     array = np.asarray(entry)
     if array.dtype == np.bool_:
         if array.shape != sizes[: array.ndim]:
-            raise BadIndexError(f"a mask of shape {array.shape} does not fit dimensions {sizes[: array.ndim]} (from dimension {axis})")
+            fitting = sizes[: array.ndim]
+            raise BadIndexError(
+                f"a mask of shape {array.shape} does not fit dimensions {fitting} (from dimension {axis})"
+            )
         return [as_constant(a.astype(np.int32)) for a in np.nonzero(array)]
     if array.size == 0:
         array = array.astype(np.int32)

@@ -13,7 +13,8 @@ from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError
 from ..graph.host import as_constant, to_array
 from ..graph.record import apply, apply_on
-from ..ops import elemwise, shape as ops
+from ..ops import elemwise
+from ..ops import shape as ops
 from ..tensor import Tensor
 from ._args import require_tensor
 
@@ -139,7 +140,12 @@ def full_like(inp: Tensor, value: float) -> Tensor:
 
 
 def arange(
-    start: Tensor | float = 0, stop: Tensor | float | None = None, step: Tensor | float = 1, *, dtype: Any = "float32", device: Any = None
+    start: Tensor | float = 0,
+    stop: Tensor | float | None = None,
+    step: Tensor | float = 1,
+    *,
+    dtype: Any = "float32",
+    device: Any = None,
 ) -> Tensor:
     """Evenly spaced numbers from ``start`` until before ``stop``.
 
@@ -203,7 +209,7 @@ def _number(name: str, argument: str, value: Any) -> Any:
     return value
 
 
-def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = None) -> Tensor:  # noqa: N803
+def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = None) -> Tensor:
     """A matrix with ones on the diagonal and zeros elsewhere.
 
     Args:
@@ -266,7 +272,7 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     return apply(ops.meshgrid, (indexing,), *inputs)
 
 
-def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:  # noqa: A001
+def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:
     """Complex numbers from real and imaginary parts.
 
     Args:
@@ -283,7 +289,7 @@ def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:  # noqa: A001
     return apply(elemwise.complex, (), real, imag)
 
 
-def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:  # noqa: A002
+def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:
     """Complex numbers from absolute values and angles.
 
     Args:
@@ -300,7 +306,7 @@ def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:  # noqa: A002
     return apply(elemwise.polar, (), abs, angle)
 
 
-def real(complex: Tensor) -> Tensor:  # noqa: A002
+def real(complex: Tensor) -> Tensor:
     """Real parts.
 
     Args:
@@ -313,7 +319,7 @@ def real(complex: Tensor) -> Tensor:  # noqa: A002
     return apply(elemwise.real, (), complex)
 
 
-def imag(complex: Tensor) -> Tensor:  # noqa: A002
+def imag(complex: Tensor) -> Tensor:
     """Imaginary parts.
 
     Args:

@@ -8,7 +8,8 @@ from typing import Any
 from .._methods import axes as _axes
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
-from ..ops import elemwise, shape as ops
+from ..ops import elemwise
+from ..ops import shape as ops
 from ..tensor import Tensor
 from ._args import require_tensor
 

@@ -9,7 +9,8 @@ from .._methods.bounds import outside
 from ..graph.errors import BadIndexError
 from ..graph.host import as_constant
 from ..graph.record import apply
-from ..ops import elemwise, index as ops, linalg, reduce
+from ..ops import elemwise, linalg, reduce
+from ..ops import index as ops
 from ..tensor import Tensor
 from ._args import require_tensor
 
@@ -103,7 +104,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
 
     Raises:
         ValueError: different numbers of dimensions.
-        IndexError: an index out of range; only indices that are on the host can be looked at, others give NaN.
+        IndexError: an index out of range; for one that is still to be computed, when something is read.
         RuntimeError: indices that are not integers, no such dimension, or an index tensor that is too large.
 
     Example:
@@ -112,7 +113,9 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
          [3]], dtype=int32, device=xpux:0)
     """
     if inp.ndim != index.ndim:
-        raise ValueError(f"gather: the input has shape {inp.shape}, the index {index.shape}; both need as many dimensions")
+        raise ValueError(
+            f"gather: the input has shape {inp.shape}, the index {index.shape}; both need as many dimensions"
+        )
     axis = _axes.one_axis(axis, inp.ndim, "gather")
     _check_range("gather", index, inp.shape[axis], axis)
     return apply(ops.gather, (axis,), inp, index)

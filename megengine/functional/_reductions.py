@@ -14,7 +14,7 @@ from ._args import require_tensor
 Axis = int | Sequence[int] | None
 
 
-def sum(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:  # noqa: A001
+def sum(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Sum. Integers keep their dtype (and wrap), bools give int32.
 
     Args:
@@ -109,7 +109,7 @@ def std(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _reduce(reduce.std, inp, axis, keepdims)
 
 
-def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:  # noqa: A001
+def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Smallest element. Each of several smallest gets the full gradient.
 
     Args:
@@ -128,7 +128,7 @@ def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:  # no
     return _reduce(reduce.min, inp, axis, keepdims)
 
 
-def max(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:  # noqa: A001
+def max(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Largest element. Each of several largest gets the full gradient.
 
     Args:

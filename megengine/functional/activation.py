@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from .._methods import axes as _axes
 from ..graph.record import apply
-from ..ops import activation as ops, reduce
+from ..ops import activation as ops
+from ..ops import reduce
 from ..tensor import Tensor
 
 __all__ = [

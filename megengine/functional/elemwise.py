@@ -1,4 +1,7 @@
-"""Element-wise functions. Operands broadcast against each other; Python numbers are arguments, so that changing them compiles nothing."""
+"""Element-wise functions.
+
+Operands broadcast against each other; Python numbers are arguments, so that changing them compiles nothing.
+"""
 
 from __future__ import annotations
 
@@ -134,7 +137,7 @@ def neg(x: Tensor | float) -> Tensor:
     return apply(ops.neg, (), x)
 
 
-def pow(x: Tensor | float, y: Tensor | float) -> Tensor:  # noqa: A001
+def pow(x: Tensor | float, y: Tensor | float) -> Tensor:
     """Power ``x ** y``; integers give float32.
 
     Args:
@@ -148,7 +151,7 @@ def pow(x: Tensor | float, y: Tensor | float) -> Tensor:  # noqa: A001
     return power(x, y)
 
 
-def abs(x: Tensor | float) -> Tensor:  # noqa: A001
+def abs(x: Tensor | float) -> Tensor:
     """Absolute value. Its derivative at 0 is -1, as in MegEngine.
 
     Args:
@@ -253,7 +256,7 @@ def logaddexp(x: Tensor | float, y: Tensor | float) -> Tensor:
     return apply(ops.logaddexp, (), x, y)
 
 
-def round(x: Tensor | float) -> Tensor:  # noqa: A001
+def round(x: Tensor | float) -> Tensor:
     """Nearest whole number, halves away from zero. It has no gradient.
 
     Args:

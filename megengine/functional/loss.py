@@ -6,6 +6,7 @@ import numpy as np
 
 from .._methods import axes as _axes
 from .._methods.bounds import outside
+from ..graph.errors import BadIndexError
 from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..ops import loss as ops
@@ -87,8 +88,8 @@ def cross_entropy(
     Raises:
         AssertionError: the label does not have one dimension less than the predictions.
         RuntimeError: shapes do not fit, or no such dimension.
-        ValueError: another reduction, a label that is no whole number, or one out of range. Only labels that are on the host can
-            be looked at; a label out of range that is still to be computed makes its loss NaN.
+        ValueError: another reduction, or a label that is no whole number.
+        IndexError: a label out of range; for one that is still to be computed, when something is read.
 
     Example:
         >>> scores = Tensor([[2.0, 0.0], [0.0, 2.0]])
@@ -113,7 +114,7 @@ def cross_entropy(
     _check_whole(label)
     wrong = outside(label, 0, pred.shape[axis])
     if wrong is not None:
-        raise ValueError(f"cross_entropy: label {wrong} is out of range for {pred.shape[axis]} classes")
+        raise BadIndexError(f"cross_entropy: label {wrong} is out of range for {pred.shape[axis]} classes")
     attrs = (axis, bool(with_logits), reduction)
     if label_smooth is None or (type(label_smooth) in (int, float) and label_smooth == 0):
         return apply(ops.cross_entropy, attrs, pred, label)

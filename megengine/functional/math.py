@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from .._methods import axes as _axes
 from .._methods.operators import matmul as _matmul
 from ..graph.record import apply
-from ..graph.value import Handle
 from ..ops import elemwise, linalg, reduce
 from ..tensor import Tensor
 from ._args import plural, require_tensor
-from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var  # noqa: A004
+from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var
 
 __all__ = [
     "sum", "prod", "mean", "var", "std", "min", "max", "argmin", "argmax",
@@ -224,7 +220,7 @@ def svd(inp: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> tu
 
 
 def norm(
-    inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False  # noqa: A002
+    inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False
 ) -> Tensor:
     """Norm of vectors, ``sum(abs(x) ** ord) ** (1 / ord)``.
 
@@ -245,7 +241,7 @@ def norm(
 
 
 def normalize(
-    inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, eps: float = 1e-12  # noqa: A002
+    inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, eps: float = 1e-12
 ) -> Tensor:
     """Vectors scaled to norm 1, ``x / max(norm(x), eps)``.
 
@@ -265,7 +261,7 @@ def normalize(
     return apply(reduce.normalize, _norm_attrs("normalize", inp, ord, axis, axis is not None)[:2], inp, eps)
 
 
-def _norm_attrs(name: str, inp: Tensor, ord: float | None, axis: Any, keepdims: bool) -> tuple[Any, ...]:  # noqa: A002
+def _norm_attrs(name: str, inp: Tensor, ord: float | None, axis: Any, keepdims: bool) -> tuple[Any, ...]:
     require_tensor(inp, "inp")
     if axis is None and inp.ndim != 1:
         raise TypeError(f"{name}: axis is needed for an input of {plural(inp.ndim, 'dimension')}, shape {inp.shape}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -34,9 +33,13 @@ from .activation import (
     softmax,
     softplus,
 )
-from .loss import binary_cross_entropy, cross_entropy, hinge_loss, l1_loss, square_loss
+from .loss import binary_cross_entropy as binary_cross_entropy
+from .loss import cross_entropy as cross_entropy
+from .loss import hinge_loss as hinge_loss
+from .loss import l1_loss as l1_loss
+from .loss import square_loss as square_loss
 from .math import normalize
-from .metric import topk_accuracy
+from .metric import topk_accuracy as topk_accuracy
 
 # What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
 __all__ = [
@@ -82,7 +85,7 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
 
     Raises:
         RuntimeError: the class numbers are not integers.
-        ValueError: a class number out of range; only numbers that are on the host can be looked at, others give all zeros.
+        IndexError: a class number out of range; for one that is still to be computed, when something is read.
 
     Example:
         >>> F.one_hot(Tensor([0, 2]), 3)
@@ -94,7 +97,7 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
     classes = _axes.as_int(num_classes, "num_classes")
     wrong = outside(inp, 0, classes)
     if wrong is not None and classes:
-        raise ValueError(f"one_hot: class {wrong} is out of range for {classes} classes")
+        raise BadIndexError(f"one_hot: class {wrong} is out of range for {classes} classes")
     return apply(shape_ops.one_hot, (classes,), inp)
 
 
@@ -110,7 +113,7 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
     Raises:
         AssertionError: ``src`` is not a tensor.
         RuntimeError: shapes do not fit, or no such dimension.
-        IndexError: an index out of range; only indices that are on the host can be looked at, others give NaN.
+        IndexError: an index out of range; for one that is still to be computed, when something is read.
 
     Example:
         >>> F.indexing_one_hot(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([1, 0]))
@@ -121,12 +124,18 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
     axis = _axes.one_axis(axis, src.ndim, "indexing_one_hot")
     wrong = outside(index, 0, src.shape[axis])
     if wrong is not None:
-        raise BadIndexError(f"indexing_one_hot: index {wrong} is out of range for dimension {axis} of size {src.shape[axis]}")
+        raise BadIndexError(
+            f"indexing_one_hot: index {wrong} is out of range for dimension {axis} of size {src.shape[axis]}"
+        )
     return apply(index_ops.take_along, (axis, bool(keepdims)), src, index)
 
 
 def embedding(
-    inp: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float | None = None
+    inp: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float | None = None,
 ) -> Tensor:
     """Rows of a table, one for each index.
 

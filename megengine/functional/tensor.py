@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._creation import (
     arange,
-    complex,  # noqa: A004
+    complex,
     diag,
     eye,
     full,

@@ -88,7 +88,9 @@ def _beside(own: np.dtype, tensors: list[np.dtype], listed: bool) -> np.dtype | 
 
 
 def _describe(data: Any) -> str:
-    return "None" if data is None else f"{type(data).__name__} {data!r:.60}" if isinstance(data, str) else f"{type(data).__name__}"
+    if data is None:
+        return "None"
+    return f"the str {data[:60]!r}" if isinstance(data, str) else f"a {type(data).__name__}"
 
 
 record.as_constant = as_constant

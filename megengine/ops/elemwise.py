@@ -15,7 +15,9 @@ from .op import op
 def sum_to(grad: Any, like: Any) -> Any:
     """Undo broadcasting: add a gradient up to the shape (and dtype) of the operand it belongs to."""
     extra = grad.ndim - like.ndim
-    axes = tuple(range(extra)) + tuple(k + extra for k, n in enumerate(like.shape) if n == 1 and grad.shape[k + extra] != 1)
+    axes = tuple(range(extra)) + tuple(
+        k + extra for k, n in enumerate(like.shape) if n == 1 and grad.shape[k + extra] != 1
+    )
     return grad.sum(axes).reshape(like.shape).astype(like.dtype)
 
 
@@ -51,7 +53,7 @@ def mod(x, y):
 
 
 @op(promote=promote.floating)
-def pow(x, y):  # noqa: A001
+def pow(x, y):
     return jnp.power(x, y)
 
 
@@ -61,7 +63,9 @@ def _as_base(name, kinds):
 
 @op(promote=_as_base)
 def pow_fixed(x, *, exponent):
-    return {0.5: _half_power, -1: jnp.reciprocal}.get(exponent, lambda a: jax.lax.integer_pow(a, int(exponent)))(x)
+    if exponent == 0.5:
+        return _half_power(x)
+    return jax.lax.integer_pow(x, int(exponent))
 
 
 @jax.custom_jvp
@@ -171,7 +175,7 @@ def _abs_grad(operands, out, ct):
 
 
 @op(promote=promote.numeric, grad=_abs_grad)
-def abs(x):  # noqa: A001
+def abs(x):
     return jnp.abs(x)
 
 
@@ -186,7 +190,7 @@ def square(x):
 
 
 @op(promote=promote.numeric, differentiable=False)
-def round(x):  # noqa: A001
+def round(x):
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         return x
     # Half away from zero; adding 0.5 would misround the float just under 0.5.
@@ -241,7 +245,8 @@ def isinf(x):
 def _clip_grad(operands, out, ct):
     x, low, high = operands
     # The gradient passes at both bounds.
-    return jnp.where((x >= low) & (x <= high), ct, 0), sum_to(jnp.where(x < low, ct, 0), low), sum_to(jnp.where(x > high, ct, 0), high)
+    inside = jnp.where((x >= low) & (x <= high), ct, 0)
+    return sum_to(inside, x), sum_to(jnp.where(x < low, ct, 0), low), sum_to(jnp.where(x > high, ct, 0), high)
 
 
 @op(promote=promote.arithmetic, grad=_clip_grad)
@@ -272,7 +277,9 @@ def copy(x):
     return x
 
 
-complex = op("complex", promote=promote.all_float32)(lambda real, imag: jax.lax.complex(*jnp.broadcast_arrays(real, imag)))  # noqa: A001
+@op(promote=promote.all_float32)
+def complex(real, imag):
+    return jax.lax.complex(*jnp.broadcast_arrays(real, imag))
 
 
 @op(promote=promote.all_float32)

@@ -74,7 +74,8 @@ def _has(spec, kind):
 def getitem(x, *numbers, spec):
     if _has(spec, "a"):
         windows = tuple(":" if e == "i" else e for e in spec)
-        numbers_of_windows = [n for e, n in zip([e for e in spec if e in ("i", "a") or e[0] == "w"], numbers, strict=True) if e != "i" and e != "a"]
+        takers = [e for e in spec if e in ("i", "a") or e[0] == "w"]
+        numbers_of_windows = [n for e, n in zip(takers, numbers, strict=True) if e not in ("i", "a")]
         if _has(windows, "w"):
             only = tuple(":" if e == "a" else e for e in windows)
             starts, _ = _starts(only, numbers_of_windows, x.ndim)
@@ -143,7 +144,7 @@ def _region_shape(spec, sizes):
 
 
 def _picks_within(x, index, *rest, axis):
-    return ((index >= 0) & (index < x.shape[axis])).all()
+    return ((index >= -x.shape[axis]) & (index < x.shape[axis])).all()
 
 
 @op(valid=_picks_within, invalid="an index is out of range for dimension {axis}")
@@ -163,13 +164,19 @@ def take(x, index):
     return x.reshape(-1)[index]
 
 
-@op()
+def _takes_within(x, index, *, axis, keepdims):
+    index = index.astype(jnp.int32)
+    return ((index >= 0) & (index < x.shape[axis])).all()
+
+
+@op(valid=_takes_within, invalid="an index is out of range for dimension {axis}")
 def take_along(x, index, *, axis, keepdims):
     picked = jnp.take_along_axis(x, jnp.expand_dims(index, axis), axis)
     return picked if keepdims else jnp.squeeze(picked, axis)
 
 
 def _within(index, *, size):
+    index = index.astype(jnp.int32)
     return ((index >= -size) & (index < size)).all()
 
 

@@ -18,7 +18,9 @@ def _check_matmul(x, y, *, transpose_a, transpose_b):
     inner_y = y.shape[0] if y.ndim == 1 else y.shape[-1] if transpose_b else y.shape[-2]
     if inner_x != inner_y:
         flags = f" (transpose_a={transpose_a}, transpose_b={transpose_b})" if transpose_a or transpose_b else ""
-        raise RuntimeError(f"matmul: inner sizes differ, {inner_x} and {inner_y}, for shapes {x.shape} and {y.shape}{flags}")
+        raise RuntimeError(
+            f"matmul: inner sizes differ, {inner_x} and {inner_y}, for shapes {x.shape} and {y.shape}{flags}"
+        )
 
 
 @op(promote=promote.arithmetic, check=_check_matmul)
@@ -34,7 +36,9 @@ def matmul(x, y, *, transpose_a, transpose_b):
 
 def _check_linear(x, weight, *bias):
     if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise RuntimeError(f"linear: an input of shape {x.shape} does not fit a weight of shape {weight.shape} (out_features, in_features)")
+        raise RuntimeError(
+            f"linear: an input of shape {x.shape} does not fit a weight of shape {weight.shape} (out_features, in_features)"
+        )
 
 
 @op(promote=promote.arithmetic, check=_check_linear)

@@ -23,8 +23,8 @@ class Op:
         promote: rule that gives the dtype each operand is cast to before ``lower``; None leaves tensors as they are.
         differentiable: False where the reference gives no gradient at all, or one flag an operand.
         check: optional ``check(*operands, **attrs)`` on shapes and dtypes that raises a clear error while recording.
-        valid: optional ``valid(*arrays, **attrs)``, whether the operands' values are ones the op takes; evaluated in the graph, and
-            raised with the op's line, as ``invalid`` says, when the host next reads a value.
+        valid: optional ``valid(*arrays, **attrs)``, whether the operands' values are ones the op takes; evaluated in the graph,
+            and raised with the op's line, as ``invalid`` says, when the host next reads a value.
     """
 
     name: str

@@ -17,7 +17,7 @@ def _sum_dtype(name, kinds):
 
 
 @op(promote=_sum_dtype)
-def sum(x, *, axis, keepdims):  # noqa: A001
+def sum(x, *, axis, keepdims):
     return jnp.sum(x, axis, dtype=x.dtype, keepdims=keepdims)
 
 
@@ -50,12 +50,12 @@ def _tied(operands, out, ct, *, axis, keepdims):
 
 
 @op(grad=_tied)
-def max(x, *, axis, keepdims):  # noqa: A001
+def max(x, *, axis, keepdims):
     return jnp.max(x, axis, keepdims=keepdims)
 
 
 @op(grad=_tied)
-def min(x, *, axis, keepdims):  # noqa: A001
+def min(x, *, axis, keepdims):
     return jnp.min(x, axis, keepdims=keepdims)
 
 

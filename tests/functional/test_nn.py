@@ -1,0 +1,120 @@
+"""Layers without parameters of their own: linear, one_hot, embedding, dropout, layer_norm, topk_accuracy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import megengine
+import megengine.functional as F
+from megengine import Tensor, graph
+
+from . import gradients
+
+RNG = np.random.default_rng(2)
+X = np.float32(RNG.normal(size=(2, 3)))
+W = np.float32(RNG.normal(size=(4, 3)))
+B = np.float32(RNG.normal(size=4))
+
+
+def test_linear() -> None:
+    np.testing.assert_allclose(F.linear(Tensor(X), Tensor(W), Tensor(B)).numpy(), X @ W.T + B, rtol=1e-5)
+    cube = np.float32(RNG.normal(size=(2, 1, 3)))
+    np.testing.assert_allclose(F.linear(Tensor(cube), Tensor(W)).numpy(), cube @ W.T, rtol=1e-5)
+    gradients.check(F.linear, X, W, B)
+    with pytest.raises(RuntimeError, match=r"\(2, 3\).*\(3, 4\)"):
+        F.linear(Tensor(X), Tensor(W.T.copy()))
+
+
+def test_one_hot() -> None:
+    index = np.int32([[0, 2], [1, 1]])
+    found = F.one_hot(Tensor(index), 3)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found.numpy(), np.eye(3)[index])
+    with pytest.raises(RuntimeError, match="integers"):
+        F.one_hot(Tensor([0.0]), 3)
+    with pytest.raises(IndexError, match="class 3"):
+        F.one_hot(Tensor([3]), 3)
+
+
+def test_indexing_one_hot() -> None:
+    index = Tensor([2, 0])
+    np.testing.assert_array_equal(F.indexing_one_hot(Tensor(X), index).numpy(), X[[0, 1], [2, 0]])
+    assert F.indexing_one_hot(Tensor(X), index, keepdims=True).shape == (2, 1)
+    gradients.check(lambda x: F.indexing_one_hot(x, index), X)
+    with pytest.raises(IndexError, match="index 3"):
+        F.indexing_one_hot(Tensor(X), Tensor([3, 0]))
+
+
+def test_embedding() -> None:
+    index = np.int32([[0, 3], [3, 1]])
+    np.testing.assert_array_equal(F.embedding(Tensor(index), Tensor(W)).numpy(), W[index])
+    gradients.check(lambda w: F.embedding(Tensor(index), w), W)
+    with pytest.raises(ValueError, match="padding_idx"):
+        F.embedding(Tensor(index), Tensor(W), padding_idx=0)
+    with pytest.raises(IndexError, match="index 4"):
+        F.embedding(Tensor([4]), Tensor(W))
+
+
+def test_dropout() -> None:
+    x = F.ones((40, 50))
+    megengine.random.seed(3)
+    once = F.nn.dropout(x, 0.25).numpy()
+    assert set(np.unique(once)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs((once == 0).mean() - 0.25) < 0.05
+    assert (F.nn.dropout(x, 0.25).numpy() != once).any()
+    megengine.random.seed(3)
+    np.testing.assert_array_equal(F.nn.dropout(x, 0.25).numpy(), once)
+    assert F.nn.dropout(x, 0.25, training=False) is x and F.nn.dropout(x, 0.0) is x
+
+
+def test_dropout_scales_the_gradient_as_the_output() -> None:
+    kept = []
+
+    def dropped(x: Tensor) -> Tensor:
+        kept.append(F.nn.dropout(x, 0.5))
+        return kept[0]
+
+    (found,) = gradients.gradients(dropped, np.ones(20, np.float32))
+    np.testing.assert_allclose(found, kept[0].numpy() * np.cos(np.arange(20)), rtol=1e-5)
+
+
+def test_a_changing_probability_compiles_nothing() -> None:
+    x = F.ones((10,))
+    x.numpy()
+    F.nn.dropout(x, 0.5).numpy()
+    before = graph.counters.compilations.total()
+    F.nn.dropout(x, 0.25).numpy()
+    assert graph.counters.compilations.total() == before
+
+
+@pytest.mark.parametrize("probability", [-0.1, 1.0, 1.5])
+def test_a_probability_that_is_none(probability: float) -> None:
+    with pytest.raises(AssertionError, match=str(probability)):
+        F.nn.dropout(F.ones(3), probability)
+
+
+def test_layer_norm() -> None:
+    w, b = np.float32([1.0, 2.0, 0.5]), np.float32([0.0, 1.0, -1.0])
+    plain = (X - X.mean(1, keepdims=True)) / np.sqrt(X.var(1, keepdims=True) + 1e-5)
+    np.testing.assert_allclose(F.nn.layer_norm(Tensor(X), 3, False).numpy(), plain, rtol=1e-4, atol=1e-6)
+    found = F.nn.layer_norm(Tensor(X), (3,), True, Tensor(w), Tensor(b)).numpy()
+    np.testing.assert_allclose(found, plain * w + b, rtol=1e-4, atol=1e-6)
+    gradients.check(lambda x, w, b: F.nn.layer_norm(x, (3,), True, w, b), X, w, b, tolerance=1e-2)
+    with pytest.raises(RuntimeError, match=r"\(4,\)"):
+        F.nn.layer_norm(Tensor(X), (4,), False)
+    with pytest.raises(AssertionError, match="weight"):
+        F.nn.layer_norm(Tensor(X), (3,), True)
+
+
+def test_topk_accuracy() -> None:
+    scores = Tensor([[3.0, 1.0, 2.0], [-1.0, 5.0, 0.5]])
+    assert F.topk_accuracy(scores, Tensor([2, 1])).item() == 0.5
+    assert [a.item() for a in F.topk_accuracy(scores, Tensor([2, 1]), (1, 2))] == [0.5, 1.0]
+
+
+def test_the_names_are_where_the_reference_has_them() -> None:
+    for name in ("cross_entropy", "l1_loss", "square_loss", "hinge_loss", "binary_cross_entropy"):
+        assert hasattr(F.nn, name) and hasattr(F.loss, name) and not hasattr(F, name)
+    assert F.metric.topk_accuracy is F.topk_accuracy is F.utils.topk_accuracy
+    assert F.elemwise.exp is F.exp and F.tensor.concat is F.concat and F.math.sum is F.sum and F.nn.relu is F.relu
