@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph.differentiate import GradNode
+from ..graph.differentiate import GradNode, alias
 from ..graph.record import thread
 from ..graph.value import Handle, new_handle
-from ..tensor import Tensor
 
 
 class _FunctionNode(GradNode):
@@ -59,11 +58,14 @@ class Function:
         raise NotImplementedError(f"{type(self).__name__} has no backward()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        tensors = [a for a in args if isinstance(a, Handle)]
+        for k, a in enumerate(args):
+            if not isinstance(a, Handle):
+                raise TypeError(f"{type(self).__name__}() takes tensors, argument {k} is {type(a).__name__}; keep other values on the object")
+        tensors = args
         before = thread.graph.tapes
         thread.graph.tapes = ()
         try:
-            result = self.forward(*[a.detach() if isinstance(a, Tensor) else a for a in args], **kwargs)
+            result = self.forward(*[alias(a) for a in args], **kwargs)
         finally:
             thread.graph.tapes = before
         single = not isinstance(result, (tuple, list))

@@ -109,10 +109,13 @@ class GradManager:
         Raises:
             RuntimeError: it is recording already.
         """
+        self._record_as(Tape())
+
+    def _record_as(self, tape: Tape) -> None:
         if self._tape is not None:
             raise RuntimeError("this GradManager is recording already")
-        self._tape = Tape()
-        self._tape.start()
+        self._tape = tape
+        tape.start()
         for key, spec in self._attach_specs.items():
             tensor = spec.tensor()
             if tensor is not None:
@@ -192,7 +195,7 @@ class GradManager:
 
 
 class GradManagerGroup:
-    """Several managers that record and stop together: ``with gm1 | gm2:``."""
+    """Several managers that record and stop together, ``with gm1 | gm2:``, without recording each other's backward pass."""
 
     def __init__(self, gms: Iterable[GradManager]) -> None:
         self._gms = list(gms)
@@ -205,8 +208,9 @@ class GradManagerGroup:
         return NotImplemented
 
     def __enter__(self) -> GradManagerGroup:
+        together = Tape().level
         for gm in self._gms:
-            gm.record()
+            gm._record_as(Tape(together))
         return self
 
     def __exit__(self, *exc: object) -> None:

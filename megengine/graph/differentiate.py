@@ -26,12 +26,17 @@ _NO_PARENT: tuple[Any, int] = (None, 0)
 
 
 class Tape:
-    """One gradient recording; everything made under it is forgotten when it is released."""
+    """One gradient recording; everything made under it is forgotten when it is released.
 
-    __slots__ = ("alive", "crossed")
+    Attributes:
+        level: when it began: it records the backward pass of recordings that began later, not of those beside or before it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("alive", "crossed", "level")
+
+    def __init__(self, level: int | None = None) -> None:
         self.alive = True
+        self.level = next_serial() if level is None else level
         self.crossed: list[weakref.ref[GradNode]] = []
 
     def start(self) -> None:
@@ -195,7 +200,7 @@ def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, H
             _accumulate(cots, node, root._slot, dy)
     order = _between(tape, list(cots))
     before = thread.graph.tapes
-    tape.stop()
+    thread.graph.tapes = tuple(t for t in before if t.level < tape.level)
     grads: dict[GradNode, Handle] = {}
     try:
         for node in reversed(order):

@@ -236,3 +236,51 @@ def test_function_with_the_wrong_number_of_gradients() -> None:
     with pytest.raises(AssertionError, match="Wrong.backward returned 1 gradients for 2"), gm:
         u, v = Wrong()(a, b)
         gm.backward(u + v)
+
+
+def test_a_manager_sees_the_backward_of_those_that_began_later() -> None:
+    x = Tensor([1.0, 2.0])
+    outer, inner = GradManager().attach(x), GradManager().attach(x)
+    with outer, inner:
+        y = x**3
+        outer.backward(y)
+        first, x.grad = x.grad, None
+        inner.backward(first)
+    np.testing.assert_allclose(first.numpy(), [3, 12])
+    assert x.grad is None
+
+
+def test_managers_in_a_group_do_not_see_each_other() -> None:
+    x = Tensor([1.0, 2.0])
+    a, b = GradManager().attach(x), GradManager().attach(x)
+    with a | b:
+        y = x**3
+        b.backward(y)
+        first, x.grad = x.grad, None
+        a.backward(first)
+    np.testing.assert_allclose(first.numpy(), [3, 12])
+    assert x.grad is None
+
+
+def test_higher_orders_through_a_function() -> None:
+    class Cube(Function):
+        def forward(self, x: Tensor) -> Tensor:
+            self.x = x
+            return x * x * x
+
+        def backward(self, dy: Tensor) -> Tensor:
+            return 3 * self.x * self.x * dy
+
+    x = Tensor([2.0])
+    outer, inner = GradManager().attach(x), GradManager().attach(x)
+    with outer:
+        with inner:
+            inner.backward(Cube()(x))
+        first, x.grad = x.grad, None
+        outer.backward(first)
+    assert (first.item(), x.grad.item()) == (12, 12)
+
+
+def test_function_takes_tensors() -> None:
+    with pytest.raises(TypeError, match="argument 0 is float"):
+        _Swap()(1.0, Tensor([1.0]))
