@@ -1,8 +1,6 @@
 """A deep-learning framework with MegEngine's API, whose imperative programs run as compiled whole steps."""
 
-from . import graph
-from .tensor import Parameter, Tensor, tensor  # noqa: I001
-from . import autodiff, data, device, functional, jit, logger, module, optimizer, random
+from . import autodiff, data, device, functional, graph, jit, logger, module, optimizer, random
 from .device import (
     get_allocated_memory,
     get_default_device,
@@ -17,6 +15,7 @@ from .device import (
 )
 from .logger import enable_debug_log, get_logger, set_log_file, set_log_level
 from .serialization import load, save
+from .tensor import Parameter, Tensor, tensor
 from .version import __version__
 
 __all__ = [

@@ -39,7 +39,9 @@ def is_rocm_available() -> bool:
         >>> megengine.is_rocm_available() in (True, False)
         True
     """
-    return any("rocm" in str(getattr(d.client, "platform_version", "")).lower() for d in _device.platforms().get("gpu", []))
+    return any(
+        "rocm" in str(getattr(d.client, "platform_version", "")).lower() for d in _device.platforms().get("gpu", [])
+    )
 
 
 def is_atlas_available() -> bool:

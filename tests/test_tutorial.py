@@ -32,7 +32,7 @@ def test_hand_written_layers() -> None:
     z1 = F.matmul(x, W1) + b1
     a1 = F.nn.sigmoid(z1)
     W2 = F.zeros((12, 10))
-    b2 = F.zeros((10))
+    b2 = F.zeros(10)
     z2 = F.matmul(a1, W2) + b2
     output = F.softmax(z2)
     assert output.shape == (10,)
@@ -83,9 +83,13 @@ def test_the_program_runs_unchanged(tmp_path: Path) -> None:
         _write_idx(folder / f"{kind}-images-idx3-ubyte.gz", images, (len(images), 28, 28))
         _write_idx(folder / f"{kind}-labels-idx1-ubyte.gz", labels, (len(labels),))
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(Path(megengine.__file__).parent.parent)}
-    done = subprocess.run([sys.executable, "-W", "error", PROGRAM], env=environment, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", PROGRAM], env=environment, capture_output=True, text=True, timeout=280
+    )
     assert done.returncode == 0, done.stderr
-    lines = re.findall(r"^Epoch = (\d), train_loss = ([\d.]+), train_acc = ([\d.]+), val_acc = ([\d.]+)$", done.stdout, re.M)
+    lines = re.findall(
+        r"^Epoch = (\d), train_loss = ([\d.]+), train_acc = ([\d.]+), val_acc = ([\d.]+)$", done.stdout, re.M
+    )
     assert [line[0] for line in lines] == list("01234")
     losses = [float(line[1]) for line in lines]
     assert losses == sorted(losses, reverse=True)

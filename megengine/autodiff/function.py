@@ -24,19 +24,21 @@ class _FunctionNode(GradNode):
             grads = (grads,)
         if len(grads) != len(self.parents):
             raise AssertionError(
-                f"{type(self.function).__name__}.backward returned {len(grads)} gradients for {len(self.parents)} tensor inputs of forward"
+                f"{type(self.function).__name__}.backward returned {len(grads)} gradients for {len(self.parents)} "
+                "tensor inputs of forward"
             )
         for grad in grads:
             if grad is not None and not isinstance(grad, Handle):
-                raise TypeError(f"{type(self.function).__name__}.backward returned {type(grad).__name__}, not a Tensor or None")
+                raise TypeError(f"{type(self.function).__name__}.backward returned {type(grad).__name__}, not a Tensor")
         return [grads[k] for k in need]
 
 
 class Function:
     """Base of operations whose gradient the user writes.
 
-    ``forward`` gets the arguments of the call and returns a tensor or a tuple of them; ``backward`` gets the cotangent of each result (None
-    for one that the loss does not depend on) and returns one gradient, or None, for each tensor argument. Values that backward needs are kept on ``self``.
+    ``forward`` gets the tensors of the call and returns a tensor or a tuple of them. ``backward`` gets the cotangent of each result
+    (None for one that the loss does not depend on) and returns one gradient, or None, for each tensor of the call. Values that
+    backward needs are kept on ``self``.
 
     Example:
         >>> class Sigmoid(megengine.autodiff.Function):
@@ -60,7 +62,7 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for k, a in enumerate(args):
             if not isinstance(a, Handle):
-                raise TypeError(f"{type(self).__name__}() takes tensors, argument {k} is {type(a).__name__}; keep other values on the object")
+                raise TypeError(f"{type(self).__name__}() takes tensors; argument {k} is {type(a).__name__}")
         tensors = args
         before = thread.graph.tapes
         thread.graph.tapes = ()
@@ -70,7 +72,10 @@ class Function:
             thread.graph.tapes = before
         single = not isinstance(result, (tuple, list))
         outs = tuple(new_handle(r._value) for r in ([result] if single else result))
-        parents = tuple((t._node if t._node is not None and t._node.live() else None, t._slot if t._node is not None else 0) for t in tensors)
+        parents = tuple(
+            (t._node if t._node is not None and t._node.live() else None, t._slot if t._node is not None else 0)
+            for t in tensors
+        )
         if before and any(p is not None for p, _ in parents):
             node = _FunctionNode(before, parents, tuple(o._value.aval for o in outs))
             node.function = self

@@ -36,8 +36,8 @@ class _Attached:
 class GradManager:
     r"""Computes vector-Jacobian products of what is recorded with respect to attached tensors.
 
-    For outputs :math:`y_i` with cotangents :math:`dy_i`, each attached :math:`x_j` gets :math:`\sum_i dy_i\,\partial y_i/\partial x_j`,
-    added to its ``grad``.
+    For outputs :math:`y_i` with cotangents :math:`dy_i`, each attached :math:`x_j` gets
+    :math:`\sum_i dy_i\,\partial y_i/\partial x_j`, added to its ``grad``.
 
     Example:
         >>> w = megengine.Parameter([1.0, 2.0])
@@ -62,7 +62,9 @@ class GradManager:
         """The tensors attached and still alive."""
         return [t for spec in self._attach_specs.values() if (t := spec.tensor()) is not None]
 
-    def attach(self, tensors: Tensor | Iterable[Tensor], callbacks: Callback | Iterable[Callback] | None = None) -> GradManager:
+    def attach(
+        self, tensors: Tensor | Iterable[Tensor], callbacks: Callback | Iterable[Callback] | None = None
+    ) -> GradManager:
         """Name tensors to differentiate with respect to, from now on and in every later recording.
 
         Args:
@@ -84,7 +86,9 @@ class GradManager:
             if not isinstance(tensor, Tensor):
                 raise AssertionError(f"attach() takes tensors, not {type(tensor).__name__}")
             if not tensor._value.aval.is_float:
-                raise AssertionError(f"only floating-point tensors have gradients; this one has dtype {tensor._value.aval.dtype.name}")
+                raise AssertionError(
+                    f"only floating-point tensors have gradients; this one has dtype {tensor._value.aval.dtype.name}"
+                )
             spec = self._attach_specs.get(id(tensor))
             if spec is None:
                 spec = self._attach_specs[id(tensor)] = _Attached(self._weak(tensor))
@@ -141,7 +145,9 @@ class GradManager:
         """
         global _backwarding
         if self._tape is None:
-            raise RuntimeError("backward() without a recording: call it inside `with gm:`, once, after the forward pass")
+            raise RuntimeError(
+                "backward() without a recording: call it inside `with gm:`, once, after the forward pass"
+            )
         ys = [] if y is None else list(y) if isinstance(y, (tuple, list)) else [y]
         for output in ys:
             if not isinstance(output, Tensor):

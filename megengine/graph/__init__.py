@@ -1,7 +1,7 @@
 """The computing graph: recording, differentiation, compiling and running, and what to look at when one wonders.
 
-A program does not need this module. It is for debugging and measuring: :func:`eager` runs op by op, :func:`check_nan` finds the op that
-made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
+A program does not need this module. It is for debugging and measuring: :func:`eager` runs op by op, :func:`check_nan` finds
+the op that made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
 """
 
 from . import host as _host

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+
 from .counters import counters
 from .program import Program, avals_of
 from .record import Graph, materialise, pack, thread
@@ -121,7 +122,9 @@ class Replay:
         self.guards = capture.guards
         self.device = capture.graph.device
         self.inputs = capture.origins
-        self.scalars = [jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in pack(capture.graph)]
+        self.scalars = [
+            jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in pack(capture.graph)
+        ]
         output = {p: k for k, p in enumerate(self.program.live)}
         place = {id(v): output[p] for p, ref in enumerate(capture.values) if p in output and (v := ref()) is not None}
 
@@ -130,7 +133,9 @@ class Replay:
 
         self.results = [source(h._value) for h in results]
         self.writes = [(h, source(h._value)) for ref in capture.written.values() if (h := ref()) is not None]
-        self.grads: list[tuple[Any, Source | None]] = [(h, _grad_source(h, source)) for ref in capture.grads.values() if (h := ref()) is not None]
+        self.grads: list[tuple[Any, Source | None]] = [
+            (h, _grad_source(h, source)) for ref in capture.grads.values() if (h := ref()) is not None
+        ]
         self.where = [capture.graph.where[n] for n in self.program.checked]
         self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)

@@ -76,7 +76,9 @@ class GradNode:
         "__weakref__",
     )  # fmt: skip
 
-    def __init__(self, tapes: tuple[Tape, ...], parents: tuple[tuple[GradNode | None, int], ...], out_avals: tuple[Aval, ...]) -> None:
+    def __init__(
+        self, tapes: tuple[Tape, ...], parents: tuple[tuple[GradNode | None, int], ...], out_avals: tuple[Aval, ...]
+    ) -> None:
         self.tapes = tapes
         self.serial = next_serial()
         self.parents = parents
@@ -113,7 +115,9 @@ class GradNode:
         assert self.instr is not None
         if self.graph is thread.graph:
             return apply_pull(self.source, self.mask, need, cots, tuple(self.in_avals[k] for k in need), self.where)
-        raise RuntimeError("the recorded history of this value is gone: it was recorded in another thread or its graph failed")
+        raise RuntimeError(
+            "the recorded history of this value is gone: it was recorded in another thread or its graph failed"
+        )
 
 
 class ChainNode(GradNode):
@@ -135,7 +139,12 @@ def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: t
     for k, x in enumerate(operands):
         if isinstance(x, Handle):
             node = x._node
-            if node is not None and node.live() and (differentiable is True or differentiable[k]) and x._value.aval.is_float:
+            if (
+                node is not None
+                and node.live()
+                and (differentiable is True or differentiable[k])
+                and x._value.aval.is_float
+            ):
                 mask.append(k)
                 parents.append((node, x._slot))
     if not mask or not any(a.is_float for a in state.avals):

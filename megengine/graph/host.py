@@ -15,7 +15,13 @@ from .value import Handle, Value, aval, new_handle
 
 _NARROW = {
     np.dtype(wide): np.dtype(narrow)
-    for wide, narrow in (("float64", "float32"), ("int64", "int32"), ("uint64", "int32"), ("uint32", "int32"), ("complex128", "complex64"))
+    for wide, narrow in (
+        ("float64", "float32"),
+        ("int64", "int32"),
+        ("uint64", "int32"),
+        ("uint32", "int32"),
+        ("complex128", "complex64"),
+    )
 }
 
 
@@ -59,7 +65,9 @@ def as_constant(data: Any, others: tuple[Any, ...] = ()) -> Handle:
                 "a float64 array or NumPy float64 scalar cannot be an operand: convert it with .astype('float32') or float()"
             )
         if data.dtype.name == "int64" and any(t.kind in "iub" for t in tensors):
-            raise RuntimeError("an int64 array cannot be an operand beside integer tensors: convert it with .astype('int32')")
+            raise RuntimeError(
+                "an int64 array cannot be an operand beside integer tensors: convert it with .astype('int32')"
+            )
     wanted = _beside(array.dtype, tensors, listed=isinstance(data, (list, tuple)))
     return new_handle(host_value(array if wanted is None else array.astype(wanted), thread.graph.device))
 

@@ -78,14 +78,21 @@ class Ran:
         for position in self.program.live:
             if nodes[producer[position]]["kind"] == "op":
                 nodes[producer[position]]["kind"] = "output"
-        stats = {"ops": len(steps), "inputs": len(self.program.inputs), "outputs": len(self.program.live), "donated": len(self.program.donated)}
+        stats = {
+            "ops": len(steps),
+            "inputs": len(self.program.inputs),
+            "outputs": len(self.program.live),
+            "donated": len(self.program.donated),
+        }
         return {"nodes": nodes, "stats": stats}
 
 
 def _call_text(instr: Instr | Pull) -> str:
     if isinstance(instr, Pull):
         cots = ", ".join("0" if c is None else f"%{c}" for c in instr.cots)
-        return f"gradient of op {instr.source} ({cots}) for operands {', '.join(str(instr.mask[k]) for k in instr.need)}"
+        return (
+            f"gradient of op {instr.source} ({cots}) for operands {', '.join(str(instr.mask[k]) for k in instr.need)}"
+        )
     operands = ", ".join(f"%{o}" if isinstance(o, int) else f"{o[0]}{o[1]}" for o in instr.operands)
     settings = "".join(f", {n}={v!r}" for n, v in zip(instr.op.attrs, instr.attrs, strict=True))
     return f"{instr.op.name}({operands}{settings})"

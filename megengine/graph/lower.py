@@ -84,7 +84,9 @@ def _operand(operand: Any, env: dict[int, Any], floats: Any, ints: Any) -> Any:
     return ints[k] if kind == "i" else ints[k] != 0
 
 
-def _call(number: int, instr: Instr, operands: list[Any], masks: Sequence[tuple[int, ...]], pullbacks: dict[Any, Any]) -> tuple[Any, ...]:
+def _call(
+    number: int, instr: Instr, operands: list[Any], masks: Sequence[tuple[int, ...]], pullbacks: dict[Any, Any]
+) -> tuple[Any, ...]:
     call = instr.op.bind(instr.attrs, instr.targets)
     out = None
     for mask in masks:

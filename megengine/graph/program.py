@@ -43,7 +43,11 @@ class Program:
         self.function, self.pullbacks = lower(state, live, kept, check_nan)
         self.donated = () if kept else _usable(candidates, self.input_avals, avals_of(state, live))
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
-        self.checked = tuple(n for n, s in enumerate(state.path()) if getattr(s.instr, "op", None) is not None and s.instr.op.valid is not None)
+        self.checked = tuple(
+            n
+            for n, s in enumerate(state.path())
+            if getattr(s.instr, "op", None) is not None and s.instr.op.valid is not None
+        )
         self.leading = bool(check_nan) + bool(self.checked)
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))

@@ -60,7 +60,7 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
             record.some_place_churns = True
             _churning.add(begin)
             log.warning(
-                "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket the inputs to avoid it.",
+                "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket its inputs.",
                 text(begin),
                 place.compiled,
             )

@@ -49,10 +49,25 @@ class Graph:
     """
 
     __slots__ = (
-        "state", "index", "floats", "ints", "where", "nodes", "tapes", "limit", "device", "capture", "scopes", "error", "op_by_op", "lock",
-    )  # fmt: skip
+        "state",
+        "index",
+        "floats",
+        "ints",
+        "where",
+        "nodes",
+        "tapes",
+        "limit",
+        "device",
+        "capture",
+        "scopes",
+        "error",
+        "op_by_op",
+        "lock",
+    )
 
-    def __init__(self, device: Device, tapes: tuple[Any, ...] = (), op_by_op: bool = False, capture: Any = None) -> None:
+    def __init__(
+        self, device: Device, tapes: tuple[Any, ...] = (), op_by_op: bool = False, capture: Any = None
+    ) -> None:
         self.state: State = ROOT
         self.index: dict[Value, int] = {}
         self.floats: list[float] = []
@@ -146,7 +161,11 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
                 graph.ints.append(x)
             else:
                 graph.rollback()
-                return apply(op, attrs, *[y if isinstance(y, Handle) or type(y) in _KIND else as_constant(y, operands) for y in operands])
+                return apply(
+                    op,
+                    attrs,
+                    *[y if isinstance(y, Handle) or type(y) in _KIND else as_constant(y, operands) for y in operands],
+                )
             key.append(kind)
     full = tuple(key)
     state = graph.state.next.get(full)
@@ -189,7 +208,12 @@ def _results(graph: Graph, state: State, device: Device) -> tuple[Any, ...]:
 
 
 def apply_pull(
-    source: int, mask: tuple[int, ...], need: tuple[int, ...], cots: list[Handle | None], avals: tuple[Aval, ...], where: Where
+    source: int,
+    mask: tuple[int, ...],
+    need: tuple[int, ...],
+    cots: list[Handle | None],
+    avals: tuple[Aval, ...],
+    where: Where,
 ) -> tuple[Any, ...]:
     """Record the gradient of instruction ``source`` of the current graph."""
     graph = thread.graph

@@ -18,8 +18,8 @@ from .differentiate import GradNode, keep
 from .errors import BadIndexError, TraceError
 from .options import options
 from .program import Program, build, lookup
-from .record import Graph, count_ops, pack, thread
 from .recompile import churns, note_compilation
+from .record import Graph, count_ops, pack, thread
 from .structure import ROOT
 from .value import Value
 from .where import Where, text
@@ -83,9 +83,7 @@ def run(graph: Graph) -> Program:
         [
             k
             for k, (p, _) in enumerate(positions)
-            if not alive[p]
-            and (may_donate is None or k in may_donate)
-            and _refs(values[p].array) <= ONLY_ARRAY
+            if not alive[p] and (may_donate is None or k in may_donate) and _refs(values[p].array) <= ONLY_ARRAY
         ]
     )
     key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan)
@@ -141,7 +139,9 @@ def _on_device(value: Value, alive: bool) -> Any:
     return array
 
 
-def _deliver(graph: Graph, program: Program, values: list[Value], nodes: list[GradNode], inputs: list[Any], outs: list[Any]) -> None:
+def _deliver(
+    graph: Graph, program: Program, values: list[Value], nodes: list[GradNode], inputs: list[Any], outs: list[Any]
+) -> None:
     if program.checked:
         note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked])
     for position, array in zip(program.live, outs[program.leading :], strict=False):
@@ -161,12 +161,18 @@ def _raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
     if first >= inputs:
         number = first - inputs
         instr = program.state.path()[number].instr
-        name = instr.op.name if hasattr(instr, "op") else "gradient of " + program.state.path()[instr.source].instr.op.name
-        raise FloatingPointError(f"{name} at {text(graph.where[number])} gave NaN ({', '.join(map(repr, instr.avals))})")
+        name = (
+            instr.op.name if hasattr(instr, "op") else "gradient of " + program.state.path()[instr.source].instr.op.name
+        )
+        raise FloatingPointError(
+            f"{name} at {text(graph.where[number])} gave NaN ({', '.join(map(repr, instr.avals))})"
+        )
     position = program.inputs[first]
     number = next(k for k, s in enumerate(program.state.path()) if s.parent is not None and position < s.count)
     op = program.state.path()[number].instr.op.name
-    raise FloatingPointError(f"an input {program.input_avals[first]!r} of {op} at {text(graph.where[number])} holds NaN")
+    raise FloatingPointError(
+        f"an input {program.input_avals[first]!r} of {op} at {text(graph.where[number])} holds NaN"
+    )
 
 
 def note_flags(flags: Any, program: Program, where: list[Where]) -> None:
@@ -193,7 +199,8 @@ def verify(wait: bool = False) -> None:
         elif found is None and not np.asarray(flags).all():
             first = int(np.asarray(flags).argmin())
             instr = program.state.path()[program.checked[first]].instr
-            found = f"{instr.op.name} at {text(where[first])}: {instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))}"
+            what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+            found = f"{instr.op.name} at {text(where[first])}: {what}"
     thread.unchecked = later
     if found is not None:
         raise BadIndexError(found)
@@ -213,14 +220,18 @@ def materialise(value: Value) -> None:
     graph = value.graph
     if graph is thread.graph:
         if graph.capture is not None and graph.capture.symbolic:
-            raise TraceError("a traced function with symbolic=True cannot read the value of a tensor; use symbolic=False")
+            raise TraceError(
+                "a traced function with symbolic=True cannot read the value of a tensor; use symbolic=False"
+            )
         cut("read")
     elif graph is not None and graph.error is None:
         with graph.lock:
             _compute_for_other_thread(graph, value)
     if value.array is None:
         why = "" if graph is None or graph.error is None else f": {graph.error}"
-        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (graph.error if graph is not None else None)
+        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (
+            graph.error if graph is not None else None
+        )
 
 
 def _compute_for_other_thread(graph: Graph, value: Value) -> None:

@@ -27,16 +27,24 @@ def _cpu_model() -> str:
 
 def cache_directory() -> Path:
     """Where compiled programs are kept: one directory for each CPU model and library version, private to the user."""
-    root = os.environ.get("MEGENGINE_CACHE_DIR") or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "megengine")
+    root = os.environ.get("MEGENGINE_CACHE_DIR") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "megengine"
+    )
     part = hashlib.sha256(f"{_cpu_model()}|{jax.__version__}|{jaxlib.__version__}".encode()).hexdigest()[:16]
     return Path(root) / "xla" / part
 
 
 def configure() -> None:
-    """Full float32 products, and compiled programs kept on disk, up to 4 GiB (``MEGENGINE_CACHE_DIR``; ``MEGENGINE_CACHE=0`` turns it off)."""
-    if getattr(jax.config, "jax_default_matmul_precision") is None:
+    """Full float32 products, and compiled programs kept on disk, up to 4 GiB.
+
+    ``MEGENGINE_CACHE_DIR`` names another directory, ``MEGENGINE_CACHE=0`` turns the disk cache off.
+    """
+    if jax.config.values["jax_default_matmul_precision"] is None:
         jax.config.update("jax_default_matmul_precision", "float32")
-    if os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false") or getattr(jax.config, "jax_compilation_cache_dir"):
+    if (
+        os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false")
+        or jax.config.values["jax_compilation_cache_dir"]
+    ):
         return
     directory = cache_directory()
     try:

@@ -18,7 +18,10 @@ _stack = _Stack()
 
 def push(module: Any) -> None:
     """Enter a module's forward."""
-    _stack.names = (*_stack.names, getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__)
+    _stack.names = (
+        *_stack.names,
+        getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__,
+    )
 
 
 def pop() -> None:

@@ -5,7 +5,8 @@ look-up finds the shapes inferred the first time and, at the end, the compiled p
 inference, structural hashing and the compile cache are one thing, paid for once.
 
 An instruction's key holds the op, its static attributes and where each operand comes from: the position of an earlier value,
-the abstract value of a new input, or ``"f"``/``"i"``/``"b"`` for the next Python scalar. Values of inputs and scalars are not in it.
+the abstract value of a new input, or ``"f"``/``"i"``/``"b"`` for the next Python scalar. Values of inputs and scalars are not
+in it.
 """
 
 from __future__ import annotations
@@ -76,7 +77,20 @@ class Pull:
 class State:
     """A node of the trie; ``avals`` are the outputs of the instruction that leads to it."""
 
-    __slots__ = ("next", "parent", "instr", "inputs", "depth", "count", "floats", "ints", "aval", "avals", "programs", "_positions")
+    __slots__ = (
+        "next",
+        "parent",
+        "instr",
+        "inputs",
+        "depth",
+        "count",
+        "floats",
+        "ints",
+        "aval",
+        "avals",
+        "programs",
+        "_positions",
+    )
 
     def __init__(self, parent: State | None, instr: Any, inputs: tuple[Aval, ...], floats: int, ints: int) -> None:
         self.next: dict[Any, State] = {}

@@ -54,7 +54,10 @@ class DTRConfig:
     recomp_time_factor: float = 1
 
     def __post_init__(self) -> None:
-        if min(self.eviction_threshold, self.evictee_minimum_size) < 0 or min(self.recomp_memory_factor, self.recomp_time_factor) < 0:
+        if (
+            min(self.eviction_threshold, self.evictee_minimum_size) < 0
+            or min(self.recomp_memory_factor, self.recomp_time_factor) < 0
+        ):
             raise ValueError(f"{self}: numbers cannot be negative")
 
 

@@ -16,21 +16,23 @@ from ..tensor import Tensor
 ATTEMPTS = 3
 
 
-class trace:  # noqa: N801
+class trace:
     """Run a function as one compiled program, found by recording its first calls.
 
     The first two calls with arguments of given shapes and dtypes run the body and record it. Later ones run the program
     directly and rebind what the body rebound: parameters, optimizer state, gradients, running statistics, random streams. What
-    the body does besides tensors (printing, appending to lists) happens only while it is recorded. A body whose Python code reads tensor values
-    runs each time instead, with the same results, unless ``symbolic=True``. Numbers in the parameter groups of optimizers that
-    step inside, and modules' ``training`` flags, may change: the body is then recorded again, which compiles nothing new unless the graph differs.
+    the body does besides tensors (printing, appending to lists) happens only while it is recorded. A body whose Python code
+    reads tensor values runs each time instead, with the same results, unless ``symbolic=True``. Numbers in the parameter groups
+    of optimizers that step inside, and modules' ``training`` flags, may change: the body is then recorded again, which compiles
+    nothing new unless the graph differs.
 
     Args:
         function: the function; without it, ``trace(...)`` is a decorator.
         symbolic: refuse to read tensor values inside the body.
         capture_as_const: accepted; tensors from outside are always read at each call.
-        record_only, sublinear_memory_config, dtr_config, profiling, opt_level, graph_opt_config, symbolic_shape, without_host, imperative: accepted
-            for compatibility; XLA plans memory and optimises by itself, and shapes inside are plain tuples.
+        record_only, sublinear_memory_config, dtr_config, profiling, opt_level: accepted for compatibility; XLA plans memory and
+            optimises by itself.
+        graph_opt_config, symbolic_shape, without_host, imperative: accepted likewise; shapes inside are plain tuples.
 
     Raises:
         TraceError: the body reads a tensor's value although ``symbolic=True``.

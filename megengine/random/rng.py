@@ -192,12 +192,19 @@ class RNG:
         if isinstance(n, Tensor):
             if n.size == 0:
                 raise AssertionError(f"permutation() takes a tensor with elements, this one has shape {n.shape}")
-            return self._rows(n.reshape(1) if n.ndim == 0 else n, self._host_stream("shuffle").shuffle_indices(len(n) if n.ndim else 1))
+            return self._rows(
+                n.reshape(1) if n.ndim == 0 else n,
+                self._host_stream("shuffle").shuffle_indices(len(n) if n.ndim else 1),
+            )
         if not isinstance(n, int) or n < 0:
             raise AssertionError(f"permutation({n!r}): give a count that is not negative, or a tensor")
         kind = np.dtype(dtype) if dtype in _ORDER_DTYPES else np.dtype(object)
-        if kind.name not in ("int32", "int16", "float32") or n > {"int16": 2**15, "float32": 2**24}.get(kind.name, 2**31):
-            raise RuntimeError(f"permutation({n}, dtype={dtype!r}): write int32, int16 or float32, large enough for the count")
+        if kind.name not in ("int32", "int16", "float32") or n > {"int16": 2**15, "float32": 2**24}.get(
+            kind.name, 2**31
+        ):
+            raise RuntimeError(
+                f"permutation({n}, dtype={dtype!r}): write int32, int16 or float32, large enough for the count"
+            )
         return self._constant(self._host_stream("permutation").permutation(int(n)).astype(kind), (int(n),))
 
     def shuffle(self, inp: Tensor) -> None:
@@ -261,7 +268,9 @@ def _size(size: Any) -> tuple[int, ...]:
         return (1,)
     if isinstance(size, str):
         raise RuntimeError(f"size={size!r} is not a shape")
-    shape = as_shape([int(n) if isinstance(n, float) else n for n in size] if isinstance(size, (tuple, list)) else size, "size")
+    shape = as_shape(
+        [int(n) if isinstance(n, float) else n for n in size] if isinstance(size, (tuple, list)) else size, "size"
+    )
     if any(n < 0 for n in shape):
         raise RuntimeError(f"size={size}: a dimension cannot be negative")
     return shape

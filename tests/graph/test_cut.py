@@ -160,7 +160,10 @@ def test_nan_is_found_with_its_op_and_line() -> None:
 
 
 def test_nan_in_an_input_is_called_so() -> None:
-    with pytest.raises(FloatingPointError, match=r"an input float32\[2\] of mul at .*test_cut\.py:\d+ holds NaN"), graph.check_nan():
+    with (
+        pytest.raises(FloatingPointError, match=r"an input float32\[2\] of mul at .*test_cut\.py:\d+ holds NaN"),
+        graph.check_nan(),
+    ):
         (Tensor([np.nan, 1.0]) * 2).numpy()
 
 
@@ -183,5 +186,7 @@ def test_programs_are_bounded_and_come_back(monkeypatch: pytest.MonkeyPatch) -> 
 def test_counters_are_public_numbers() -> None:
     (mge.Tensor([1.0]) + 1).numpy()
     snapshot = graph.counters.snapshot()
-    assert {"ops", "cuts", "compilations", "hits", "executables", "bytes_donated", "replays", "compile_seconds"} == set(snapshot)
+    assert {"ops", "cuts", "compilations", "hits", "executables", "bytes_donated", "replays", "compile_seconds"} == set(
+        snapshot
+    )
     assert snapshot["ops"] > 0

@@ -14,7 +14,9 @@ PACKAGE = Path(megengine.__file__).parent.parent
 
 def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PYTHONPATH": str(PACKAGE), **environment}
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], env=env, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=env, capture_output=True, text=True, timeout=120
+    )
 
 
 _PROGRAM = "import megengine as m; x = m.Tensor([1.0, 2.0]); print(((x + 1) * 2).tolist(), m.graph.counters.cuts)"
@@ -59,7 +61,5 @@ def test_the_oldest_programs_on_disk_are_deleted(tmp_path: Path) -> None:
 
 
 def test_nothing_is_compiled_or_started_at_import() -> None:
-    code = (
-        "import megengine, jax._src.xla_bridge as b; print(megengine.graph.counters.executables, len(b._backends))"
-    )
+    code = "import megengine, jax._src.xla_bridge as b; print(megengine.graph.counters.executables, len(b._backends))"
     assert _run(code).stdout.split() == ["0", "0"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from megengine import Tensor, graph
-from megengine.graph import record, recompile
+from megengine.graph import recompile, record
 
 
 def _here(x: Tensor) -> np.ndarray:

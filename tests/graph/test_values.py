@@ -17,7 +17,9 @@ def _pending(values: list[int]) -> Tensor:
 def test_an_index_out_of_range_is_named_with_its_line() -> None:
     x = Tensor([1.0, 2.0, 3.0])
     y = x[_pending([1, 7])]
-    with pytest.raises(IndexError, match=r"index at .*test_values\.py:\d+: an index is out of range for a dimension of size 3"):
+    with pytest.raises(
+        IndexError, match=r"index at .*test_values\.py:\d+: an index is out of range for a dimension of size 3"
+    ):
         y.numpy()
     np.testing.assert_array_equal((x + 1).numpy(), [2, 3, 4])
 

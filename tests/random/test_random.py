@@ -16,14 +16,21 @@ from tests.golden import record_random
 
 _GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "random_behaviour.json").read_text())
 
-TUTORIAL = [[0.01395061, 0.33661973, 0.8770228], [0.4072623, -0.00307158, 0.26380703], [-0.18256213, 1.4192054, 0.27583534]]
+TUTORIAL = [
+    [0.01395061, 0.33661973, 0.8770228],
+    [0.4072623, -0.00307158, 0.26380703],
+    [-0.18256213, 1.4192054, 0.27583534],
+]
 
 
 def test_the_tutorials_nine_numbers() -> None:
     random.seed(20200325)
     x = random.normal(0, 1, (3, 3))
     np.testing.assert_allclose(x.numpy(), np.float32(TUTORIAL), atol=1e-6)
-    assert repr(x) == "Tensor([[ 0.014   0.3366  0.877 ]\n [ 0.4073 -0.0031  0.2638]\n [-0.1826  1.4192  0.2758]], device=xpux:0)"
+    assert (
+        repr(x)
+        == "Tensor([[ 0.014   0.3366  0.877 ]\n [ 0.4073 -0.0031  0.2638]\n [-0.1826  1.4192  0.2758]], device=xpux:0)"
+    )
 
 
 def test_streams_do_not_advance_each_other() -> None:
