@@ -36,9 +36,9 @@ class _FunctionNode(GradNode):
 class Function:
     """Base of operations whose gradient the user writes.
 
-    ``forward`` gets the tensors of the call and returns a tensor or a tuple of them. ``backward`` gets the cotangent of each result
-    (None for one that the loss does not depend on) and returns one gradient, or None, for each tensor of the call. Values that
-    backward needs are kept on ``self``.
+    ``forward`` gets the tensors of the call and returns a tensor or a tuple of them. ``backward`` gets the cotangent of each
+    result (None for one that the loss does not depend on) and returns one gradient, or None, for each tensor of the call.
+    Values that backward needs are kept on ``self``.
 
     Example:
         >>> class Sigmoid(megengine.autodiff.Function):
