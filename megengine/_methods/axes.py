@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,10 @@ def as_int(value: Any, what: str) -> int:
 
 def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
     """A tuple of ints from an int, a sequence, an array or an integer tensor."""
+    if type(shape) is int:
+        return (shape,)
+    if type(shape) in (tuple, list) and all([type(n) is int for n in shape]):
+        return tuple(shape)
     if isinstance(shape, Handle):
         shape = shape.numpy()  # type: ignore[attr-defined]
     if isinstance(shape, np.ndarray):
@@ -77,15 +82,15 @@ def reshape_target(shape: tuple[int, ...], target: Sequence[int], name: str = "r
     Raises:
         RuntimeError: the sizes do not fit.
     """
-    size = int(np.prod(shape, dtype=np.int64))
-    unknown = [k for k, n in enumerate(target) if n == -1]
-    if len(unknown) > 1 or any(n < -1 for n in target):
+    size = prod(shape)
+    unknown = [k for k, n in enumerate(target) if n < 0]
+    if len(unknown) > 1 or (unknown and target[unknown[0]] != -1):
         raise RuntimeError(f"{name}: cannot reshape {shape} to {tuple(target)}: at most one dimension can be -1")
-    known = int(np.prod([n for n in target if n != -1], dtype=np.int64))
     full = list(target)
-    if unknown and known and size % known == 0:
-        full[unknown[0]] = size // known
-    elif unknown or known != size:
+    if unknown:
+        rest = -prod(target)
+        full[unknown[0]] = size // rest if rest else -1
+    if prod(full) != size or -1 in full:
         raise RuntimeError(f"{name}: cannot reshape {shape} ({size} elements) to {tuple(target)}")
     return tuple(full)
 
@@ -120,5 +125,4 @@ def flatten_target(shape: tuple[int, ...], start_axis: int, end_axis: int) -> tu
     end = end_axis + ndim if end_axis < 0 else end_axis
     if not (0 <= start < ndim and 0 <= end < ndim):
         raise RuntimeError(f"flatten: axes {start_axis} to {end_axis} are out of range for shape {shape}")
-    middle = int(np.prod(shape[start : end + 1], dtype=np.int64))
-    return (*shape[:start], middle, *shape[end + 1 :])
+    return (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])
