@@ -12,6 +12,9 @@ from ..graph.errors import ArgumentError
 from ..graph.value import Handle
 
 
+_INT = {int}
+
+
 def as_int(value: Any, what: str) -> int:
     """A Python int from an int, a NumPy integer or a one-element integer tensor.
 
@@ -31,7 +34,7 @@ def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
     """A tuple of ints from an int, a sequence, an array or an integer tensor."""
     if type(shape) is int:
         return (shape,)
-    if type(shape) in (tuple, list) and all([type(n) is int for n in shape]):
+    if type(shape) in (tuple, list) and {*map(type, shape)} <= _INT:
         return tuple(shape)
     if isinstance(shape, Handle):
         shape = shape.numpy()  # type: ignore[attr-defined]

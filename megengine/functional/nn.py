@@ -17,6 +17,7 @@ from ..ops import shape as shape_ops
 from ..random.rng import stream
 from ..tensor import Tensor
 from ._args import require_tensor
+from ._normalization import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm
 from .activation import (
     gelu,
     hsigmoid,
@@ -43,7 +44,8 @@ from .metric import topk_accuracy as topk_accuracy
 
 # What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
 __all__ = [
-    "linear", "dropout", "embedding", "one_hot", "indexing_one_hot", "layer_norm", "normalize",
+    "linear", "dropout", "embedding", "one_hot", "indexing_one_hot", "pad", "pixel_shuffle",
+    "batch_norm", "layer_norm", "group_norm", "instance_norm", "general_norm", "local_response_norm", "normalize",
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
     "softmax", "logsoftmax", "logsigmoid", "logsumexp",
 ]  # fmt: skip
@@ -190,39 +192,60 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
     return stream()._dropout(inp, drop_prob)
 
 
-def layer_norm(
-    inp: Tensor,
-    normalized_shape: int | Sequence[int],
-    affine: bool,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
+def pad(
+    src: Tensor, pad_width: Sequence[tuple[int, int]], mode: str = "constant", constant_value: float = 0.0
 ) -> Tensor:
-    """The last dimensions shifted and scaled to mean 0 and variance 1 (Ba et al., Layer Normalization, 2016).
-
-    ``(x - mean(x)) / sqrt(var(x) + eps) * weight + bias``
+    """Elements added around a tensor.
 
     Args:
-        inp: ``(..., *normalized_shape)``.
-        normalized_shape: sizes of the dimensions to normalise over.
-        affine: whether to apply ``weight`` and ``bias``.
-        weight: scales, of ``normalized_shape`` or flat.
-        bias: shifts, of ``normalized_shape`` or flat.
-        eps: added to the variance.
+        src: input.
+        pad_width: for each dimension from the first on, how many elements before and after.
+        mode: ``"constant"``; ``"replicate"`` (or ``"edge"``) repeats the outermost element; ``"reflect"`` mirrors at it.
+        constant_value: the number added in mode constant.
 
     Raises:
-        AssertionError: affine without weight or bias, or an empty ``normalized_shape``.
-        RuntimeError: shapes do not fit.
+        AssertionError: another mode.
+        RuntimeError: negative widths, more pairs than dimensions, or a reflection longer than the dimension.
 
     Example:
-        >>> F.nn.layer_norm(Tensor([[1.0, 2.0, 3.0]]), 3, affine=False)
-        Tensor([[-1.2247  0.      1.2247]], device=xpux:0)
+        >>> F.nn.pad(Tensor([1.0, 2.0, 3.0]), ((1, 2),))
+        Tensor([0. 1. 2. 3. 0. 0.], device=xpux:0)
     """
-    sizes = _axes.as_shape(normalized_shape, "normalized_shape")
-    if not sizes:
-        raise AssertionError("layer_norm: normalized_shape is empty")
-    if not affine:
-        return apply(ops.layer_norm, (sizes, eps), inp)
-    if weight is None or bias is None:
-        raise AssertionError("layer_norm: weight and bias are needed if affine is True")
-    return apply(ops.layer_norm, (sizes, eps), inp, weight, bias)
+    kind = {"edge": "replicate"}.get(mode.lower(), mode.lower())
+    if kind not in ("constant", "replicate", "reflect"):
+        raise AssertionError(f"pad: mode={mode!r}: write constant, edge, replicate or reflect")
+    widths = [_axes.as_shape(pair, "pad_width") for pair in pad_width]
+    if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
+        raise RuntimeError(f"pad: pad_width must hold pairs of numbers from 0 on, not {pad_width}")
+    if any(any(pair) for pair in widths[src.ndim :]):
+        raise RuntimeError(f"pad: {len(widths)} pairs for an input of shape {src.shape}")
+    widths = [*widths[: src.ndim], *[(0, 0)] * (src.ndim - len(widths))]
+    if kind == "reflect" and any(max(pair) >= n for pair, n in zip(widths, src.shape, strict=True) if max(pair)):
+        raise RuntimeError(
+            f"pad: a reflection must be shorter than the dimension: widths {widths} for shape {src.shape}"
+        )
+    return apply(ops.pad, (tuple(widths), kind), src, constant_value)
+
+
+def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:
+    """Channels laid out as blocks of pixels (Shi et al., Real-Time Single Image Super-Resolution, 2016).
+
+    Args:
+        inp: ``(..., C * r * r, H, W)``.
+        upscale_factor: r.
+
+    Returns:
+        ``(..., C, H * r, W * r)``.
+
+    Raises:
+        RuntimeError: the number of channels is no multiple of r * r, or fewer than three dimensions.
+
+    Example:
+        >>> F.nn.pixel_shuffle(F.arange(4).reshape(1, 4, 1, 1), 2)
+        Tensor([[[[0. 1.]
+           [2. 3.]]]], device=xpux:0)
+    """
+    factor = _axes.as_int(upscale_factor, "upscale_factor")
+    if inp.ndim < 3 or factor < 1 or inp.shape[-3] % factor**2:
+        raise RuntimeError(f"pixel_shuffle: the channels of shape {inp.shape} are no multiple of {factor} * {factor}")
+    return apply(ops.pixel_shuffle, (factor,), inp)

@@ -1,36 +1,127 @@
-"""Layers that are one op: dropout and normalisations."""
+"""Normalisations, padding and pixel shuffling."""
 
 from __future__ import annotations
 
-import jax
+from math import prod
+
 import jax.numpy as jnp
+from jax import lax
 
 from . import promote
 from .op import op
 
 
-def _check_layer_norm(x, *affine, sizes, eps):
-    if x.shape[x.ndim - len(sizes) :] != sizes or x.ndim < len(sizes):
-        raise RuntimeError(f"layer_norm: an input of shape {x.shape} does not end in normalized_shape {sizes}")
+def _standardised(x, axes, eps):
+    centred = x - x.mean(axes, keepdims=True)
+    return centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
+
+
+def _check_layer_norm(x, *affine, axes, eps):
+    sizes = tuple(x.shape[a] for a in axes)
     for name, p in zip(("weight", "bias"), affine, strict=False):
-        if p.size != x.size // max(1, _prod(x.shape[: x.ndim - len(sizes)])):
-            raise RuntimeError(f"layer_norm: {name} of shape {p.shape} does not fit normalized_shape {sizes}")
-
-
-def _prod(sizes):
-    product = 1
-    for n in sizes:
-        product *= n
-    return product
+        if p.size != prod(sizes):
+            raise RuntimeError(
+                f"normalisation: {name} of shape {p.shape} does not fit the normalised dimensions {sizes}"
+            )
 
 
 @op(promote=promote.float_only, check=_check_layer_norm)
-def layer_norm(x, *affine, sizes, eps):
-    axes = tuple(range(x.ndim - len(sizes), x.ndim))
-    wide = x.astype(jnp.float32)
-    centred = wide - wide.mean(axes, keepdims=True)
-    y = centred * jax.lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
+def layer_norm(x, *affine, axes, eps):
+    y = _standardised(x.astype(jnp.float32), axes, eps)
     if affine:
-        weight, bias = (p.reshape(sizes) for p in affine)
+        shape = [n if k in axes else 1 for k, n in enumerate(x.shape)]
+        weight, bias = (p.reshape(shape) for p in affine)
         y = y * weight + bias
     return y.astype(x.dtype)
+
+
+def _check_group_norm(x, *affine, groups, eps):
+    if x.ndim < 2 or groups < 1 or x.shape[1] % groups:
+        raise RuntimeError(
+            f"group_norm: an input of shape {x.shape} cannot be divided into {groups} groups of channels"
+        )
+    _check_channels("group_norm", x, affine)
+
+
+def _check_channels(name, x, affine):
+    for p in affine:
+        if p.size != x.shape[1]:
+            raise RuntimeError(
+                f"{name}: a parameter of shape {p.shape} does not fit the {x.shape[1]} channels of {x.shape}"
+            )
+
+
+@op(promote=promote.float_only, check=_check_group_norm)
+def group_norm(x, *affine, groups, eps):
+    grouped = x.astype(jnp.float32).reshape(x.shape[0], groups, -1)
+    y = _standardised(grouped, (2,), eps).reshape(x.shape)
+    if affine:
+        weight, bias = (_by_channel(p, x) for p in affine)
+        y = y * weight + bias
+    return y.astype(x.dtype)
+
+
+def _by_channel(p, x):
+    return p.reshape(1, x.shape[1], *[1] * (x.ndim - 2))
+
+
+def _check_batch_norm(x, *parameters, eps):
+    if x.ndim < 2:
+        raise RuntimeError(f"batch_norm: the input needs a batch and a channel dimension, it has shape {x.shape}")
+    _check_channels("batch_norm", x, parameters)
+
+
+def _own_dtypes(name, kinds):
+    """The input's dtype, which must be floating, and each parameter's."""
+    return [promote.float_only(name, kinds[:1])[0], *[k if k in promote.FLOATS else promote.FLOAT32 for k in kinds[1:]]]
+
+
+@op(promote=_own_dtypes, check=_check_batch_norm)
+def batch_norm(x, weight, bias, mean, var, *, eps):
+    scale = _by_channel(weight, x) * lax.rsqrt(_by_channel(var, x).astype(jnp.float32) + eps)
+    return ((x - _by_channel(mean, x)) * scale + _by_channel(bias, x)).astype(x.dtype)
+
+
+def _check_training(x, weight, bias, mean, var, momentum, *, eps):
+    _check_batch_norm(x, weight, bias, mean, var, eps=eps)
+
+
+@op(promote=_own_dtypes, check=_check_training)
+def batch_norm_training(x, weight, bias, mean, var, momentum, *, eps):
+    axes = (0, *range(2, x.ndim))
+    wide = x.astype(jnp.float32)
+    batch_mean = wide.mean(axes)
+    centred = wide - _by_channel(batch_mean, x)
+    batch_var = (centred * centred).mean(axes)
+    y = centred * lax.rsqrt(_by_channel(batch_var, x) + eps) * _by_channel(weight, x) + _by_channel(bias, x)
+    count = x.size // x.shape[1]
+    unbiased = batch_var * (count / max(count - 1, 1))
+    new_mean, new_var = (
+        (momentum * old + (1 - momentum) * lax.stop_gradient(new).reshape(old.shape)).astype(old.dtype)
+        for old, new in ((mean, batch_mean), (var, unbiased))
+    )
+    return y.astype(x.dtype), new_mean, new_var
+
+
+@op(promote=promote.float_only)
+def local_response_norm(x, *, size, k, alpha, beta):
+    before = size // 2
+    squares = jnp.pad(x * x, [(0, 0), (before, size - 1 - before)] + [(0, 0)] * (x.ndim - 2))
+    window = sum(squares[:, i : i + x.shape[1]] for i in range(size))
+    return x * (k + alpha * window) ** -beta
+
+
+@op(differentiable=(True, False))
+def pad(x, value, *, widths, mode):
+    if mode == "constant":
+        return jnp.pad(x, widths, constant_values=value.astype(x.dtype))
+    return jnp.pad(x, widths, mode={"replicate": "edge"}.get(mode, mode))
+
+
+@op()
+def pixel_shuffle(x, *, factor):
+    *batch, channels, height, width = x.shape
+    x = x.reshape(*batch, channels // factor**2, factor, factor, height, width)
+    n = len(batch)
+    x = x.transpose(*range(n + 1), n + 3, n + 1, n + 4, n + 2)
+    return x.reshape(*batch, channels // factor**2, height * factor, width * factor)

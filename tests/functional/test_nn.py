@@ -1,4 +1,4 @@
-"""Layers without parameters of their own: linear, one_hot, embedding, dropout, layer_norm, topk_accuracy."""
+"""Layers without parameters of their own: linear, one_hot, embedding, dropout, topk_accuracy."""
 
 from __future__ import annotations
 
@@ -92,19 +92,6 @@ def test_a_changing_probability_compiles_nothing() -> None:
 def test_a_probability_that_is_none(probability: float) -> None:
     with pytest.raises(AssertionError, match=str(probability)):
         F.nn.dropout(F.ones(3), probability)
-
-
-def test_layer_norm() -> None:
-    w, b = np.float32([1.0, 2.0, 0.5]), np.float32([0.0, 1.0, -1.0])
-    plain = (X - X.mean(1, keepdims=True)) / np.sqrt(X.var(1, keepdims=True) + 1e-5)
-    np.testing.assert_allclose(F.nn.layer_norm(Tensor(X), 3, False).numpy(), plain, rtol=1e-4, atol=1e-6)
-    found = F.nn.layer_norm(Tensor(X), (3,), True, Tensor(w), Tensor(b)).numpy()
-    np.testing.assert_allclose(found, plain * w + b, rtol=1e-4, atol=1e-6)
-    gradients.check(lambda x, w, b: F.nn.layer_norm(x, (3,), True, w, b), X, w, b, tolerance=1e-2)
-    with pytest.raises(RuntimeError, match=r"\(4,\)"):
-        F.nn.layer_norm(Tensor(X), (4,), False)
-    with pytest.raises(AssertionError, match="weight"):
-        F.nn.layer_norm(Tensor(X), (3,), True)
 
 
 def test_topk_accuracy() -> None:
