@@ -11,7 +11,6 @@ import numpy as np
 from ..graph.errors import ArgumentError
 from ..graph.value import Handle
 
-
 _INT = {int}
 
 
