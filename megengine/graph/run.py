@@ -74,7 +74,7 @@ def run(graph: Graph) -> Program:
     state = graph.state
     nodes = _living_nodes(graph)
     values = list(graph.index)
-    graph.index = {}
+    graph.index.clear()  # emptied, not replaced: the frame of an op that reached the limit still holds it
     alive = [_refs(v) > LISTED for v in values]
     live = tuple([k for k, a in enumerate(alive) if a and values[k].array is None])
     positions = state.input_positions()

@@ -54,6 +54,15 @@ def test_dead_values_are_not_outputs_but_living_ones_are_computed_together() -> 
         assert len(seen) == 1
 
 
+def test_a_cut_at_the_limit_returns_only_what_lives() -> None:
+    with graph.watch() as seen:
+        x = Tensor([0.5, 1.0])
+        for _ in range(graph.options.pending_limit):
+            x = x * 1.0
+        # The result, and the operand that the last line still names.
+        assert len(seen[0].program.live) == 2
+
+
 def test_a_read_of_one_result_gives_all_living_ones() -> None:
     with graph.watch() as seen:
         a = Tensor([1.0, 2.0]) + 1
