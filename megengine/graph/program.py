@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from .counters import counters
+from .donate import pair
 from .lower import lower
 from .options import options
 from .runtime import prune
@@ -23,11 +24,12 @@ class Program:
 
     Attributes:
         state: the structure.
-        live: positions of the values it returns.
+        live: positions of the values it returns, in the order of the results.
         inputs: positions of its inputs.
         donated: which inputs are overwritten.
         checked: instructions with a rule on their operands' values.
         leading: how many results come before the living values: flags of NaN, flags of those rules.
+        hits: how often it was found again.
         pullbacks: for each kept gradient, its op and where its arrays are.
     """
 
@@ -35,13 +37,16 @@ class Program:
         live, candidates, kept, check_nan = key
         self.state = state
         self.key = key
-        self.live: tuple[int, ...] = live
         self.check_nan: bool = check_nan
         pairs = state.input_positions()
         self.inputs = [position for position, _ in pairs]
         self.input_avals = [aval for _, aval in pairs]
-        self.function, self.pullbacks = lower(state, live, kept, check_nan)
-        self.donated = () if kept else _usable(candidates, self.input_avals, avals_of(state, live))
+        pairing = {} if kept else pair(state, live, candidates)
+        self.donated = tuple(sorted(pairing))
+        # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
+        partners = [pairing[k] for k in self.donated]
+        self.live: tuple[int, ...] = (*partners, *(p for p in live if p not in partners))
+        self.function, self.pullbacks = lower(state, self.live, kept, check_nan)
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
         self.checked = tuple(
             n
@@ -53,6 +58,7 @@ class Program:
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
         self.run: Any = self._first_run
         self.seconds = 0.0
+        self.hits = 0
 
     def _first_run(self, *args: Any) -> Any:
         start = time.perf_counter()
@@ -75,19 +81,6 @@ def avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
     for step in state.path():
         table.update(enumerate(step.avals, step.instr.start))
     return [table[p] for p in positions]
-
-
-def _usable(candidates: tuple[int, ...], inputs: list[Aval], outputs: list[Aval]) -> tuple[int, ...]:
-    """Inputs whose buffer an output can take over: XLA pairs them by shape and dtype."""
-    free: dict[Aval, int] = {}
-    for a in outputs:
-        free[a] = free.get(a, 0) + 1
-    chosen = []
-    for k in candidates:
-        if free.get(inputs[k], 0):
-            free[inputs[k]] -= 1
-            chosen.append(k)
-    return tuple(chosen)
 
 
 _recent: OrderedDict[Program, None] = OrderedDict()

@@ -9,6 +9,7 @@ from . import record
 from .counters import counters
 from .errors import RecompileError
 from .options import options
+from .program import lookup
 from .record import Graph
 from .structure import Pull, State
 from .where import Where, text
@@ -17,20 +18,27 @@ log = logging.getLogger("megengine.graph")
 
 
 class _Place:
-    """What was compiled for graphs that begin at one line and end at one line."""
+    """What was compiled for graphs that begin at one line and end at one line.
 
-    __slots__ = ("state", "key", "compiled", "shapes")
+    Attributes:
+        state, key: what was compiled last.
+        compiled: how often.
+        restless: how often in a row new shapes came before the last program had paid off by being run again.
+    """
+
+    __slots__ = ("state", "key", "compiled", "restless")
 
     def __init__(self) -> None:
         self.state: State | None = None
         self.key: tuple[Any, ...] = ()
         self.compiled = 0
-        self.shapes = 0
+        self.restless = 0
 
 
 _places: dict[tuple[Where, Where], _Place] = {}
 _churning: set[Where] = set()
 PLACES_LIMIT = 4096
+PAYS_OFF = 5
 
 
 def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
@@ -49,14 +57,18 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
     else:
         reason, detail = difference(place.state, place.key, state, key)
         counters.compilations[reason] += 1
-        place.shapes += reason == "shape"
+        last = lookup(place.state, place.key)
+        if last is not None and last.hits >= PAYS_OFF:
+            place.restless = 0
+        elif reason == "shape":
+            place.restless += 1
         message = f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(begin)}, since {detail}"
         if options.on_recompile == "error":
             graph.error = RecompileError(message)
             raise graph.error
         if options.on_recompile == "log" and place.compiled in (2, 3):
             log.info(message)
-        if place.shapes == options.churn_limit:
+        if place.restless == options.churn_limit:
             record.some_place_churns = True
             _churning.add(begin)
             log.warning(
@@ -65,6 +77,13 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
                 place.compiled,
             )
     place.state, place.key = state, key
+
+
+def forget_places() -> None:
+    """Start anew: no place has compiled anything yet."""
+    _places.clear()
+    _churning.clear()
+    record.some_place_churns = False
 
 
 def churns(where: Where) -> bool:

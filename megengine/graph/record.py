@@ -15,7 +15,7 @@ from .counters import counters
 from .device import Device, resolve
 from .options import options
 from .structure import ROOT, Pull, State, extend, extend_pull
-from .value import Aval, Handle, Value
+from .value import Aval, Handle, Value, aval
 from .where import Where, here
 
 _KIND: dict[type, str] = {float: "f", int: "i", bool: "b"}
@@ -147,6 +147,10 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
             device = value.device
             position: Any = index.get(value)
             if position is None:
+                if op.on_host is not None and type(value.array) is np.ndarray:
+                    folded = _on_host(graph, op, attrs, x)
+                    if folded is not None:
+                        return folded
                 position = graph.bind(value, x)
                 if position is None:
                     return _switch_device(graph, op, attrs, operands)
@@ -180,9 +184,9 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     if graph.scopes is not None:
         graph.scopes.append(current_scope())
     cls = _value_module.handle_type
-    aval = state.aval
-    if aval is not None:
-        value = Value(graph, aval, None, device)
+    known = state.aval
+    if known is not None:
+        value = Value(graph, known, None, device)
         index[value] = len(index)
         out: Any = _new(cls)
         out._value = value
@@ -198,10 +202,22 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     return out
 
 
+def _on_host(graph: Graph, op: Op, attrs: tuple[Any, ...], x: Handle) -> Any:
+    """The result for data that have not left the host, computed there at once; None where it has to be recorded."""
+    if x._node is not None or graph.capture is not None or graph.op_by_op or options.eager:
+        return None
+    assert op.on_host is not None
+    value = x._value
+    array = op.on_host(value.array, *attrs)
+    if array is None:
+        return None
+    return _value_module.new_handle(Value(None, aval(array.shape, array.dtype), array, value.device))
+
+
 def _results(graph: Graph, state: State, device: Device) -> tuple[Any, ...]:
     outs = []
-    for aval in state.avals:
-        value = Value(graph, aval, None, device)
+    for known in state.avals:
+        value = Value(graph, known, None, device)
         graph.index[value] = len(graph.index)
         outs.append(_value_module.new_handle(value))
     return tuple(outs)

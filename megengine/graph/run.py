@@ -93,6 +93,7 @@ def run(graph: Graph) -> Program:
         program = build(state, key)
     else:
         counters.hits += 1
+        program.hits += 1
     inputs = [_on_device(values[p], alive[p]) for p in program.inputs]
     for k in program.donated:
         if isinstance(inputs[k], np.ndarray):
@@ -132,10 +133,19 @@ def _living_nodes(graph: Graph) -> list[GradNode]:
 
 
 def _on_device(value: Value, alive: bool) -> Any:
-    """An input's array; one kept on the host moves to the device once if it will be used again."""
+    """An input's array; one on the host moves to the device for good when it is used a second time.
+
+    Most batches are used once, and a program takes host arrays faster than they can be moved before it.
+    """
     array = value.array
-    if isinstance(array, np.ndarray) and (alive or not value.device.is_default):
-        array = value.array = jax.device_put(array, None if value.device.is_default else value.device.jax_device)
+    if type(array) is not np.ndarray:
+        return array
+    if not value.device.is_default:
+        array = value.array = jax.device_put(array, value.device.jax_device)
+    elif alive and not array.flags.writeable:
+        array = value.array = jax.device_put(array)
+    elif alive:
+        array.flags.writeable = False
     return array
 
 

@@ -264,7 +264,11 @@ def where(mask, x, y):
     return jnp.where(mask, x, y)
 
 
-@op()
+def _cast_on_host(array, dtype):
+    return array.astype(dtype) if np.can_cast(array.dtype, dtype, "safe") else None
+
+
+@op(on_host=_cast_on_host)
 def cast(x, *, dtype):
     if jnp.issubdtype(x.dtype, jnp.floating) and np.dtype(dtype).kind in "iu" and np.dtype(dtype).itemsize < 4:
         # Out of range they wrap, as C's conversions do, instead of saturating.

@@ -25,6 +25,8 @@ class Op:
         check: optional ``check(*operands, **attrs)`` on shapes and dtypes that raises a clear error while recording.
         valid: optional ``valid(*arrays, **attrs)``, whether the operands' values are ones the op takes; evaluated in the graph,
             and raised with the op's line, as ``invalid`` says, when the host next reads a value.
+        on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
+            yet, or None where it would not be the same.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Op:
     check: Callable[..., None] | None = None
     valid: Callable[..., Any] | None = None
     invalid: str = ""
+    on_host: Callable[..., Any] | None = None
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
@@ -62,6 +65,7 @@ def op(
     check: Callable[..., None] | None = None,
     valid: Callable[..., Any] | None = None,
     invalid: str = "",
+    on_host: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -73,13 +77,14 @@ def op(
         check: own validity rule, called with operand avals while recording.
         valid: rule on the operands' values, evaluated with the graph.
         invalid: what the error says when ``valid`` is false.
+        on_host: the op for NumPy arrays.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
         code = fn.__code__
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
-        return Op(name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check, valid, invalid)
+        return Op(name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check, valid, invalid, on_host)
 
     return declare
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..functional import sqrt
+from ..graph.record import apply
+from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .adam import complement
-from .optimizer import ParameterwiseOptimizer, put, require
+from .optimizer import ParameterwiseOptimizer, replace, require
 
 
 class Adadelta(ParameterwiseOptimizer):
@@ -55,12 +55,7 @@ class Adadelta(ParameterwiseOptimizer):
         self._add_state(param, "step", initializer=0.0)
 
     def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        rho, eps = group["rho"], group["eps"]
-        if group["weight_decay"] != 0.0:
-            grad = grad + param * group["weight_decay"]
-        average = state["square_avg"] * rho + grad * grad * complement(rho)
-        delta = sqrt(state["acc_delta"] + eps) / sqrt(average + eps) * grad
-        put(param, param - delta * group["lr"])
-        put(state["acc_delta"], state["acc_delta"] * rho + delta * delta * complement(rho))
-        put(state["square_avg"], average)
-        put(state["step"], state["step"] + 1.0)
+        held = (param, state["square_avg"], state["acc_delta"], state["step"])
+        decay = group["weight_decay"]
+        options = (group["lr"], decay, group["rho"], group["eps"])
+        replace(held, apply(optimize.adadelta, (decay != 0.0,), param, grad, *held[1:], *options))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..functional import sqrt
+from ..graph.record import apply
+from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import ParameterwiseOptimizer, put, require
+from .optimizer import ParameterwiseOptimizer, replace, require
 
 
 class Adagrad(ParameterwiseOptimizer):
@@ -54,11 +55,7 @@ class Adagrad(ParameterwiseOptimizer):
         self._add_state(param, "step", initializer=0.0)
 
     def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        if group["weight_decay"] != 0.0:
-            grad = grad + param * group["weight_decay"]
-        step = state["step"] + 1.0
-        total = state["square_avg"] + grad * grad
-        put(state["step"], step)
-        put(state["square_avg"], total)
-        rate = group["lr"] / ((step - 1.0) * group["lr_decay"] + 1.0)
-        put(param, param - grad / sqrt(total + group["eps"]) * rate)
+        held = (param, state["square_avg"], state["step"])
+        decay = group["weight_decay"]
+        options = (group["lr"], decay, group["lr_decay"], group["eps"])
+        replace(held, apply(optimize.adagrad, (decay != 0.0,), param, grad, *held[1:], *options))

@@ -5,28 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from ..functional import sqrt
+from ..graph.record import apply
+from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import ParameterwiseOptimizer, put, require
-
-
-def complement(beta: float) -> float:
-    """1 - beta as float32 has it: where 1 - beta**step is calculated in float32, the two must cancel in the first step."""
-    return float(np.float32(1) - np.float32(beta))
-
-
-def adam_direction(grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> Tensor:
-    """Update the running averages of a parameter; returns the bias-corrected direction that Adam steps along."""
-    beta0, beta1 = map(float, group["betas"])
-    step = state["step"] + 1.0
-    mean = state["exp_avg"] * beta0 + grad * complement(beta0)
-    square = state["exp_avg_sq"] * beta1 + grad * grad * complement(beta1)
-    put(state["step"], step)
-    put(state["exp_avg"], mean)
-    put(state["exp_avg_sq"], square)
-    return (mean / (1.0 - beta0**step)) / (sqrt(square / (1.0 - beta1**step)) + group["eps"])
+from .optimizer import ParameterwiseOptimizer, replace, require
 
 
 class Adam(ParameterwiseOptimizer):
@@ -54,6 +36,8 @@ class Adam(ParameterwiseOptimizer):
         array([0.5], dtype=float32)
     """
 
+    _rule = optimize.adam
+
     def __init__(
         self,
         params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any],
@@ -75,6 +59,7 @@ class Adam(ParameterwiseOptimizer):
         self._add_state(param, "step", initializer=0.0)
 
     def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        if group["weight_decay"] != 0.0:
-            grad = grad + param * group["weight_decay"]
-        put(param, param - adam_direction(grad, state, group) * group["lr"])
+        held = (param, state["exp_avg"], state["exp_avg_sq"], state["step"])
+        decay, (beta0, beta1) = group["weight_decay"], map(float, group["betas"])
+        options = (group["lr"], decay, beta0, beta1, group["eps"])
+        replace(held, apply(self._rule, (decay != 0.0,), param, grad, *held[1:], *options))

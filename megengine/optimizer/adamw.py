@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..tensor import Parameter, Tensor
-from .adam import Adam, adam_direction
-from .optimizer import put
+from ..ops import optimize
+from ..tensor import Parameter
+from .adam import Adam
 
 
 class AdamW(Adam):
@@ -34,6 +34,8 @@ class AdamW(Adam):
         array([0.25], dtype=float32)
     """
 
+    _rule = optimize.adamw
+
     def __init__(
         self,
         params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any],
@@ -43,9 +45,3 @@ class AdamW(Adam):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay)
-
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        delta = adam_direction(grad, state, group)
-        if group["weight_decay"] != 0.0:
-            delta = delta + param * group["weight_decay"]
-        put(param, param - delta * group["lr"])

@@ -319,9 +319,10 @@ class ParameterwiseOptimizer(Optimizer):
         """Change one parameter and its state."""
 
 
-def put(target: Tensor, value: Tensor) -> None:
-    """Make a tensor hold a new value in its own dtype: float32 state does not widen a float16 parameter."""
-    target._reset(value if value.dtype == target.dtype else value.astype(target.dtype))
+def replace(held: tuple[Tensor, ...], new: tuple[Tensor, ...]) -> None:
+    """Make tensors hold the results of an op."""
+    for tensor, value in zip(held, new, strict=True):
+        tensor._reset(value)
 
 
 def _as_groups(params: Any) -> list[dict[str, Any]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ..graph.record import apply
+from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import HyperparameterError, ParameterwiseOptimizer, put, require
+from .optimizer import HyperparameterError, ParameterwiseOptimizer, replace, require
 
 
 class SGD(ParameterwiseOptimizer):
@@ -57,14 +59,13 @@ class SGD(ParameterwiseOptimizer):
             self._add_state(param, "momentum_buffer")
 
     def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        momentum, weight_decay = group["momentum"], group["weight_decay"]
-        if weight_decay != 0.0:
-            grad = grad + param * weight_decay
-        if momentum != 0.0:
-            if "momentum_buffer" not in state:  # the user set a momentum after the first steps
-                self._add_state(param, "momentum_buffer")
-                state = self._state[param]
-            velocity = state["momentum_buffer"] * momentum + grad
-            put(state["momentum_buffer"], velocity)
-            grad = grad + velocity * momentum if self.nesterov else velocity
-        put(param, param - grad * group["lr"])
+        momentum, decay = group["momentum"], group["weight_decay"]
+        if momentum == 0.0:
+            param._reset(apply(optimize.sgd, (decay != 0.0,), param, grad, group["lr"], decay))
+            return
+        if "momentum_buffer" not in state:  # the user set a momentum after the first steps
+            self._add_state(param, "momentum_buffer")
+            state = self._state[param]
+        velocity = state["momentum_buffer"]
+        attrs = (decay != 0.0, self.nesterov)
+        replace((param, velocity), apply(optimize.sgd_momentum, attrs, param, grad, velocity, group["lr"], decay, momentum))

@@ -95,3 +95,17 @@ def test_the_same_lines_with_another_op_are_told() -> None:
     once(2.0)
     once(Tensor(np.ones(17, np.float32)))
     assert (graph.counters.compilations - before)["op"] == 1
+
+
+def test_a_place_whose_shapes_pay_off_is_never_run_op_by_op(
+    log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph.options, "churn_limit", 2)
+
+    def once(n: int) -> np.ndarray:
+        return ((Tensor(np.ones(n, np.float32)) + 1) * 2).numpy()
+
+    for n in range(51, 56):  # as a search over sizes does: each is used for a while
+        for _ in range(recompile.PAYS_OFF + 1):
+            np.testing.assert_array_equal(once(n), np.full(n, 4))
+    assert "runs op by op" not in log.text

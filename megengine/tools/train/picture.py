@@ -36,14 +36,16 @@ def _name_inputs(nodes: list[dict[str, Any]], trainer: Trainer) -> None:
     The engine knows arrays only, but it lists them in the order of their first use.
     """
     inputs = [node for node in nodes if not node["inputs"] and node["kind"] == "input"]
-    for node in inputs[:2]:
-        node["name"] = "label" if len(node["shape"]) == 1 else "image"
+    image, label = inputs[0], next(node for node in inputs if node["dtype"].startswith("int"))
+    image["name"], label["name"] = "image", "label"
     expected = [
         (name, list(parameter.shape))
         for layer in layers(trainer.model)
         for name, parameter in layer.named_parameters(recursive=False)
     ]
-    for node in inputs[2:]:
+    for node in inputs:
+        if node is image or node is label:
+            continue
         match = next((one for one in expected if one[1] == node["shape"]), None)
         if match is None:
             node["name"] = "optimizer state"

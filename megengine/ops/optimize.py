@@ -1,0 +1,71 @@
+"""One step of each optimizer for one parameter: ``op(param, grad, *state, *options)`` gives the new parameter and state.
+
+Options are numbers that may change from step to step; ``decays`` says whether ``weight_decay`` is in force. Results have the
+dtypes of what they replace.
+"""
+
+import jax.numpy as jnp
+
+from .op import op
+
+
+@op()
+def sgd(param, grad, lr, weight_decay, *, decays):
+    grad = _decayed(param, grad, weight_decay, decays)
+    return _like(param - grad * lr, param)
+
+
+@op()
+def sgd_momentum(param, grad, velocity, lr, weight_decay, momentum, *, decays, nesterov):
+    grad = _decayed(param, grad, weight_decay, decays)
+    new = velocity * momentum + grad
+    direction = grad + new * momentum if nesterov else new
+    return _like(param - direction * lr, param), _like(new, velocity)
+
+
+@op()
+def adam(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays):
+    grad = _decayed(param, grad, weight_decay, decays)
+    direction, state = _adam(grad, mean, square, step, beta0, beta1, eps)
+    return _like(param - direction * lr, param), *state
+
+
+@op()
+def adamw(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays):
+    direction, state = _adam(grad, mean, square, step, beta0, beta1, eps)
+    direction = _decayed(param, direction, weight_decay, decays)
+    return _like(param - direction * lr, param), *state
+
+
+@op()
+def adagrad(param, grad, total, step, lr, weight_decay, lr_decay, eps, *, decays):
+    grad = _decayed(param, grad, weight_decay, decays)
+    new = total + grad * grad
+    rate = lr / (step * lr_decay + 1.0)
+    return _like(param - grad / jnp.sqrt(new + eps) * rate, param), _like(new, total), step + 1.0
+
+
+@op()
+def adadelta(param, grad, square, delta_square, step, lr, weight_decay, rho, eps, *, decays):
+    grad = _decayed(param, grad, weight_decay, decays)
+    new = square * rho + grad * grad * (1.0 - rho)
+    delta = jnp.sqrt(delta_square + eps) / jnp.sqrt(new + eps) * grad
+    moved = delta_square * rho + delta * delta * (1.0 - rho)
+    return _like(param - delta * lr, param), _like(new, square), _like(moved, delta_square), step + 1.0
+
+
+def _adam(grad, mean, square, step, beta0, beta1, eps):
+    """The bias-corrected direction, and the new averages and step count."""
+    count = step + 1.0
+    m = mean * beta0 + grad * (1.0 - beta0)
+    v = square * beta1 + grad * grad * (1.0 - beta1)
+    direction = (m / (1.0 - beta0**count)) / (jnp.sqrt(v / (1.0 - beta1**count)) + eps)
+    return direction, (_like(m, mean), _like(v, square), count)
+
+
+def _decayed(param, grad, weight_decay, decays):
+    return grad + param * weight_decay if decays else grad
+
+
+def _like(new, old):
+    return new.astype(old.dtype)

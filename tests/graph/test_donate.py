@@ -1,0 +1,59 @@
+"""Donated buffers go to the results that replace their input, so that nothing is copied."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+import megengine.functional as F
+from megengine import Parameter, Tensor, graph
+from megengine.autodiff import GradManager
+from megengine.optimizer import SGD, Adam, Optimizer
+
+
+def _step(optimizer: Optimizer, param: Parameter) -> graph.inspect.Ran:
+    gm = GradManager().attach(param)
+    x = Tensor(np.ones((3, 40), np.float32))
+    for _ in range(2):
+        with graph.watch() as seen, gm:
+            gm.backward(F.square(F.matmul(x, param)).sum())
+            optimizer.step()
+        optimizer.clear_grad()
+    return seen[0]
+
+
+def _partners(ran: graph.inspect.Ran) -> dict[str, str]:
+    """For each donated input, the op that writes its buffer."""
+    program = ran.program
+    makers = {step.instr.start + k: step.instr for step in program.state.path() for k in range(len(step.avals))}
+    return {f"%{program.inputs[k]}": makers[p].op.name for k, p in zip(program.donated, program.live, strict=False)}
+
+
+def test_a_parameters_buffer_goes_to_its_update_not_to_its_gradient() -> None:
+    param = Parameter(np.ones((40, 40), np.float32))
+    ran = _step(SGD([param], lr=0.1), param)
+    assert list(_partners(ran).values()) == ["sgd"]
+    assert not re.search(r"f32\[40,40\]\S* copy\(", ran.compiled())
+
+
+def test_an_optimizers_state_is_overwritten_too() -> None:
+    param = Parameter(np.ones((40, 40), np.float32))
+    ran = _step(Adam([param], lr=0.1), param)
+    assert list(_partners(ran).values()) == ["adam"] * 4
+
+
+def test_equal_shapes_find_their_own_update() -> None:
+    a, b = (Tensor(np.full(24, v, np.float32)) + 0 for v in (1.0, 2.0))
+    graph.cut("option")
+    with graph.watch() as seen:
+        b += 1.0
+        a *= 3.0
+        a.numpy()
+    program = seen[0].program
+    makers = {step.instr.start: step.instr for step in program.state.path()}
+    pairs = zip(program.donated, program.live, strict=False)
+    assert all(program.inputs[k] in makers[p].operands for k, p in pairs)
+    assert len(program.donated) == 2
+    np.testing.assert_array_equal(b.numpy(), np.full(24, 3.0))
+    np.testing.assert_array_equal(a.numpy(), np.full(24, 3.0))
