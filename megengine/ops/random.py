@@ -10,10 +10,10 @@ from .op import op
 from .rng import xorwow
 
 
-@op(differentiable=(False, True, True))
+@op(differentiable=False)
 def uniform(state, low, high, *, shape):
-    state, flat = xorwow.uniform(state, prod(shape))
-    return state, low + (high - low) * flat.reshape(shape)
+    state, flat = xorwow.uniform(state, prod(shape), low, high)
+    return state, flat.reshape(shape)
 
 
 @op(differentiable=(False, True, True))

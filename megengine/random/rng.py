@@ -150,7 +150,9 @@ class RNG:
             raise AssertionError(f"uniform({low}, {high}): low must be below high")
         shape, low, high = _size(size), _number(low), _number(high)
         if _generator == "xorwow":
-            return self._draw("uniform", ops.uniform, (shape,), low, high)
+            if not isinstance(low, Tensor) and not isinstance(high, Tensor):
+                return self._draw("uniform", ops.uniform, (shape,), low, high)
+            return low + (high - low) * self._draw("uniform", ops.uniform, (shape,), 0.0, 1.0)
         drawn = self._constant(self._host_stream("uniform").uniform(int(np.prod(shape))), shape)
         return low + (high - low) * drawn
 

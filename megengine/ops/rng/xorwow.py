@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -70,12 +71,15 @@ def seed_state(seed: int) -> np.ndarray:
     return state
 
 
-def uniform(state: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
-    """Draw n numbers, evenly distributed over (0, 1]: ``x * 2**-32 + 2**-33`` for each word x of the stream.
+def uniform(state: jax.Array, n: int, low: Any = 0.0, high: Any = 1.0) -> tuple[jax.Array, jax.Array]:
+    """Draw n numbers, evenly distributed over (low, high]: ``x * 2**-32 + 2**-33`` for each word x of the stream, scaled.
+
+    The scaling is done as the numbers are made: a second pass over many of them would cost more than the draw.
 
     Args:
         state: the stream's state, uint32 of shape (6, 4096).
         n: how many to draw; static.
+        low, high: the ends, scalars.
 
     Returns:
         The state after the draw, and float32 of shape (n,).
@@ -84,8 +88,7 @@ def uniform(state: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
         >>> uniform(jnp.asarray(seed_state(0)), 3)[1].shape
         (3,)
     """
-    state, out = _draw(state, n, 1, _to_unit, lax.empty((n,), jnp.float32))
-    return state, out
+    return _draw(state, n, 1, lambda x: low + (high - low) * _to_unit(x), lax.empty((n,), jnp.float32))
 
 
 def normal(state: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
