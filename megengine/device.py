@@ -6,6 +6,7 @@ from typing import Any
 
 from .graph import device as _device
 from .graph.memory import bytes_in_use, bytes_limit, peak_bytes
+from .graph.record import thread
 from .graph.run import cut
 
 __all__ = [
@@ -109,6 +110,7 @@ def set_default_device(device: str = "xpux") -> None:
     """
     cut("option")
     _device.set_default(device)
+    thread.graph.device = _device.resolve(None)
 
 
 def get_allocated_memory(device: str | None = None) -> int:

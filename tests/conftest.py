@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,11 @@ def _seeded() -> Iterator[None]:
     if (random := sys.modules.get("megengine.random")) is not None:
         random.seed(0)
     yield
+    if (record := sys.modules.get("megengine.graph.record")) is not None and record.thread.graph.tapes:
+        gc.collect()  # errors that a test caught keep its managers until now
+    if record is not None and record.thread.graph.tapes:
+        record.thread.graph.tapes = ()
+        pytest.fail("this test left a gradient recording active")
 
 
 @pytest.fixture

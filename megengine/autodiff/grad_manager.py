@@ -54,6 +54,12 @@ class GradManager:
         self._tape: Tape | None = None
         self._after_backward_callback: list[Callable[[], Any]] = []
 
+    def __del__(self) -> None:
+        # One that is dropped while it records must not go on recording unseen.
+        tape = self.__dict__.get("_tape")
+        if tape is not None:
+            tape.release()
+
     @property
     def _recording(self) -> bool:
         return self._tape is not None

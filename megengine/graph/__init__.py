@@ -13,10 +13,12 @@ from .inspect import Watch, watch
 from .notes import note_dependence, note_hyperparameters
 from .options import check_nan, eager, on_recompile, options
 from .run import cut, verify
+from .step import StepEnd
 
 __all__ = [
     "BadIndexError",
     "RecompileError",
+    "StepEnd",
     "TraceError",
     "Watch",
     "check_nan",

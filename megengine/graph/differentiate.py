@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from .record import Graph, apply, apply_pull, next_serial, thread
 from .structure import Instr, State
 from .value import Aval, Handle, Value, aval, new_handle
 
+_serial = attrgetter("serial")
 _NO_PARENT: tuple[Any, int] = (None, 0)
 
 
@@ -110,6 +112,8 @@ class GradNode:
         """Cotangents of the operands ``need`` (indices into ``mask``) from those of the results."""
         if self.operands is not None and thread.graph.tapes:
             return _pull_differentiably(self, cots, need)
+        if self.graph is not None and self.graph is thread.ended:
+            record.run_ended()
         if self.kept is not None:
             return _pull_kept(self, cots, need)
         assert self.instr is not None
@@ -246,11 +250,18 @@ def _between(tape: Tape, roots: list[GradNode]) -> dict[GradNode, None]:
         node = stack.pop()
         if node not in seen:
             seen.add(node)
-            stack.extend(p for p, _ in node.parents if p is not None and p.live())
+            for parent, _ in node.parents:
+                if parent is not None and parent not in seen and parent.live():
+                    stack.append(parent)
     useful: dict[GradNode, None] = {}
-    for node in sorted(seen, key=lambda n: n.serial):
-        if tape in node.leaf_of or any(p in useful for p, _ in node.parents if p is not None):
+    for node in sorted(seen, key=_serial):
+        if tape in node.leaf_of:
             useful[node] = None
+            continue
+        for parent, _ in node.parents:
+            if parent in useful:
+                useful[node] = None
+                break
     return useful
 
 

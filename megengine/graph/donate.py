@@ -32,17 +32,18 @@ def pair(state: State, live: tuple[int, ...], candidates: tuple[int, ...]) -> di
         free.setdefault(step.avals[position - step.instr.start], []).append(position)
     wanted = {inputs[k][0]: k for k in candidates if inputs[k][1] in free}
     found = sorted(
-        (distance, -position, source)
-        for outputs in free.values()
+        (distance, -makers[position].instr.start, position, wanted[source])
+        for known, outputs in free.items()
         for position in outputs
         for source, distance in _sources(position, wanted, makers).items()
+        if inputs[wanted[source]][1] is known
     )
     partners: dict[int, int] = {}
     taken: set[int] = set()
-    for _, position, source in found:
-        if wanted[source] not in partners and -position not in taken:
-            partners[wanted[source]] = -position
-            taken.add(-position)
+    for _, _, position, k in found:
+        if k not in partners and position not in taken:
+            partners[k] = position
+            taken.add(position)
     for k in wanted.values():
         left = [p for p in free[inputs[k][1]] if p not in taken]
         if k not in partners and left:

@@ -25,12 +25,17 @@ _NARROW = {
 }
 
 
+_KEPT = frozenset(map(np.dtype, ("float32", "int32", "uint8", "int8", "int16", "uint16", "bool", "float16")))
+
+
 def to_array(data: Any, dtype: Any = None) -> np.ndarray:
     """A private C-contiguous array of the data in a dtype that MegEngine has (64-bit becomes 32-bit).
 
     Raises:
         ArgumentError: the data are not numbers, nested sequences of different lengths, or unsigned integers of 32 bits or more.
     """
+    if dtype is None and type(data) is np.ndarray and data.dtype in _KEPT:
+        return np.array(data, order="C")
     if isinstance(data, (list, tuple)):
         data = [d.numpy() if isinstance(d, Handle) else d for d in data]  # type: ignore[attr-defined]
     try:

@@ -25,6 +25,7 @@ _new = object.__new__
 
 # Set by run.py and differentiate.py, which build on this module.
 cut: Callable[[str], None]
+run_ended: Callable[[], None]
 cut_at_limit: Callable[[Any], None]
 materialise: Callable[[Value], None]
 track: Callable[..., None]
@@ -107,10 +108,18 @@ class Graph:
 
 
 class _Thread(threading.local):
-    """Per-thread state; each thread records its own graph."""
+    """Per-thread state; each thread records its own graph.
+
+    Attributes:
+        graph: what is being recorded.
+        ended: the graph before it, if that has yet to run.
+        watchers: who wants to see the graphs that run.
+        unchecked: flags of ops whose operands' values have yet to be looked at.
+    """
 
     def __init__(self) -> None:
         self.graph = Graph(resolve(None))
+        self.ended: Graph | None = None
         self.watchers: list[Any] = []
         self.unchecked: list[Any] = []
 

@@ -25,6 +25,7 @@ from .value import Value
 from .where import Where, text
 
 UNCHECKED_LIMIT = 256
+SMALL = 1 << 16
 _NATURAL = ("read", "step", "option", "trace")
 _refs = sys.getrefcount
 
@@ -45,12 +46,14 @@ LISTED = _baseline_of_listed()
 ONLY_ARRAY = _baseline_of_array()
 
 
-def cut(reason: str = "read") -> None:
+def cut(reason: str = "read", later: bool = False) -> None:
     """Run what this thread has recorded.
 
     Args:
         reason: what made it necessary; ``counters.cuts`` counts by it.
+        later: end the graph here and run it when one of its values is needed or this is called again.
     """
+    run_ended()
     graph = thread.graph
     if graph.capture is not None and reason == "step":
         return
@@ -65,8 +68,19 @@ def cut(reason: str = "read") -> None:
     thread.graph = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
     counters.cuts[reason] += 1
     count_ops(graph.state)
+    if later:
+        thread.ended = graph
+        return
     with graph.lock:
         run(graph)
+
+
+def run_ended() -> None:
+    """Run the graph that was ended to be run later, if there is one."""
+    graph, thread.ended = thread.ended, None
+    if graph is not None:
+        with graph.lock:
+            run(graph)
 
 
 def run(graph: Graph) -> Program:
@@ -133,7 +147,7 @@ def _living_nodes(graph: Graph) -> list[GradNode]:
 
 
 def _on_device(value: Value, alive: bool) -> Any:
-    """An input's array; one on the host moves to the device for good when it is used a second time.
+    """An input's array; a large one on the host moves to the device for good when it is used a second time.
 
     Most batches are used once, and a program takes host arrays faster than they can be moved before it.
     """
@@ -142,10 +156,11 @@ def _on_device(value: Value, alive: bool) -> Any:
         return array
     if not value.device.is_default:
         array = value.array = jax.device_put(array, value.device.jax_device)
-    elif alive and not array.flags.writeable:
-        array = value.array = jax.device_put(array)
-    elif alive:
-        array.flags.writeable = False
+    elif alive and array.nbytes > SMALL:
+        if not array.flags.writeable:
+            array = value.array = jax.device_put(array)
+        else:
+            array.flags.writeable = False  # the mark of a first use
     return array
 
 
@@ -206,7 +221,7 @@ def verify(wait: bool = False) -> None:
         flags, program, where = entry
         if not wait and not flags.is_ready():
             later.append(entry)
-        elif found is None and not np.asarray(flags).all():
+        elif found is None and b"\0" in np.asarray(flags).tobytes():
             first = int(np.asarray(flags).argmin())
             instr = program.state.path()[program.checked[first]].instr
             what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
@@ -234,6 +249,8 @@ def materialise(value: Value) -> None:
                 "a traced function with symbolic=True cannot read the value of a tensor; use symbolic=False"
             )
         cut("read")
+    elif graph is not None and graph is thread.ended:
+        run_ended()
     elif graph is not None and graph.error is None:
         with graph.lock:
             _compute_for_other_thread(graph, value)
@@ -277,4 +294,5 @@ def _at_limit(graph: Graph) -> None:
 record.materialise = materialise
 record.cut_at_limit = _at_limit
 record.cut = cut
+record.run_ended = run_ended
 record.current_scope = scopes.current

@@ -81,6 +81,7 @@ class Optimizer(metaclass=ABCMeta):
         self._state: dict[Parameter, dict[str, Tensor]] = {}
         self._defaults = defaults
         self._ready = False
+        self._step_end = graph.StepEnd()
         self.param_groups: list[dict[str, Any]] = []
         for group in _as_groups(params):
             self.add_param_group(group)
@@ -169,7 +170,7 @@ class Optimizer(metaclass=ABCMeta):
             if isinstance(group["params"], set):
                 raise TypeError("the parameters of a group are a set, whose order differs from run to run: use a list")
             self._updates(group)
-        graph.cut("step")
+        self._step_end.step()
         return self
 
     def clear_grad(self) -> None:
@@ -177,6 +178,7 @@ class Optimizer(metaclass=ABCMeta):
         for group in self.param_groups:
             for param in group["params"]:
                 param.grad = None
+        self._step_end.cleared()
 
     def zero_grad(self) -> None:
         """Set the gradients of all parameters to zero.

@@ -119,9 +119,11 @@ class RNG:
 
     def _draw(self, kind: str, op: Any, attrs: tuple[Any, ...], *operands: Any, device: Device | None = None) -> Tensor:
         """Advance the stream ``kind`` by one op ``(state, *operands) -> (state, result)``."""
-        state = self._streams.state(kind, device or self._where())
+        device = device or self._where()
+        state = self._streams.state(kind, device)
         after, result = apply(op, attrs, state, *operands)
         state._reset(after)
+        result._value.device = device
         drawn: Tensor = result
         return drawn
 

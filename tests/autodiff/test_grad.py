@@ -10,6 +10,7 @@ import pytest
 
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import Function, GradManager
+from megengine.graph.record import thread
 
 
 def _grad(f, x: np.ndarray, cut: bool = False) -> np.ndarray:
@@ -284,3 +285,12 @@ def test_higher_orders_through_a_function() -> None:
 def test_function_takes_tensors() -> None:
     with pytest.raises(TypeError, match="argument 0 is float"):
         _Swap()(1.0, Tensor([1.0]))
+
+
+def test_a_manager_dropped_while_recording_stops() -> None:
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    gm.record()
+    assert len(thread.graph.tapes) == 1
+    del gm
+    assert not thread.graph.tapes

@@ -64,3 +64,14 @@ def test_counts() -> None:
     assert mge.get_device_count("xpux") >= 1
     with pytest.raises(TypeError):
         mge.get_device_count(3)
+
+
+def test_another_default_device_shows_in_what_is_made_next() -> None:
+    mge.random.seed(3)
+    mge.random.uniform(size=(2,))
+    mge.set_default_device("cpu0")
+    try:
+        assert str(mge.random.uniform(size=(2,)).device) == "cpu0:0"
+    finally:
+        mge.set_default_device("xpux")
+    assert str(mge.random.uniform(size=(2,)).device) == "xpux:0"
