@@ -19,8 +19,8 @@ import numpy as np
 from ..ops.elemwise import add
 from ..ops.op import Op
 from . import record
-from .record import Graph, apply, apply_pull, next_serial, thread
-from .structure import Instr, State
+from .record import Graph, apply, apply_pull, serials, thread
+from .structure import State
 from .value import Aval, Handle, Value, aval, new_handle
 
 _serial = attrgetter("serial")
@@ -38,7 +38,7 @@ class Tape:
 
     def __init__(self, level: int | None = None) -> None:
         self.alive = True
-        self.level = next_serial() if level is None else level
+        self.level = next(serials) if level is None else level
         self.crossed: list[weakref.ref[GradNode]] = []
 
     def start(self) -> None:
@@ -66,34 +66,42 @@ class GradNode:
     Attributes:
         tapes: recordings it belongs to.
         parents: for each differentiated operand, the node it came from and which result of that node it is.
-        graph, source, mask: the forward instruction, while its graph is pending.
+        width: how many results it has.
+        graph, source, mask, instr, where: the forward instruction, while its graph is pending.
         kept: after a cut, the op that is this node's pullback and the arrays it needs.
         operands: the operands themselves, kept only under two or more tapes (higher-order gradients).
         leaf_of: the tapes for which this is an attached tensor.
     """
 
     __slots__ = (
-        "tapes", "serial", "parents", "graph", "source", "mask", "instr", "kept", "operands", "leaf_of", "where", "in_avals",
-        "out_avals",
+        "tapes", "serial", "parents", "width", "graph", "source", "mask", "instr", "where", "leaf_of", "kept", "operands",
         "__weakref__",
     )  # fmt: skip
 
     def __init__(
-        self, tapes: tuple[Tape, ...], parents: tuple[tuple[GradNode | None, int], ...], out_avals: tuple[Aval, ...]
+        self,
+        tapes: tuple[Tape, ...],
+        parents: tuple[tuple[GradNode | None, int], ...],
+        width: int = 1,
+        graph: Graph | None = None,
+        source: int = -1,
+        mask: tuple[int, ...] = (),
+        instr: Any = None,
+        where: Any = None,
+        leaf_of: tuple[Tape, ...] = (),
     ) -> None:
         self.tapes = tapes
-        self.serial = next_serial()
+        self.serial = next(serials)
         self.parents = parents
-        self.out_avals = out_avals
-        self.in_avals: tuple[Aval, ...] = ()
-        self.graph: Graph | None = None
-        self.source = -1
-        self.mask: tuple[int, ...] = ()
-        self.instr: Instr | None = None
+        self.width = width
+        self.graph = graph
+        self.source = source
+        self.mask = mask
+        self.instr = instr
+        self.where = where
+        self.leaf_of = leaf_of
         self.kept: tuple[Op, tuple[Handle, ...]] | None = None
         self.operands: tuple[Any, ...] | None = None
-        self.leaf_of: list[Tape] = []
-        self.where: Any = None
 
     def live(self) -> bool:
         """Whether a recording that it belongs to is still alive."""
@@ -106,7 +114,7 @@ class GradNode:
         """Drop everything that this node keeps alive."""
         self.parents = ()
         self.graph = self.kept = self.operands = None
-        self.leaf_of = []
+        self.leaf_of = ()
 
     def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
         """Cotangents of the operands ``need`` (indices into ``mask``) from those of the results."""
@@ -118,7 +126,8 @@ class GradNode:
             return _pull_kept(self, cots, need)
         assert self.instr is not None
         if self.graph is thread.graph:
-            return apply_pull(self.source, self.mask, need, cots, tuple(self.in_avals[k] for k in need), self.where)
+            specs, mask = self.instr.specs, self.mask
+            return apply_pull(self.source, mask, need, cots, tuple([specs[mask[k]] for k in need]), self.where)
         raise RuntimeError(
             "the recorded history of this value is gone: it was recorded in another thread or its graph failed"
         )
@@ -136,33 +145,21 @@ class ChainNode(GradNode):
 
 def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: tuple[Any, ...]) -> None:
     """Leave a node on the results of an op that has tracked operands."""
-    differentiable = op.differentiable
-    if differentiable is False:
-        return
+    instr, tapes = state.instr, graph.tapes
     mask, parents = [], []
-    for k, x in enumerate(operands):
-        if isinstance(x, Handle):
-            node = x._node
-            if (
-                node is not None
-                and node.live()
-                and (differentiable is True or differentiable[k])
-                and x._value.aval.is_float
-            ):
-                mask.append(k)
-                parents.append((node, x._slot))
-    if not mask or not any(a.is_float for a in state.avals):
+    for k in instr.smooth:
+        x = operands[k]
+        node = x._node
+        if node is not None and (node.tapes is tapes or node.live()):
+            mask.append(k)
+            parents.append((node, x._slot))
+    if not mask:
         return
-    node = GradNode(graph.tapes, tuple(parents), state.avals)
-    node.graph = graph
-    node.source = state.depth - 1
-    node.mask = tuple(mask)
-    node.in_avals = tuple(operands[k]._value.aval for k in mask)
-    node.instr = state.instr
-    node.where = graph.where[-1]
-    if len(graph.tapes) > 1:
+    source = state.depth - 1
+    node = GradNode(tapes, tuple(parents), len(outs), graph, source, tuple(mask), instr, graph.where[-1])
+    if len(tapes) > 1:
         node.operands = tuple(alias(x) if isinstance(x, Handle) else x for x in operands)
-    graph.nodes.append((node.source, node))
+    graph.nodes.append((source, node))
     for slot, out in enumerate(outs):
         if out._value.aval.is_float:
             out._node = node
@@ -186,8 +183,7 @@ def attach(handle: Handle, tape: Tape) -> GradNode:
         tapes = node.tapes if tape in node.tapes else (*node.tapes, tape)
     else:
         parents, tapes = (_NO_PARENT,), (tape,)
-    leaf = ChainNode(tapes, parents, (handle._value.aval,))
-    leaf.leaf_of.append(tape)
+    leaf = ChainNode(tapes, parents, leaf_of=(tape,))
     handle._node = leaf
     handle._slot = 0
     return leaf
@@ -222,22 +218,21 @@ def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, H
                 continue
             if tape in node.leaf_of and node not in own and cot[0] is not None:
                 grads[node] = cot[0]
-            need = tuple(k for k, (p, _) in enumerate(node.parents) if p is not None and p in order)
+            parents = node.parents
+            need = tuple([k for k, pair in enumerate(parents) if pair[0] in order])
             if need:
                 for k, grad in zip(need, node.pull(cot, need), strict=True):
                     if grad is not None:
-                        parent, slot = node.parents[k]
-                        assert parent is not None
-                        _accumulate(cots, parent, slot, grad)
+                        _accumulate(cots, *parents[k], grad)
     finally:
         thread.graph.tapes = before
     return grads
 
 
-def _accumulate(cots: dict[GradNode, list[Handle | None]], node: GradNode, slot: int, grad: Handle) -> None:
+def _accumulate(cots: dict[GradNode, list[Handle | None]], node: Any, slot: int, grad: Handle) -> None:
     row = cots.get(node)
     if row is None:
-        row = cots[node] = [None] * len(node.out_avals)
+        row = cots[node] = [None] * node.width
     have = row[slot]
     row[slot] = grad if have is None else apply(add, (), have, grad)
 
@@ -313,7 +308,8 @@ def _pull_kept(node: GradNode, cots: list[Handle | None], need: tuple[int, ...])
     assert node.kept is not None
     pullback, arrays = node.kept
     present = tuple(c is not None for c in cots)
-    outs = node.out_avals
+    assert node.instr is not None
+    outs = node.instr.avals
 
     def make() -> Any:
         def gradient(*xs: Any) -> Any:

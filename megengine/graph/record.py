@@ -131,7 +131,7 @@ def watching() -> bool:
 
 
 thread = _Thread()
-_serials = itertools.count()
+serials = itertools.count()  # gradient nodes are ordered by theirs
 
 
 def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
@@ -225,10 +225,14 @@ def _on_host(graph: Graph, op: Op, attrs: tuple[Any, ...], x: Handle) -> Any:
 
 def _results(graph: Graph, state: State, device: Device) -> tuple[Any, ...]:
     outs = []
+    index, cls = graph.index, _value_module.handle_type
     for known in state.avals:
         value = Value(graph, known, None, device)
-        graph.index[value] = len(graph.index)
-        outs.append(_value_module.new_handle(value))
+        index[value] = len(index)
+        out = _new(cls)
+        out._value = value
+        out._node = None
+        outs.append(out)
     return tuple(outs)
 
 
@@ -297,11 +301,6 @@ def pack(graph: Graph) -> list[np.ndarray]:
     if graph.ints:
         packed.append(np.array([(i + (1 << 31)) % _INT_SPAN - (1 << 31) for i in graph.ints], np.int32))
     return packed
-
-
-def next_serial() -> int:
-    """A number larger than all before: gradient nodes are ordered by it."""
-    return next(_serials)
 
 
 def count_ops(state: State) -> None:

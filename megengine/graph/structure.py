@@ -24,10 +24,11 @@ STATE_LIMIT = 200_000
 class Instr:
     """One instruction: ``op(*operands)`` writes values ``start .. start + len(avals) - 1``.
 
-    Operands are positions of values (int) or scalars ``("f" | "i" | "b", index)``; ``targets`` are the dtypes they are cast to.
+    Operands are positions of values (int) or scalars ``("f" | "i" | "b", index)``; ``targets`` are the dtypes they are cast to,
+    ``smooth`` the operands that gradients flow to, and ``specs`` what each operand is.
     """
 
-    __slots__ = ("op", "attrs", "operands", "targets", "start", "avals", "multi")
+    __slots__ = ("op", "attrs", "operands", "targets", "start", "avals", "multi", "specs", "smooth")
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Instr:
         start: int,
         avals: tuple[Aval, ...],
         multi: bool,
+        specs: tuple[Any, ...],
     ) -> None:
         self.op = op
         self.attrs = attrs
@@ -46,6 +48,16 @@ class Instr:
         self.start = start
         self.avals = avals
         self.multi = multi
+        self.specs = specs
+        self.smooth: tuple[int, ...] = _smooth(op, specs) if any(a.is_float for a in avals) else ()
+
+
+def _smooth(op: Op, specs: tuple[Any, ...]) -> tuple[int, ...]:
+    """The operands that gradients of the op flow to."""
+    flags = op.differentiable if isinstance(op.differentiable, tuple) else (op.differentiable,) * len(specs)
+    return tuple(
+        k for k, (s, flag) in enumerate(zip(specs, flags, strict=False)) if flag and isinstance(s, Aval) and s.is_float
+    )
 
 
 class Pull:
@@ -162,7 +174,7 @@ def extend(state: State, key: tuple[Any, ...]) -> State:
             ints += 1
             specs.append(source)
     targets, outs, multi = infer(op, attrs, tuple(specs))
-    instr = Instr(op, attrs, tuple(operands), targets, state.count + len(inputs), outs, multi)
+    instr = Instr(op, attrs, tuple(operands), targets, state.count + len(inputs), outs, multi, tuple(specs))
     return _add(state, key, State(state, instr, tuple(inputs), floats, ints))
 
 

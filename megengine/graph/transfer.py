@@ -33,7 +33,7 @@ def transfer(x: Handle, target: Device) -> Any:
     array: Any = jax.device_put(value.array, target.jax_device)
     moved = new_handle(Value(None, value.aval, array, target))
     if x._node is not None and x._node.live():
-        node = _Moved(x._node.tapes, ((x._node, x._slot),), (value.aval,))
+        node = _Moved(x._node.tapes, ((x._node, x._slot),))
         node.origin = value.device
         moved._node, moved._slot = node, 0
     return moved
