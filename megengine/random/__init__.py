@@ -6,13 +6,19 @@
 
 from .rng import (
     RNG,
+    beta,
+    gamma,
     get_generator,
     normal,
     permutation,
+    poisson,
     seed,
     set_generator,
     shuffle,
     uniform,
 )
 
-__all__ = ["RNG", "get_generator", "normal", "permutation", "seed", "set_generator", "shuffle", "uniform"]
+__all__ = [
+    "RNG", "beta", "gamma", "get_generator", "normal", "permutation", "poisson", "seed", "set_generator", "shuffle",
+    "uniform",
+]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from .._methods.axes import as_shape
 from ..graph.device import Device, resolve
+from ..graph.errors import ArgumentError
 from ..graph.host import host_value
 from ..graph.record import apply
 from ..graph.value import new_handle
@@ -22,6 +24,9 @@ from ..tensor import Tensor
 _ORDER_DTYPES = ("int32", "int16", "float32", np.int32, np.int16, np.float32)
 GENERATORS = ("xorwow", "xoroshiro128+")
 _generator = "xorwow"
+# These start from one state, as MegEngine's do; the others would follow them closely if they did too.
+_SEEDED_ALIKE = ("uniform", "normal", "dropout")
+_GOLDEN_RATIO = 0x9E3779B97F4A7C15
 
 
 def set_generator(name: str) -> None:
@@ -64,15 +69,15 @@ class _Streams:
     def restart(self, seed: int) -> None:
         """Begin again; the states stay the same tensors, since traced functions hold them."""
         self.seed = seed
-        for state in self.states.values():
-            state._reset(self._fresh(state.device))
+        for (kind, _), state in self.states.items():
+            state._reset(self._fresh(kind, state.device))
         self.host.clear()
 
     def state(self, kind: str, device: Device) -> Tensor:
         """The state of the stream ``kind`` on a device."""
         state = self.states.get((kind, device.name))
         if state is None:
-            state = self.states[kind, device.name] = self._fresh(device)
+            state = self.states[kind, device.name] = self._fresh(kind, device)
         return state
 
     def on_host(self, kind: str) -> Xoroshiro128:
@@ -81,15 +86,16 @@ class _Streams:
             self.host[kind] = Xoroshiro128(self.seed)
         return self.host[kind]
 
-    def _fresh(self, device: Device) -> Tensor:
-        fresh: Tensor = new_handle(host_value(seed_state(self.seed), device))
+    def _fresh(self, kind: str, device: Device) -> Tensor:
+        seed = self.seed if kind in _SEEDED_ALIKE else (self.seed + zlib.crc32(kind.encode()) * _GOLDEN_RATIO) % 2**64
+        fresh: Tensor = new_handle(host_value(seed_state(seed), device))
         return fresh
 
 
 class RNG:
     """A generator of random tensors.
 
-    Uniform, normal, permutation and shuffle each have a stream that starts from the seed and that the others do not advance.
+    Each kind of draw has a stream that starts from the seed and that the others do not advance.
 
     Args:
         seed: 64-bit seed of streams of its own; default: it shares the module's streams and follows :func:`seed`.
@@ -178,6 +184,104 @@ class RNG:
             return self._draw("normal", ops.normal, (shape,), mean, std)
         return self._constant(self._host_stream("normal").normal(int(np.prod(shape)), float(mean), float(std)), shape)
 
+    def gamma(
+        self, shape: Tensor | float, scale: Tensor | float = 1, size: Iterable[int] | int | None = None
+    ) -> Tensor:
+        r"""Draw from the gamma distribution, of density :math:`x^{k-1} e^{-x/\theta} / (\theta^k \Gamma(k))` for :math:`x > 0`.
+
+        No gradient flows to the parameters. The numbers are the same on every device, but not those that MegEngine draws.
+
+        Args:
+            shape: k, a positive number or a tensor of them.
+            scale: theta, a positive number or a tensor of them.
+            size: how many for each element of the broadcast parameters: dimensions in front of theirs; numbers alone have none,
+                and without ``size`` give shape ``(1,)``.
+
+        Returns:
+            Tensor of the parameters' floating dtype; float32 for numbers.
+
+        Raises:
+            AssertionError: a number that is not positive, parameters that do not broadcast, or a tensor that is not on the device
+                of a generator with a seed of its own.
+            TypeError: a parameter that is neither number nor tensor.
+            RuntimeError: tensors of integers or of different dtypes.
+
+        Example:
+            >>> rng = megengine.random.RNG(seed=1)
+            >>> rng.gamma(Tensor([[1.0], [10.0]]), Tensor([1.0, 5.0]), size=3).shape
+            (3, 2, 2)
+        """
+        return self._rejecting("gamma", ops.gamma, size, shape=shape, scale=scale)
+
+    def beta(self, alpha: Tensor | float, beta: Tensor | float, size: Iterable[int] | int | None = None) -> Tensor:
+        r"""Draw from the beta distribution, of density :math:`x^{\alpha-1} (1-x)^{\beta-1} / B(\alpha, \beta)` on (0, 1).
+
+        Args:
+            alpha: a positive number or a tensor of them.
+            beta: a positive number or a tensor of them.
+            size: as in :meth:`gamma`.
+
+        Returns:
+            Tensor of the parameters' floating dtype; float32 for numbers.
+
+        Raises:
+            AssertionError: as :meth:`gamma`.
+            TypeError: as :meth:`gamma`.
+            RuntimeError: as :meth:`gamma`.
+
+        Example:
+            >>> x = megengine.random.RNG(seed=1).beta(2, 1, size=(2, 2))
+            >>> x.shape, bool((x < 1).numpy().all())
+            ((2, 2), True)
+        """
+        return self._rejecting("beta", ops.beta, size, alpha=alpha, beta=beta)
+
+    def poisson(self, lam: float | Tensor, size: Iterable[int] | int | None = None) -> Tensor:
+        r"""Draw from the Poisson distribution, :math:`P(k) = \lambda^k e^{-\lambda} / k!`.
+
+        Args:
+            lam: the mean, a positive number or a tensor of them.
+            size: as in :meth:`gamma`.
+
+        Returns:
+            Counts, as a tensor of the parameter's floating dtype; float32 for a number.
+
+        Raises:
+            AssertionError: as :meth:`gamma`.
+            TypeError: as :meth:`gamma`.
+            RuntimeError: as :meth:`gamma`.
+
+        Example:
+            >>> megengine.random.RNG(seed=1).poisson(Tensor([1.0, 10.0]), size=(1, 3)).shape
+            (1, 3, 2)
+        """
+        return self._rejecting("poisson", ops.poisson, size, lam=lam)
+
+    def _rejecting(self, kind: str, op: Any, size: Any, **parameters: Any) -> Tensor:
+        """Draw by an op ``(state, *parameters) -> (state, drawn)``, with dimensions in front of the parameters' own."""
+        operands = [_positive(kind, name, p) for name, p in parameters.items()]
+        tensors = {name: p for name, p in parameters.items() if isinstance(p, Tensor)}
+        device = next(iter(tensors.values())).device if self._device is None and tensors else self._where()
+        for name, p in tensors.items():
+            if p.device != device:
+                raise AssertionError(f"{kind}: {name} is on {p.device}, the generator on {device}")
+        dtypes = {np.dtype(p.dtype).name for p in tensors.values()} or {"float32"}
+        if len(dtypes) > 1 or not all(p._value.aval.is_float for p in tensors.values()):
+            raise RuntimeError(
+                f"{kind}: the parameters must have one floating dtype, not {' and '.join(sorted(dtypes))}"
+            )
+        try:
+            own = np.broadcast_shapes(*(p.shape for p in tensors.values()))
+        except ValueError:
+            shapes = " and ".join(str(p.shape) for p in tensors.values())
+            raise AssertionError(f"{kind}: parameters of shapes {shapes} do not broadcast") from None
+        try:
+            front = () if size is None else _size(size)
+        except RuntimeError as error:  # a ValueError here, in MegEngine
+            raise ArgumentError(str(error)) from None
+        shape = front + own or (1,)
+        return self._draw(kind, op, (shape, dtypes.pop()), *operands, device=resolve(device))
+
     def permutation(self, n: int | Tensor, *, dtype: str = "int32") -> Tensor:
         """A random order of ``0 .. n - 1``, or the rows of a tensor in a random order.
 
@@ -257,6 +361,18 @@ def _number(x: Any) -> Any:
     return float(x)
 
 
+def _positive(kind: str, name: str, x: Any) -> Any:
+    if isinstance(x, Tensor):
+        return x
+    if isinstance(x, np.ndarray) and x.size == 1:
+        x = x.item()
+    if not isinstance(x, (int, float, np.number)):
+        raise ArgumentError(f"{kind}: {name} must be a number or a tensor, not {x!r}")
+    if not x > 0:
+        raise AssertionError(f"{kind}: {name} must be positive, it is {x}")
+    return float(x)
+
+
 def _checked(seed: Any) -> int:
     if not isinstance(seed, (int, np.integer)):
         raise TypeError(f"a seed is an integer, not {seed!r}")
@@ -306,6 +422,9 @@ def seed(seed: int) -> None:
 
 uniform = _default.uniform
 normal = _default.normal
+gamma = _default.gamma
+beta = _default.beta
+poisson = _default.poisson
 permutation = _default.permutation
 shuffle = _default.shuffle
 
