@@ -17,6 +17,7 @@ from ..ops import shape as shape_ops
 from ..random.rng import stream
 from ..tensor import Tensor
 from ._args import require_tensor
+from ._ctc import ctc_loss as ctc_loss
 from ._normalization import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm
 from .activation import (
     gelu,
