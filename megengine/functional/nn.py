@@ -18,7 +18,25 @@ from ..random.rng import stream
 from ..tensor import Tensor
 from ._args import require_tensor
 from ._ctc import ctc_loss as ctc_loss
+from ._convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose2d,
+    conv_transpose3d,
+    deformable_conv2d,
+    local_conv2d,
+)
 from ._normalization import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm
+from ._pooling import (
+    adaptive_avg_pool2d,
+    adaptive_max_pool2d,
+    avg_pool2d,
+    deformable_psroi_pooling,
+    max_pool2d,
+    sliding_window,
+    sliding_window_transpose,
+)
 from .activation import (
     gelu,
     hsigmoid,
@@ -42,6 +60,7 @@ from .loss import l1_loss as l1_loss
 from .loss import square_loss as square_loss
 from .math import normalize
 from .metric import topk_accuracy as topk_accuracy
+from .quantized import conv_bias_activation as conv_bias_activation
 
 # What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
 __all__ = [
@@ -49,6 +68,9 @@ __all__ = [
     "batch_norm", "layer_norm", "group_norm", "instance_norm", "general_norm", "local_response_norm", "normalize",
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
     "softmax", "logsoftmax", "logsigmoid", "logsumexp",
+    "conv1d", "conv2d", "conv3d", "local_conv2d", "conv_transpose2d", "conv_transpose3d", "deformable_conv2d",
+    "max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d",
+    "sliding_window", "sliding_window_transpose", "deformable_psroi_pooling",
 ]  # fmt: skip
 
 

@@ -1,0 +1,363 @@
+"""Convolutions (Dumoulin and Visin, A guide to convolution arithmetic for deep learning, 2016)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..graph.record import apply
+from ..ops import conv as ops
+from ..ops import deform
+from ..tensor import Tensor
+from ._settings import require_dims, require_mode, sizes
+
+
+def _check_modes(conv_mode: Any, compute_mode: Any = "default") -> None:
+    require_mode(conv_mode, ("cross_correlation",), "conv_mode")
+    require_mode(compute_mode, ("default", "float32"), "compute_mode")
+
+
+def _operands(*tensors: Tensor | None) -> list[Any]:
+    return [t for t in tensors if t is not None]
+
+
+def _conv(
+    spatial: int,
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+) -> Tensor:
+    attrs = (
+        sizes(stride, spatial, "stride"),
+        sizes(padding, spatial, "padding", 0),
+        sizes(dilation, spatial, "dilation"),
+        _groups(groups),
+    )
+    return apply(ops.conv, attrs, *_operands(inp, weight, bias))
+
+
+def _groups(groups: Any) -> int:
+    return sizes(groups, 1, "groups")[0]
+
+
+def conv1d(
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    groups: int = 1,
+    conv_mode: str = "cross_correlation",
+    compute_mode: str = "default",
+) -> Tensor:
+    """Windows of a sequence, each multiplied with a kernel and summed.
+
+    ``out[n, o, i] = sum(inp[n, c, stride * i + dilation * k - padding] * weight[o, c, k]) + bias[o]``
+
+    Args:
+        inp: ``(N, C, L)``.
+        weight: kernel ``(O, C, k)``; with groups ``(groups, O / groups, C / groups, k)``.
+        bias: ``(1, O, 1)``, or None.
+        stride: from one window to the next; default 1.
+        padding: zeros on both sides; default 0.
+        dilation: distance of a window's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; float16 products accumulate in float32 either way.
+
+    Returns:
+        ``(N, O, (L + 2 * padding - dilation * (k - 1) - 1) // stride + 1)``.
+
+    Raises:
+        AssertionError: ``inp``, ``weight`` or ``bias`` has another number of dimensions.
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+
+    Example:
+        >>> F.conv1d(Tensor([[[1.0, 2.0, 3.0, 4.0]]]), Tensor([[[1.0, -1.0]]]))
+        Tensor([[[-1. -1. -1.]]], device=xpux:0)
+    """
+    _check_modes(conv_mode, compute_mode)
+    require_dims(inp, 3, "conv1d: the input")
+    require_dims(weight, 3 if groups == 1 else 4, "conv1d: the weight")
+    if bias is not None:
+        require_dims(bias, 3, "conv1d: the bias")
+    return _conv(1, inp, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    conv_mode: str = "cross_correlation",
+    compute_mode: str = "default",
+) -> Tensor:
+    """Windows of an image, each multiplied with a kernel and summed.
+
+    ``out[n, o, y, x] = sum(inp[n, c, sy * y + dy * i - py, sx * x + dx * j - px] * weight[o, c, i, j]) + bias[o]``,
+    where s is the stride, d the dilation and p the padding.
+
+    Args:
+        inp: ``(N, C, H, W)``.
+        weight: kernel ``(O, C, h, w)``; with groups ``(groups, O / groups, C / groups, h, w)``.
+        bias: ``(1, O, 1, 1)``, or None.
+        stride: from one window to the next; default 1.
+        padding: zeros on both sides; default 0.
+        dilation: distance of a window's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; float16 products accumulate in float32 either way.
+
+    Returns:
+        ``(N, O, (H + 2 * padding - dilation * (h - 1) - 1) // stride + 1, ...)``.
+
+    Raises:
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+
+    Example:
+        >>> F.conv2d(F.ones((1, 2, 3, 3)), F.ones((1, 2, 2, 2)), stride=2, padding=1)
+        Tensor([[[[2. 4.]
+           [4. 8.]]]], device=xpux:0)
+    """
+    _check_modes(conv_mode, compute_mode)
+    return _conv(2, inp, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int, int] = 1,
+    padding: int | tuple[int, int, int] = 0,
+    dilation: int | tuple[int, int, int] = 1,
+    groups: int = 1,
+    conv_mode: str = "cross_correlation",
+) -> Tensor:
+    """Windows of a volume, each multiplied with a kernel and summed; :func:`conv2d` with one more dimension.
+
+    Args:
+        inp: ``(N, C, D, H, W)``.
+        weight: kernel ``(O, C, d, h, w)``; with groups ``(groups, O / groups, C / groups, d, h, w)``.
+        bias: ``(1, O, 1, 1, 1)``, or None.
+        stride: from one window to the next; default 1.
+        padding: zeros on both sides; default 0.
+        dilation: distance of a window's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+        conv_mode: ``"cross_correlation"``.
+
+    Returns:
+        ``(N, O, (D + 2 * padding - dilation * (d - 1) - 1) // stride + 1, ...)``.
+
+    Raises:
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+
+    Example:
+        >>> F.conv3d(F.ones((1, 1, 2, 2, 2)), F.ones((1, 1, 2, 2, 2))).item()
+        8.0
+    """
+    _check_modes(conv_mode)
+    return _conv(3, inp, weight, bias, stride, padding, dilation, groups)
+
+
+def _conv_transpose(
+    spatial: int,
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation: Any,
+    groups: Any,
+) -> Tensor:
+    steps = sizes(stride, spatial, "stride")
+    extra = sizes(output_padding, spatial, "output_padding", 0)
+    if any(e >= s for e, s in zip(extra, steps, strict=True)):
+        raise AssertionError(f"conv_transpose{spatial}d: output_padding {extra} must be less than the stride {steps}")
+    attrs = (
+        steps,
+        sizes(padding, spatial, "padding", 0),
+        sizes(dilation, spatial, "dilation"),
+        extra,
+        _groups(groups),
+    )
+    return apply(ops.conv_transpose, attrs, *_operands(inp, weight, bias))
+
+
+def conv_transpose2d(
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    output_padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    conv_mode: str = "cross_correlation",
+    compute_mode: str = "default",
+) -> Tensor:
+    """The transpose of :func:`conv2d`, as its gradient with respect to its input: every element spreads a kernel.
+
+    Args:
+        inp: ``(N, C, H, W)``.
+        weight: kernel ``(C, O, h, w)``; with groups ``(groups, C / groups, O / groups, h, w)``.
+        bias: ``(1, O, 1, 1)``, or None.
+        stride: from one spread kernel to the next; default 1.
+        padding: rows and columns cut off on both sides; default 0.
+        output_padding: rows and columns added at the end, less than the stride; default 0.
+        dilation: distance of a kernel's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; float16 products accumulate in float32 either way.
+
+    Returns:
+        ``(N, O, (H - 1) * stride - 2 * padding + dilation * (h - 1) + output_padding + 1, ...)``.
+
+    Raises:
+        AssertionError: ``output_padding`` is not less than the stride.
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+
+    Example:
+        >>> F.conv_transpose2d(Tensor([[[[1.0, 2.0]]]]), F.ones((1, 1, 1, 2)), stride=2)
+        Tensor([[[[1. 1. 2. 2.]]]], device=xpux:0)
+    """
+    _check_modes(conv_mode, compute_mode)
+    return _conv_transpose(2, inp, weight, bias, stride, padding, output_padding, dilation, groups)
+
+
+def conv_transpose3d(
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int, int] = 1,
+    padding: int | tuple[int, int, int] = 0,
+    output_padding: int | tuple[int, int, int] = 0,
+    dilation: int | tuple[int, int, int] = 1,
+    groups: int = 1,
+) -> Tensor:
+    """The transpose of :func:`conv3d`; :func:`conv_transpose2d` with one more dimension.
+
+    Args:
+        inp: ``(N, C, D, H, W)``.
+        weight: kernel ``(C, O, d, h, w)``; with groups ``(groups, C / groups, O / groups, d, h, w)``.
+        bias: ``(1, O, 1, 1, 1)``, or None.
+        stride: from one spread kernel to the next; default 1.
+        padding: planes, rows and columns cut off on both sides; default 0.
+        output_padding: as many added at the end, less than the stride; default 0.
+        dilation: distance of a kernel's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+
+    Returns:
+        ``(N, O, (D - 1) * stride - 2 * padding + dilation * (d - 1) + output_padding + 1, ...)``.
+
+    Raises:
+        AssertionError: ``output_padding`` is not less than the stride.
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation or group count that does not exist.
+
+    Example:
+        >>> F.conv_transpose3d(F.ones((1, 1, 1, 1, 2)), F.ones((1, 1, 1, 1, 2)))
+        Tensor([[[[[1. 2. 1.]]]]], device=xpux:0)
+    """
+    return _conv_transpose(3, inp, weight, bias, stride, padding, output_padding, dilation, groups)
+
+
+def local_conv2d(
+    inp: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    conv_mode: str = "cross_correlation",
+) -> Tensor:
+    """:func:`conv2d` with a kernel of its own for every window: a locally connected layer.
+
+    Args:
+        inp: ``(N, C, H, W)``.
+        weight: kernels ``(groups, OH, OW, C / groups, h, w, O / groups)``, where ``(OH, OW)`` is the result's size.
+        bias: ``(1, O, OH, OW)`` or ``(1, O, 1, 1)``, or None.
+        stride: from one window to the next; default 1.
+        padding: zeros on both sides; default 0.
+        dilation: distance of a window's elements; default 1.
+        conv_mode: ``"cross_correlation"``.
+
+    Returns:
+        ``(N, O, OH, OW)``.
+
+    Raises:
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation or mode that does not exist.
+
+    Example:
+        >>> weight = Tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1, 1, 1)
+        >>> F.local_conv2d(Tensor([[[[2.0, 3.0]]]]), weight)
+        Tensor([[[[ 2. 30.]]]], device=xpux:0)
+    """
+    _check_modes(conv_mode)
+    attrs = (sizes(stride, 2, "stride"), sizes(padding, 2, "padding", 0), sizes(dilation, 2, "dilation"))
+    return apply(ops.local_conv, attrs, *_operands(inp, weight, bias))
+
+
+def deformable_conv2d(
+    inp: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    conv_mode: str = "cross_correlation",
+    compute_mode: str = "default",
+) -> Tensor:
+    """:func:`conv2d` whose windows' elements are moved and weighted (Zhu et al., Deformable ConvNets v2, 2019).
+
+    A moved element is interpolated linearly between its four neighbours; beyond the image is 0.
+
+    Args:
+        inp: ``(N, C, H, W)``.
+        weight: kernel ``(O, C, h, w)``; with groups ``(groups, O / groups, C / groups, h, w)``.
+        offset: in pixels, ``(N, parts * h * w * 2, OH, OW)``: for each part of the channels and each element of the
+            window how far down and how far right.
+        mask: factors ``(N, parts * h * w, OH, OW)``.
+        bias: ``(1, O, 1, 1)``, or None.
+        stride: from one window to the next; default 1.
+        padding: zeros on both sides; default 0.
+        dilation: distance of a window's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
+
+    Returns:
+        ``(N, O, OH, OW)``, of the size that :func:`conv2d` gives.
+
+    Raises:
+        RuntimeError: shapes do not fit, or integers.
+        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+
+    Example:
+        >>> offset = Tensor([0.0, 0.5]).reshape(1, 2, 1, 1)
+        >>> F.deformable_conv2d(Tensor([[[[2.0, 3.0]]]]), F.ones((1, 1, 1, 1)), offset, F.ones((1, 1, 1, 1)), stride=2)
+        Tensor([[[[2.5]]]], device=xpux:0)
+    """
+    _check_modes(conv_mode, compute_mode)
+    attrs = (
+        sizes(stride, 2, "stride"),
+        sizes(padding, 2, "padding", 0),
+        sizes(dilation, 2, "dilation"),
+        _groups(groups),
+    )
+    return apply(deform.deformable_conv2d, attrs, *_operands(inp, weight, offset, mask, bias))

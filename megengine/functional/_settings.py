@@ -1,0 +1,55 @@
+"""Strides, paddings, window sizes and modes as users write them, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .._methods import axes as _axes
+from ..tensor import Tensor
+
+
+# The reference raises one or the other of these, depending on the function.
+class SettingError(AssertionError, AttributeError, IndexError, TypeError, ValueError, RuntimeError):
+    """A stride, padding, size or mode that a function does not take."""
+
+
+def sizes(value: Any, count: int, what: str, least: int = 1) -> tuple[int, ...]:
+    """``count`` ints from one for all dimensions, or one for each.
+
+    Raises:
+        SettingError: another number of them, or one less than ``least``.
+        ArgumentError: something else than integers.
+    """
+    if type(value) is int:
+        found: Sequence[int] = (value,) * count
+    else:
+        found = _axes.as_shape(value, what)
+        if len(found) == 1 and not isinstance(value, (tuple, list)):
+            found = found * count
+    if len(found) != count or min(found) < least:
+        each = f", or {count} of them" if count > 1 else ""
+        raise SettingError(f"{what} must be an integer of at least {least}{each}, not {value!r}")
+    return tuple(found)
+
+
+def require_mode(value: Any, allowed: Sequence[str], what: str) -> str:
+    """A mode's name in lower case; enumerations with such names are taken too.
+
+    Raises:
+        SettingError: a mode that is not among ``allowed``.
+    """
+    name = value if isinstance(value, str) else getattr(value, "name", value)
+    if not isinstance(name, str) or name.lower() not in allowed:
+        raise SettingError(f"{what} must be {' or '.join(map(repr, allowed))}, not {value!r}")
+    return name.lower()
+
+
+def require_dims(x: Tensor, ndim: int, what: str) -> None:
+    """Refuse a tensor of another number of dimensions.
+
+    Raises:
+        AssertionError: naming its shape.
+    """
+    if len(x.shape) != ndim:
+        raise AssertionError(f"{what} needs {ndim} dimensions, it has shape {x.shape}")

@@ -1,0 +1,99 @@
+"""How a convolution is computed: the algorithms, and which one a shape gets."""
+
+from __future__ import annotations
+
+from functools import partial, reduce
+from math import prod
+from operator import add
+
+import jax.numpy as jnp
+from jax import lax
+
+from .windows import out_size, padded, taps
+
+# Beyond this, one convolution a group takes longer to compile than it saves.
+MOST_SPLIT = 8
+
+
+def convolve(x, kernel, *, stride, padding, dilation, groups):
+    """Cross-correlate ``(N, C, *sizes)`` with a kernel ``(O, C / groups, *window)``."""
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    on_cpu = choose(x.shape, kernel.shape, **settings)
+    if on_cpu is direct:
+        return direct(x, kernel, **settings)
+    return lax.platform_dependent(x, kernel, cpu=partial(on_cpu, **settings), default=partial(direct, **settings))
+
+
+def choose(shape, kernel, *, stride, padding, dilation, groups):
+    """The algorithm for the CPU, where XLA's own is slow for groups and for windows of one element."""
+    if 0 in shape or 0 in kernel:
+        return direct
+    if groups == shape[1] and groups > 1:
+        return depthwise
+    if groups > 1:
+        return split if groups <= MOST_SPLIT else by_tap
+    if prod(kernel[2:]) == 1 and not any(padding):
+        return pointwise
+    return direct
+
+
+def direct(x, kernel, *, stride, padding, dilation, groups):
+    """XLA's convolution."""
+    return lax.conv_general_dilated(
+        x, kernel, stride, [(p, p) for p in padding], rhs_dilation=dilation, feature_group_count=groups
+    )
+
+
+def pointwise(x, kernel, *, stride, padding, dilation, groups):
+    """A window of one element: a matrix product."""
+    for axis, s in enumerate(stride, 2):
+        x = lax.slice_in_dim(x, 0, x.shape[axis], s, axis)
+    flat = x.reshape(*x.shape[:2], -1)
+    y = jnp.einsum("oc,ncp->nop", kernel.reshape(kernel.shape[:2]), flat)
+    return y.reshape(*y.shape[:2], *x.shape[2:])
+
+
+def split(x, kernel, *, stride, padding, dilation, groups):
+    """One convolution a group."""
+    parts = zip(jnp.split(x, groups, 1), jnp.split(kernel, groups, 0), strict=True)
+    alone = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
+    return jnp.concatenate([direct(p, k, **alone) for p, k in parts], 1)
+
+
+def _positions(x, kernel, stride, padding, dilation):
+    """For each position in the window: the input's elements there, and the kernel's of shape ``(O, C / groups)``."""
+    pairs = [(padded(x, padding), kernel)]
+    for axis, (size, s, d) in enumerate(zip(kernel.shape[2:], stride, dilation, strict=True), 2):
+        pairs = [(tap, k[:, :, i]) for whole, k in pairs for i, tap in enumerate(taps(whole, axis, size, s, d))]
+    return pairs
+
+
+def depthwise(x, kernel, *, stride, padding, dilation, groups):
+    """A window of one channel: a product and a sum for each of its elements."""
+    many = [1] * len(stride)
+    y = reduce(
+        add,
+        (
+            tap[:, :, None].astype(jnp.float32) * k.reshape(groups, -1, *many).astype(jnp.float32)
+            for tap, k in _positions(x, kernel, stride, padding, dilation)
+        ),
+    )
+    return y.reshape(y.shape[0], -1, *y.shape[3:]).astype(x.dtype)
+
+
+def by_tap(x, kernel, *, stride, padding, dilation, groups):
+    """Many groups: a product of matrices, a group each, for each element of the window."""
+    y = reduce(
+        add,
+        (
+            jnp.einsum(
+                "goc,ngcp->ngop",
+                k.reshape(groups, -1, k.shape[1]),
+                tap.reshape(tap.shape[0], groups, k.shape[1], -1),
+                preferred_element_type=jnp.float32,
+            )
+            for tap, k in _positions(x, kernel, stride, padding, dilation)
+        ),
+    )
+    sizes = [out_size(*n) for n in zip(x.shape[2:], kernel.shape[2:], stride, padding, dilation, strict=True)]
+    return y.reshape(x.shape[0], kernel.shape[0], *sizes).astype(x.dtype)
