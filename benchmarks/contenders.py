@@ -56,7 +56,7 @@ class Worker:
         check: what it sent first, which all contenders must agree on.
     """
 
-    def __init__(self, python: str, program: str, *args: str, ours: bool = False) -> None:
+    def __init__(self, python: str, program: str, *args: str, ours: bool = False, **more: str) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
         self._process = subprocess.Popen(
             [python, str(PROGRAMS / program), *args],
@@ -64,16 +64,20 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=environment(ours),
+            env=environment(ours, **more),
         )
         self.check = json.loads(self._line())
 
     def ask(self, repetitions: int) -> float:
         """Microseconds of one repetition, over a block of them."""
+        return float(self.request(repetitions))
+
+    def request(self, what: Any) -> Any:
+        """The answer to a line of JSON."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{repetitions}\n")
+        self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
-        return float(self._line())
+        return json.loads(self._line())
 
     def _line(self) -> str:
         assert self._process.stdout is not None

@@ -147,20 +147,19 @@ def _living_nodes(graph: Graph) -> list[GradNode]:
 
 
 def _on_device(value: Value, alive: bool) -> Any:
-    """An input's array; a large one on the host moves to the device for good when it is used a second time.
+    """An input's array; one on the host moves to the device for good when it goes on being used.
 
-    Most batches are used once, and a program takes host arrays faster than they can be moved before it.
+    A batch is used once or twice, and a program takes host arrays faster than they can be moved before it.
     """
     array = value.array
     if type(array) is not np.ndarray:
         return array
     if not value.device.is_default:
         array = value.array = jax.device_put(array, value.device.jax_device)
-    elif alive and array.nbytes > SMALL:
-        if not array.flags.writeable:
+    elif alive:
+        value.uses = uses = getattr(value, "uses", 0) + 1
+        if uses > (1 if array.nbytes > SMALL else 2):
             array = value.array = jax.device_put(array)
-        else:
-            array.flags.writeable = False  # the mark of a first use
     return array
 
 

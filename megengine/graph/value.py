@@ -46,9 +46,14 @@ def aval(shape: tuple[int, ...], dtype: np.dtype) -> Aval:
 
 
 class Value:
-    """One immutable value: pending in ``graph`` until a cut gives it its ``array``."""
+    """One immutable value: pending in ``graph`` until a cut gives it its ``array``.
 
-    __slots__ = ("graph", "aval", "array", "device", "__weakref__")
+    ``uses`` counts, once it is set, how many programs read it from the host.
+    """
+
+    __slots__ = ("graph", "aval", "array", "device", "uses", "__weakref__")
+
+    uses: int
 
     def __init__(self, graph: Graph | None, aval: Aval, array: Any, device: Device) -> None:
         self.graph = graph
