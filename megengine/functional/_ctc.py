@@ -26,7 +26,8 @@ def ctc_loss(
     Args:
         pred: probabilities ``(T, N, C)``: time, batch, classes (not scores or logarithms).
         pred_lengths: how many of the T time steps each example has, ``(N,)`` integers.
-        label: class numbers without blanks: ``(N, S)``, filled up with anything, or one after the other, ``(sum(label_lengths),)``.
+        label: class numbers without blanks: ``(N, S)``, filled up with anything, or one after the other in one
+            dimension.
         label_lengths: how many labels each example has, ``(N,)`` integers.
         blank: class number of the blank.
         reduction: ``"mean"`` divides each example's loss by its number of labels and averages; ``"sum"`` or ``"none"``.
@@ -42,8 +43,8 @@ def ctc_loss(
 
     Example:
         >>> pred = Tensor([[[0.5, 0.5]], [[0.25, 0.75]]])
-        >>> F.nn.ctc_loss(pred, Tensor([2]), Tensor([[1]]), Tensor([1])).exp()
-        Tensor(1.1429, device=xpux:0)
+        >>> F.exp(-F.nn.ctc_loss(pred, Tensor([2]), Tensor([[1]]), Tensor([1])))
+        Tensor(0.875, device=xpux:0)
     """
     _check_reduction(reduction)
     pred, pred_lengths, label, label_lengths = map(_tensor, (pred, pred_lengths, label, label_lengths))

@@ -17,7 +17,7 @@ from ..ops import shape as shape_ops
 from ..random.rng import stream
 from ..tensor import Tensor
 from ._args import require_tensor
-from ._ctc import ctc_loss as ctc_loss
+from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import (
     conv1d,
     conv2d,
@@ -27,6 +27,7 @@ from ._convolution import (
     deformable_conv2d,
     local_conv2d,
 )
+from ._ctc import ctc_loss as ctc_loss
 from ._normalization import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm
 from ._pooling import (
     adaptive_avg_pool2d,
@@ -61,6 +62,16 @@ from .loss import square_loss as square_loss
 from .math import normalize
 from .metric import topk_accuracy as topk_accuracy
 from .quantized import conv_bias_activation as conv_bias_activation
+from .vision import correlation as correlation
+from .vision import cvt_color as cvt_color
+from .vision import interpolate as interpolate
+from .vision import nms as nms
+from .vision import nvof as nvof
+from .vision import remap as remap
+from .vision import roi_align as roi_align
+from .vision import roi_pooling as roi_pooling
+from .vision import warp_affine as warp_affine
+from .vision import warp_perspective as warp_perspective
 
 # What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
 __all__ = [

@@ -36,7 +36,7 @@ def _values_fit(pred, pred_lengths, label, label_lengths, *, blank, reduction):
     invalid="a length is out of range, or a label for the classes",
 )
 def ctc_loss(pred, pred_lengths, label, label_lengths, *, blank, reduction):
-    steps, batch, classes = pred.shape
+    _, batch, classes = pred.shape
     pred_lengths, label, label_lengths = (i.astype(jnp.int32) for i in (pred_lengths, label, label_lengths))
     label = jnp.clip(label, 0, classes - 1)
     # Blanks around and between the labels.
