@@ -38,6 +38,7 @@ from ._pooling import (
     sliding_window,
     sliding_window_transpose,
 )
+from ._sync_norm import sync_batch_norm
 from .activation import (
     gelu,
     hsigmoid,
@@ -76,7 +77,8 @@ from .vision import warp_perspective as warp_perspective
 # What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
 __all__ = [
     "linear", "dropout", "embedding", "one_hot", "indexing_one_hot", "pad", "pixel_shuffle",
-    "batch_norm", "layer_norm", "group_norm", "instance_norm", "general_norm", "local_response_norm", "normalize",
+    "batch_norm", "sync_batch_norm", "layer_norm", "group_norm", "instance_norm", "general_norm", "local_response_norm",
+    "normalize", "multi_head_attention",
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
     "softmax", "logsoftmax", "logsigmoid", "logsumexp",
     "conv1d", "conv2d", "conv3d", "local_conv2d", "conv_transpose2d", "conv_transpose3d", "deformable_conv2d",

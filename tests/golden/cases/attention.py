@@ -1,4 +1,4 @@
-"""Attention with several heads: projections, biases, masks and weights, and batch normalisation over processes, here one."""
+"""Attention with several heads: projections, biases, masks and weights."""
 
 from __future__ import annotations
 
