@@ -83,7 +83,8 @@ def conv1d(
     """
     _check_modes(conv_mode, compute_mode)
     require_dims(inp, 3, "conv1d: the input")
-    require_dims(weight, 3 if groups == 1 else 4, "conv1d: the weight")
+    if groups == 1:
+        require_dims(weight, 3, "conv1d: the weight")
     if bias is not None:
         require_dims(bias, 3, "conv1d: the bias")
     return _conv(1, inp, weight, bias, stride, padding, dilation, groups)

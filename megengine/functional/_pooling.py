@@ -193,8 +193,8 @@ def sliding_window_transpose(
         ``(N, C, H, W)``.
 
     Raises:
-        AssertionError: the windows are not those of such an image.
-        SettingError: a size, padding, stride or dilation that does not exist.
+        AssertionError: not six dimensions.
+        SettingError: the windows are not those of such an image, or a size, padding, stride or dilation does not exist.
 
     Example:
         >>> F.sliding_window_transpose(F.ones((1, 1, 1, 2, 1, 2)), (1, 3), (1, 2))
@@ -208,7 +208,7 @@ def sliding_window_transpose(
         (n + 2 * p - d * (w - 1) - 1) // s + 1 for n, p, d, w, s in zip(out, around, spread, window, step, strict=True)
     )
     if tuple(inp.shape[2:]) != (*counts, *window):
-        raise AssertionError(
+        raise SettingError(
             f"sliding_window_transpose: an image of {out} has windows (N, C, {counts[0]}, {counts[1]}, {window[0]}, "
             f"{window[1]}), the input has shape {inp.shape}"
         )
@@ -237,7 +237,7 @@ def deformable_psroi_pooling(
         rois: regions ``(R, 5)``: the image's number, left, top, right and bottom.
         trans: how far each bin moves right and down, in units of ``trans_std`` times the region's size:
             ``(R, 2, pooled_h, pooled_w)``.
-        no_trans: do not move the bins.
+        no_trans: do not move the bins; no gradient flows to ``trans`` then.
         part_size: how many different moves there are along a dimension; as many as bins if all are to be used.
         pooled_h: bins along the height.
         pooled_w: bins along the width.
@@ -266,4 +266,4 @@ def deformable_psroi_pooling(
         float(spatial_scale),
         float(trans_std),
     )
-    return apply(deform.deformable_psroi_pooling, attrs, inp, rois, trans)
+    return apply(deform.deformable_psroi_pooling, attrs, inp, rois, trans.detach() if no_trans else trans)

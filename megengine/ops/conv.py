@@ -90,7 +90,8 @@ def _check_conv(x, weight, *bias, stride, padding, dilation, groups):
     sizes = [out_size(*n) for n in zip(x.shape[2:], kernel[2:], stride, padding, dilation, strict=True)]
     if min(sizes) < 1 or min(kernel[2:]) < 1:
         raise RuntimeError(
-            f"{name}: a window of {kernel[2:]} with dilation {dilation} does not fit an input of shape {x.shape} with padding {padding}"
+            f"{name}: a window of {kernel[2:]} with dilation {dilation} does not fit an input of shape {x.shape} "
+            f"with padding {padding}"
         )
     check_bias(name, bias, (x.shape[0], kernel[0], *sizes))
 

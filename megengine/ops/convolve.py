@@ -19,22 +19,33 @@ def convolve(x, kernel, *, stride, padding, dilation, groups):
     """Cross-correlate ``(N, C, *sizes)`` with a kernel ``(O, C / groups, *window)``."""
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     on_cpu = choose(x.shape, kernel.shape, **settings)
+    if x.dtype.itemsize < 4:
+        on_cpu = partial(_in_float32, on_cpu)
     if on_cpu is direct:
         return direct(x, kernel, **settings)
     return lax.platform_dependent(x, kernel, cpu=partial(on_cpu, **settings), default=partial(direct, **settings))
 
 
+def _in_float32(algorithm, x, kernel, **settings):
+    # XLA's convolutions for the CPU have no half precision; three-dimensional ones end the process.
+    return algorithm(x.astype(jnp.float32), kernel.astype(jnp.float32), **settings).astype(x.dtype)
+
+
 def choose(shape, kernel, *, stride, padding, dilation, groups):
-    """The algorithm for the CPU, where XLA's own is slow for groups and for windows of one element."""
+    """The algorithm for the CPU, where XLA's own is slow for groups, small windows and small results."""
     if 0 in shape or 0 in kernel:
         return direct
-    if groups == shape[1] and groups > 1:
-        return depthwise
     if groups > 1:
-        return split if groups <= MOST_SPLIT else by_tap
-    if prod(kernel[2:]) == 1 and not any(padding):
+        return depthwise if groups == shape[1] else split if groups <= MOST_SPLIT else by_tap
+    window = kernel[2:]
+    if prod(window) == 1 and not any(padding):
         return pointwise
-    return direct
+    axes = list(zip(window, stride, padding, dilation, strict=True))
+    # XLA ends the process when it compiles the gradient of some convolutions with such a dimension.
+    if (2, 2, 1, 1) in axes:
+        return by_tap
+    count = prod(out_size(n, *axis) for n, axis in zip(shape[2:], axes, strict=True))
+    return by_tap if count <= prod(window) else direct
 
 
 def direct(x, kernel, *, stride, padding, dilation, groups):
@@ -73,16 +84,13 @@ def depthwise(x, kernel, *, stride, padding, dilation, groups):
     many = [1] * len(stride)
     y = reduce(
         add,
-        (
-            tap[:, :, None].astype(jnp.float32) * k.reshape(groups, -1, *many).astype(jnp.float32)
-            for tap, k in _positions(x, kernel, stride, padding, dilation)
-        ),
+        (tap[:, :, None] * k.reshape(groups, -1, *many) for tap, k in _positions(x, kernel, stride, padding, dilation)),
     )
-    return y.reshape(y.shape[0], -1, *y.shape[3:]).astype(x.dtype)
+    return y.reshape(y.shape[0], -1, *y.shape[3:])
 
 
 def by_tap(x, kernel, *, stride, padding, dilation, groups):
-    """Many groups: a product of matrices, a group each, for each element of the window."""
+    """A product of matrices, one a group, for each element of the window."""
     y = reduce(
         add,
         (
@@ -90,10 +98,9 @@ def by_tap(x, kernel, *, stride, padding, dilation, groups):
                 "goc,ngcp->ngop",
                 k.reshape(groups, -1, k.shape[1]),
                 tap.reshape(tap.shape[0], groups, k.shape[1], -1),
-                preferred_element_type=jnp.float32,
             )
             for tap, k in _positions(x, kernel, stride, padding, dilation)
         ),
     )
     sizes = [out_size(*n) for n in zip(x.shape[2:], kernel.shape[2:], stride, padding, dilation, strict=True)]
-    return y.reshape(x.shape[0], kernel.shape[0], *sizes).astype(x.dtype)
+    return y.reshape(x.shape[0], kernel.shape[0], *sizes)

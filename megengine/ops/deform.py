@@ -12,7 +12,7 @@ from .windows import out_size
 
 
 def _promote_deformable(name, kinds):
-    x, weight, offset, mask, *bias = kinds
+    x, weight, _, _, *bias = kinds
     meet, _, *bias = promote_conv(name, [x, weight, *bias])
     return [meet, meet, promote.FLOAT32, promote.FLOAT32, *bias]
 
@@ -39,7 +39,8 @@ def _check_deformable(x, weight, offset, mask, *bias, stride, padding, dilation,
         )
     if mask.shape != (x.shape[0], parts * taps, *sizes):
         raise RuntimeError(
-            f"{name}: mask must be {(x.shape[0], parts * taps, *sizes)} beside an offset of shape {offset.shape}, it has shape {mask.shape}"
+            f"{name}: mask must be {(x.shape[0], parts * taps, *sizes)} beside an offset of shape {offset.shape}, "
+            f"it has shape {mask.shape}"
         )
     check_bias(name, bias, (x.shape[0], kernel[0], *sizes))
 

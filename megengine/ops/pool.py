@@ -79,7 +79,10 @@ def mean_pool(x, *, window, stride, padding, count_padding):
     else:
         high, wide = map(_inside, x.shape[2:], window, stride, padding)
         mean = total / np.float32(high[:, None] * wide)
-    return (mean if jnp.issubdtype(x.dtype, jnp.floating) else jnp.round(mean)).astype(x.dtype)
+    if x.dtype == jnp.int8:
+        # As the reference: towards zero, or to the nearest and half away from zero.
+        mean = jnp.trunc(mean if count_padding else mean + jnp.copysign(0.5, mean))
+    return mean.astype(x.dtype)
 
 
 def _check_sliding(x, *, window, stride, padding, dilation):

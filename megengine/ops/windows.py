@@ -99,16 +99,7 @@ def tied_along(x, best, cotangent, axis, window, stride):
     if window <= count:
         shares = [share(part, best, cotangent) for part in taps(x, axis, window, stride)]
         return folded(shares, axis, x.shape[axis], stride)
-    return reduce(
-        jnp.add,
-        (
-            _placed(
-                share(w, *(lax.slice_in_dim(a, j, j + 1, axis=axis) for a in (best, cotangent))),
-                axis,
-                x.shape[axis],
-                j * stride,
-                1,
-            )
-            for j, w in enumerate(_each(x, axis, window, stride, count))
-        ),
-    )
+    parts = _each(x, axis, window, stride, count)
+    bests, cotangents = _each(best, axis, 1, 1, count), _each(cotangent, axis, 1, 1, count)
+    shares = map(share, parts, bests, cotangents)
+    return reduce(jnp.add, (_placed(s, axis, x.shape[axis], j * stride, 1) for j, s in enumerate(shares)))
