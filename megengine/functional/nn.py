@@ -77,6 +77,7 @@ from .vision import warp_perspective as warp_perspective
 # What `megengine.functional` takes over; the losses are found here only, as in MegEngine.
 __all__ = [
     "linear", "dropout", "embedding", "one_hot", "indexing_one_hot", "pad", "pixel_shuffle",
+    "remap", "warp_affine", "warp_perspective",
     "batch_norm", "sync_batch_norm", "layer_norm", "group_norm", "instance_norm", "general_norm", "local_response_norm",
     "normalize", "multi_head_attention",
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",

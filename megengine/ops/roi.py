@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
-import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import linear_call
 
 from .op import op
-
-# How many elements the boxes that are pooled side by side may take; a loop goes over the rest.
-_SIDE_BY_SIDE = 1 << 22
 
 
 def _check_boxes(name, x, rois):
@@ -99,30 +96,64 @@ def _check_roi_pooling(x, rois, *, size, mode, scale):
 
 
 def _bins(start, end, bins, size):
-    """Which pixels of an axis each bin of each box covers: bools ``(K, bins, size)``."""
-    start, end = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO) for v in (start, end))
+    """First pixel of each bin of each box along an axis, and the first one beyond it: two int32 arrays ``(K, bins)``."""
+    start, end = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO)[:, None] for v in (start, end))
     step = jnp.maximum(end - start + 1, 1) / bins
     number = jnp.arange(bins, dtype=jnp.float32)
-    low = jnp.floor(number * step[:, None]) + start[:, None]
-    high = jnp.ceil((number + 1) * step[:, None]) + start[:, None]
-    pixel = jnp.arange(size, dtype=jnp.float32)
-    return (pixel >= low[..., None]) & (pixel < high[..., None])
+    low, high = jnp.floor(number * step) + start, jnp.ceil((number + 1) * step) + start
+    return tuple(jnp.clip(v, 0, size).astype(jnp.int32) for v in (low, high))
 
 
-def _largest_at(image, rows, columns):
-    """Index of the first largest pixel of each bin in a flat image, ``(C, bins, bins)``."""
-    inside = jnp.where(columns, image[:, :, None, :], -jnp.inf)
-    column = jnp.argmax(inside, -1)
-    best = jnp.where(rows[:, None, :], jnp.max(inside, -1).transpose(0, 2, 1)[:, None], -jnp.inf)
-    row = jnp.argmax(best, -1)
-    column = jnp.take_along_axis(column.transpose(0, 2, 1)[:, None], row[..., None], -1, mode="clip")[..., 0]
-    return row * image.shape[-1] + column
+def _each_pixel(of, rows, columns, shape, visit, state):
+    """``visit(state, at, inside)`` for every pixel of all bins, row by row.
+
+    There are as many steps as the largest bin has pixels; ``at`` (K, bins, bins) are rows of the flat images, and count
+    only where ``inside``.
+    """
+    height, width = shape
+    (top, bottom), (left, right) = rows, columns
+    wide = jnp.max(right - left)
+    first = of[:, None, None] * (height * width)
+
+    def step(number, state):
+        y, x = top + number // wide, left + number % wide
+        inside = (y < bottom)[:, :, None] & (x < right)[:, None, :]
+        return visit(state, jnp.where(inside, first + y[:, :, None] * width + x[:, None, :], 0), inside[..., None])
+
+    return lax.fori_loop(0, jnp.max(bottom - top) * wide, step, state)
 
 
-def _sum_of(image, rows, columns):
-    """Sum of the pixels of each bin, ``(C, bins, bins)``."""
-    across = jnp.where(columns, image[:, :, None, :], 0).sum(-1)
-    return jnp.where(rows[:, None, :], across.transpose(0, 2, 1)[:, None], 0).sum(-1)
+def _largest_at(images, of, rows, columns, shape):
+    """Row of the first largest pixel of each bin in the flat images, ``(K, bins, bins, C)``."""
+
+    def visit(state, at, inside):
+        best, found = state
+        pixel = jnp.take(images, at, axis=0, mode="clip")
+        better = inside & (pixel > best)
+        return jnp.where(better, pixel, best), jnp.where(better, at[..., None], found)
+
+    result = (*rows[0].shape, columns[0].shape[1], images.shape[1])
+    lowest = jnp.full(result, jnp.finfo(images.dtype).min, images.dtype)
+    return _each_pixel(of, rows, columns, shape, visit, (lowest, jnp.zeros(result, jnp.int32)))[1]
+
+
+def _sums(images, of, rows, columns, shape):
+    """Sum of the pixels of each bin, ``(K, bins, bins, C)``; linear in the images, and its transpose is a loop too."""
+
+    def gather(bins, images):
+        def visit(state, at, inside):
+            return state + jnp.where(inside, jnp.take(images, at, axis=0, mode="clip"), 0)
+
+        start = jnp.zeros((*bins[1][0].shape, bins[2][0].shape[1], images.shape[1]), images.dtype)
+        return _each_pixel(*bins, shape, visit, start)
+
+    def scatter(bins, cotangent):
+        def visit(state, at, inside):
+            return state.at[at].add(jnp.where(inside, cotangent, 0), mode="clip")
+
+        return _each_pixel(*bins, shape, visit, jnp.zeros(images.shape, images.dtype))
+
+    return linear_call(gather, scatter, (of, rows, columns), images)
 
 
 @op(
@@ -134,24 +165,18 @@ def _sum_of(image, rows, columns):
 )
 def roi_pooling(x, rois, *, size, mode, scale):
     channels, height, width = x.shape[1:]
-    result = (rois.shape[0], channels, *size)
-    if 0 in result:
-        return jnp.zeros(result, x.dtype)
-    of = rois[:, 0].astype(jnp.int32)
+    if 0 in (rois.shape[0], channels):
+        return jnp.zeros((rois.shape[0], channels, *size), x.dtype)
     rows = _bins(rois[:, 2] * scale, rois[:, 4] * scale, size[0], height)
     columns = _bins(rois[:, 1] * scale, rois[:, 3] * scale, size[1], width)
-    covered = rows.sum(-1)[:, None, :, None] * columns.sum(-1)[:, None, None, :]
-    together = min(max(_SIDE_BY_SIDE // prod(x.shape[1:]), 1), rois.shape[0])
-
-    def each_box(function, image):
-        def one(box):
-            return function(jnp.take(image, box[0], axis=0, mode="clip"), *box[1:])
-
-        return lax.map(one, (of, rows, columns), batch_size=together)
-
+    covered = (rows[1] - rows[0])[:, :, None, None] * (columns[1] - columns[0])[:, None, :, None]
+    # Channels last: what a bin reads at one of its pixels is one row.
+    images = x.transpose(0, 2, 3, 1).reshape(-1, channels)
+    bins = (rois[:, 0].astype(jnp.int32), rows, columns, (height, width))
     if mode == "average":
-        return each_box(jax.checkpoint(_sum_of), x) / jnp.maximum(covered, 1)
-    at = each_box(_largest_at, lax.stop_gradient(x))
-    plane = (of[:, None] * channels + jnp.arange(channels))[..., None, None]
-    largest = jnp.take(x.reshape(-1), plane * (height * width) + at, mode="clip")
-    return jnp.where(covered > 0, largest, 0)
+        out = _sums(images, *bins) / jnp.maximum(covered, 1)
+    else:
+        at = _largest_at(lax.stop_gradient(images), *bins)
+        largest = jnp.take(images.reshape(-1), at * channels + jnp.arange(channels), mode="clip")
+        out = jnp.where(covered > 0, largest, 0)
+    return out.transpose(0, 3, 1, 2)

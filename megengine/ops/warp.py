@@ -78,8 +78,14 @@ def _weighted(square, wy, wx, layout):
 def _bilinear(image, y, x, border, fill, layout):
     low_y, low_x = jnp.floor(y), jnp.floor(x)
     wy, wx = (jnp.stack([1 - t, t], -1) for t in (y - lax.stop_gradient(low_y), x - lax.stop_gradient(low_x)))
-    square = _square(image, as_index(low_y), as_index(low_x), 2, border, fill, layout)
-    return _weighted(square, wy, wx, layout)
+    low_y, low_x = as_index(low_y), as_index(low_x)
+    channel = 1 if layout == "NCHW" else 3
+    parts = [
+        pixels(image, low_y + i, low_x + j, border, fill, layout) * jnp.expand_dims(wy[..., i] * wx[..., j], channel)
+        for i in range(2)
+        for j in range(2)
+    ]
+    return sum(parts[1:], parts[0])
 
 
 def _check_remap(image, coordinates, fill, *, border, mode):
