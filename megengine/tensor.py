@@ -12,6 +12,7 @@ from ._methods import axes as _axes
 from ._methods.indexing import getitem as _getitem
 from ._methods.indexing import setitem as _setitem
 from ._methods.operators import Operators
+from ._methods.qparams import QParams, QuantMode
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
 from .graph.errors import ArgumentError, SizeError
@@ -21,7 +22,7 @@ from .graph.record import apply, materialise, thread
 from .graph.run import verify
 from .graph.value import Handle, Value, new_handle, register_handle_type
 from .logger import get_logger
-from .ops import elemwise, reduce
+from .ops import elemwise, quantised, reduce
 from .ops import shape as shape_ops
 
 logger = get_logger(__name__)
@@ -57,7 +58,7 @@ class Tensor(Operators):
 
     dmap_callback: Any = None
     _grad: Tensor | None = None
-    _qparams: Any = None
+    _qparams: QParams | None = None
     _custom_name: str = ""
     _name: str | None = None
     _short_name: str | None = None
@@ -133,6 +134,13 @@ class Tensor(Operators):
         return self._value.device
 
     @property
+    def qparams(self) -> QParams:
+        """What is known about the tensor's quantisation; at first nothing."""
+        if self._qparams is None:
+            self._qparams = QParams(QuantMode.SYMMERTIC, None, None, None)
+        return self._qparams
+
+    @property
     def format(self) -> str:
         """Label of the memory layout, one of ``"default"``, ``"nchw"`` and ``"nhwc"``."""
         return self._format
@@ -189,7 +197,8 @@ class Tensor(Operators):
         array = np.array(value.array)
         if thread.unchecked:
             verify()
-        return array
+        known = value.aval.dtype
+        return array if known.metadata is None else array.view(known)
 
     def item(self, *args: int) -> Any:
         """The single element as a Python number.
@@ -219,6 +228,9 @@ class Tensor(Operators):
     def astype(self, dtype: Any) -> Tensor:
         """The tensor with its elements converted to another dtype; itself if it has that dtype.
 
+        To a quantised dtype (see :mod:`megengine.core.tensor.dtype`), real numbers are divided by the scale, rounded with halves
+        away from zero, and kept in range; from one, the integers become the real numbers that they stand for.
+
         Raises:
             RuntimeError: a dtype that tensors do not have, such as float64.
 
@@ -227,7 +239,10 @@ class Tensor(Operators):
             Tensor([ 1 -1], dtype=int32, device=xpux:0)
         """
         wanted = dtype_of(dtype)
-        if wanted == self._value.aval.dtype:
+        have = self._value.aval.dtype
+        if wanted.metadata is not None or have.metadata is not None:
+            return _requantised(self, wanted)
+        if wanted == have:
             return self
         return apply(elemwise.cast, (wanted,), self)
 
@@ -398,6 +413,19 @@ def _reduce(op: Any, x: Tensor, axis: Any, keepdims: bool) -> Any:
     if axis is None and keepdims:
         raise AssertionError(f"{op.name}: keepdims=True needs an axis")
     return apply(op, (_axes.reduction_axes(axis, x.ndim, op.name), bool(keepdims)), x)
+
+
+def _requantised(x: Any, wanted: np.dtype) -> Any:
+    """Between quantised dtypes, and from and to others, by way of real numbers."""
+    have = x._value.aval.dtype
+    if quantised.is_quantised(have):
+        key = quantised.key_of(have)
+        if quantised.is_quantised(wanted) and quantised.key_of(wanted) == key:
+            return x
+        x = apply(quantised.dequantise, (key,), x)
+    if quantised.is_quantised(wanted):
+        return apply(quantised.quantise, (quantised.key_of(wanted),), x)
+    return x.astype(np.dtype(wanted.name))
 
 
 def _converted(data: Handle, dtype: Any, device: Any) -> Value:

@@ -17,7 +17,7 @@ def sync_batch_norm(
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
-    momentum: float | Tensor = 0.9,
+    momentum: float = 0.9,
     eps: float = 1e-5,
     eps_mode: str = "additive",
     group: Any = None,
@@ -80,6 +80,6 @@ def _by_channel(x: Tensor) -> Tensor:
     return x.reshape(1, -1, 1, 1)
 
 
-def _update(running: Tensor | None, batch: Tensor, momentum: float | Tensor) -> None:
+def _update(running: Tensor | None, batch: Tensor, momentum: float) -> None:
     if running is not None:
         running._reset(running * momentum + batch.detach().reshape(running.shape) * (1 - momentum))

@@ -36,6 +36,8 @@ def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[tuple
 
 def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     kinds = [s.dtype if isinstance(s, Aval) else s for s in specs]
+    if op.quantised is None and any(isinstance(s, Aval) and s.dtype.metadata for s in specs):
+        raise RuntimeError(f"{op.name} takes no quantised tensors; convert with astype('float32')")
     own = [SCALAR_DTYPE[k] if isinstance(k, str) else k for k in kinds]
     wanted = op.promote(op.name, kinds) if op.promote is not None else own
     targets = tuple(None if w is None or w == o else w for w, o in zip(wanted, own, strict=True))
@@ -48,7 +50,11 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     except (TypeError, ValueError, IndexError, ZeroDivisionError, AssertionError, NotImplementedError) as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
     multi = isinstance(out, (tuple, list))
-    return targets, tuple(aval(tuple(o.shape), np.dtype(o.dtype)) for o in (out if multi else (out,))), multi
+    dtypes = [np.dtype(o.dtype) for o in (out if multi else (out,))]
+    if op.quantised is not None:
+        found = op.quantised(op.name, own, **dict(zip(op.attrs, attrs, strict=True)))
+        dtypes = dtypes if found is None else [found] * len(dtypes)
+    return targets, tuple(aval(tuple(o.shape), d) for o, d in zip(out if multi else (out,), dtypes, strict=True)), multi
 
 
 def _explain(op: Op, attrs: tuple[Any, ...], operands: list[Aval], error: Exception) -> str:

@@ -35,12 +35,13 @@ class Aval:
         return aval, (self.shape, self.dtype)
 
 
-_interned: dict[tuple[tuple[int, ...], np.dtype], Aval] = {}
+_interned: dict[Any, Aval] = {}
 
 
 def aval(shape: tuple[int, ...], dtype: np.dtype) -> Aval:
     """The interned abstract value of this shape and dtype."""
-    key = (shape, dtype)
+    # NumPy calls quantised dtypes equal that differ in metadata.
+    key = (shape, dtype) if dtype.metadata is None else (shape, dtype, str(dtype.metadata))
     found = _interned.get(key)
     return found if found is not None else _interned.setdefault(key, Aval(shape, dtype))
 

@@ -27,6 +27,8 @@ class Op:
             and raised with the op's line, as ``invalid`` says, when the host next reads a value.
         on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
             yet, or None where it would not be the same.
+        quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
+            those of the operands, or None where it is what ``lower`` gives.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Op:
     valid: Callable[..., Any] | None = None
     invalid: str = ""
     on_host: Callable[..., Any] | None = None
+    quantised: Callable[..., Any] | None = None
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
@@ -66,6 +69,7 @@ def op(
     valid: Callable[..., Any] | None = None,
     invalid: str = "",
     on_host: Callable[..., Any] | None = None,
+    quantised: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -78,13 +82,16 @@ def op(
         valid: rule on the operands' values, evaluated with the graph.
         invalid: what the error says when ``valid`` is false.
         on_host: the op for NumPy arrays.
+        quantised: rule of the results' dtype where quantised dtypes take part.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
         code = fn.__code__
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
-        return Op(name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check, valid, invalid, on_host)
+        return Op(
+            name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check, valid, invalid, on_host, quantised
+        )
 
     return declare
 

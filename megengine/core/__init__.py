@@ -1,0 +1,1 @@
+"""The few names of MegEngine's internals that public programs import."""
