@@ -101,5 +101,5 @@ def tied_along(x, best, cotangent, axis, window, stride):
         return folded(shares, axis, x.shape[axis], stride)
     parts = _each(x, axis, window, stride, count)
     bests, cotangents = _each(best, axis, 1, 1, count), _each(cotangent, axis, 1, 1, count)
-    shares = map(share, parts, bests, cotangents)
+    shares = [share(*each) for each in zip(parts, bests, cotangents, strict=True)]
     return reduce(jnp.add, (_placed(s, axis, x.shape[axis], j * stride, 1) for j, s in enumerate(shares)))
