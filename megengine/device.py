@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import metadata
+from typing import Any, NamedTuple
 
 from .graph import device as _device
+from .graph import memory as _memory
 from .graph.memory import bytes_in_use, bytes_limit, peak_bytes
 from .graph.record import thread
 from .graph.run import cut
 
 __all__ = [
-    "get_allocated_memory",
-    "get_default_device",
-    "get_device_count",
-    "get_max_allocated_memory",
-    "get_mem_status_bytes",
-    "is_atlas_available",
-    "is_cambricon_available",
-    "is_cuda_available",
-    "is_rocm_available",
-    "set_default_device",
-]
+    "coalesce_free_memory", "get_allocated_memory", "get_cuda_compute_capability", "get_cuda_device_property",
+    "get_cuda_version", "get_cudnn_version", "get_default_device", "get_device_count", "get_max_allocated_memory",
+    "get_max_reserved_memory", "get_mem_status_bytes", "get_reserved_memory", "get_tensorrt_version", "is_atlas_available",
+    "is_cambricon_available", "is_cuda_available", "is_rocm_available", "reset_max_memory_stats", "set_default_device",
+    "set_prealloc_config",
+]  # fmt: skip
+
+
+def what_is_xpu() -> str:
+    """What computes behind the device name ``"xpu"``: ``"cpu"``, ``"cuda"``, ``"rocm"``, ...
+
+    Example:
+        >>> megengine.device.what_is_xpu() in ("cpu", "cuda", "rocm", "tpu")
+        True
+    """
+    first = next(iter(_device.platforms()))
+    return first if first != "gpu" else "rocm" if is_rocm_available() else "cuda"
 
 
 def is_cuda_available() -> bool:
@@ -160,3 +168,179 @@ def get_mem_status_bytes(device: str | None = None) -> tuple[int, int]:
     found: Any = _device.resolve(device).jax_device
     total = bytes_limit(found)
     return total, total - bytes_in_use(found)
+
+
+def get_reserved_memory(device: str | None = None) -> int:
+    """Bytes that the allocator of a device holds; where it does not tell, those that arrays take.
+
+    Args:
+        device: a device name; default the default device.
+
+    Example:
+        >>> megengine.get_reserved_memory() >= 0
+        True
+    """
+    return _memory.bytes_reserved(_device.resolve(device).jax_device)
+
+
+def get_max_reserved_memory(device: str | None = None) -> int:
+    """Largest number of bytes held so far by the allocator of a device, where it tells.
+
+    Args:
+        device: a device name; default the default device.
+
+    Example:
+        >>> megengine.get_max_reserved_memory() >= 0
+        True
+    """
+    return _memory.peak_reserved(_device.resolve(device).jax_device)
+
+
+def reset_max_memory_stats(device: str | None = None) -> None:
+    """Count the largest numbers of bytes anew.
+
+    XLA's counters cannot be set back: until memory passes its old peak, the bytes taken at the time of asking are given.
+
+    Args:
+        device: a device name; default the default device.
+
+    Example:
+        >>> megengine.reset_max_memory_stats()
+    """
+    _memory.forget_peaks(_device.resolve(device).jax_device)
+
+
+def set_prealloc_config(
+    alignment: int = 1,
+    min_req: int = 32 * 1024 * 1024,
+    max_overhead: int = 0,
+    growth_factor: float = 2.0,
+    device_type: str = "cuda",
+) -> None:
+    """Checked and accepted for compatibility: XLA's allocator has no such settings.
+
+    Args:
+        alignment: bytes.
+        min_req: least request, bytes.
+        max_overhead: most bytes beyond what is needed.
+        growth_factor: of the next request, to what is allocated.
+        device_type: kind of device.
+
+    Raises:
+        AssertionError: a number that is too small.
+
+    Example:
+        >>> megengine.set_prealloc_config(min_req=1 << 20)
+    """
+    least = (("alignment", alignment, 1), ("min_req", min_req, 1), ("max_overhead", max_overhead, 0))
+    for name, value, bound in (*least, ("growth_factor", growth_factor, 1)):
+        if value < bound:
+            raise AssertionError(f"set_prealloc_config: {name} must be at least {bound}, it is {value}")
+
+
+def coalesce_free_memory() -> None:
+    """Give memory that is free back to the system, on the host.
+
+    Example:
+        >>> megengine.coalesce_free_memory()
+    """
+    _memory.release_free()
+
+
+class DeviceProperties(NamedTuple):
+    """What is known about a GPU.
+
+    Attributes:
+        name: the vendor's name.
+        total_memory: bytes.
+        major: first part of the compute capability.
+        minor: second part.
+    """
+
+    name: str
+    total_memory: int
+    major: int
+    minor: int
+
+
+def get_cuda_device_property(device: int, device_type: str = "cuda") -> DeviceProperties:
+    """Name, memory and compute capability of a GPU.
+
+    Args:
+        device: its number.
+        device_type: accepted for compatibility.
+
+    Raises:
+        RuntimeError: no such GPU.
+
+    Example:
+        >>> if megengine.is_cuda_available():
+        ...     assert megengine.get_cuda_device_property(0).total_memory > 0
+    """
+    here = _device.platforms().get("gpu", [])
+    if not 0 <= device < len(here):
+        raise RuntimeError(f"there is no GPU {device}: this machine has {len(here)}")
+    found = here[device]
+    major, _, minor = str(getattr(found, "compute_capability", "0.0")).partition(".")
+    return DeviceProperties(found.device_kind, bytes_limit(found), int(major), int(minor or 0))
+
+
+def get_cuda_compute_capability(device: int, device_type: str = "cuda") -> int:
+    """Compute capability of a GPU as one number, such as 90 for 9.0.
+
+    Args:
+        device: its number.
+        device_type: accepted for compatibility.
+
+    Raises:
+        RuntimeError: no such GPU.
+
+    Example:
+        >>> if megengine.is_cuda_available():
+        ...     assert megengine.get_cuda_compute_capability(0) >= 50
+    """
+    found = get_cuda_device_property(device, device_type)
+    return found.major * 10 + found.minor
+
+
+def _installed(*packages: str) -> list[int]:
+    """Version of the first of these packages that is installed; zeros if none is."""
+    for package in packages:
+        try:
+            version = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+        return [int(part) if part.isdigit() else 0 for part in (version.split(".") + ["0", "0"])[:3]]
+    return [0, 0, 0]
+
+
+def get_cuda_version() -> int:
+    """Version of the CUDA runtime that JAX brings, ``1000 * major + 10 * minor``; 0 where there is none.
+
+    Example:
+        >>> megengine.get_cuda_version() >= 0
+        True
+    """
+    major, minor, _ = _installed("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu13", "nvidia-cuda-runtime-cu12")
+    return 1000 * major + 10 * minor
+
+
+def get_cudnn_version() -> int:
+    """Version of the cuDNN that JAX brings, ``1000 * major + 100 * minor + patch``; 0 where there is none.
+
+    Example:
+        >>> megengine.get_cudnn_version() >= 0
+        True
+    """
+    major, minor, patch = _installed("nvidia-cudnn-cu13", "nvidia-cudnn-cu12")
+    return 1000 * major + 100 * minor + patch
+
+
+def get_tensorrt_version() -> int:
+    """Version of TensorRT: 0, since it is not used.
+
+    Example:
+        >>> megengine.get_tensorrt_version()
+        0
+    """
+    return 0

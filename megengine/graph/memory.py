@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
+import sys
 from typing import Any
 
 import jax
@@ -20,9 +23,42 @@ def bytes_in_use(device: Any) -> int:
     return sum(a.nbytes for a in jax.live_arrays(device.platform) if device in a.devices())
 
 
+_forgotten: dict[tuple[Any, str], int] = {}
+
+
 def peak_bytes(device: Any) -> int:
     """The most bytes in use so far, where the device counts them."""
-    return int(_stats(device).get("peak_bytes_in_use", bytes_in_use(device)))
+    return _peak(device, "peak_bytes_in_use", bytes_in_use(device))
+
+
+def bytes_reserved(device: Any) -> int:
+    """Bytes that the device's allocator holds, in use or kept for the next arrays."""
+    return int(_stats(device).get("pool_bytes", bytes_in_use(device)))
+
+
+def peak_reserved(device: Any) -> int:
+    """The most bytes that the device's allocator has held."""
+    return _peak(device, "peak_pool_bytes", bytes_reserved(device))
+
+
+def _peak(device: Any, counter: str, now: int) -> int:
+    counted = int(_stats(device).get(counter, 0))
+    return max(now, counted) if counted > _forgotten.get((device, counter), 0) else now
+
+
+def forget_peaks(device: Any) -> None:
+    """Count peaks anew. XLA's own counters go on, so until one passes its old peak the bytes of now stand for it."""
+    for counter in ("peak_bytes_in_use", "peak_pool_bytes"):
+        _forgotten[device, counter] = int(_stats(device).get(counter, 0))
+
+
+def release_free() -> None:
+    """Give freed memory back to the system."""
+    gc.collect()
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # another C library than glibc has none
+            trim(0)
 
 
 def bytes_limit(device: Any) -> int:
