@@ -20,8 +20,9 @@ def ctc_loss(
 ) -> Tensor:
     """Connectionist temporal classification (Graves et al., 2006): ``-log p(label)``, summed over all its alignments.
 
-    Probabilities under the smallest normal float32 count as that. A label that is too long for its time steps has a large finite
-    loss, as in MegEngine.
+    Probabilities under the smallest normal float32, about 1e-38, count as that, and an alignment may start after the first label
+    with that chance, as in MegEngine: so a label that is too long for its time steps has a finite loss, near 87, and losses far
+    above 87 may come out smaller than they are.
 
     Args:
         pred: probabilities ``(T, N, C)``: time, batch, classes (not scores or logarithms).

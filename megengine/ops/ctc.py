@@ -11,8 +11,6 @@ from .loss import _reduced
 from .op import op
 
 _TINY = np.finfo(np.float32).tiny
-# Stands for log 0, but has a gradient.
-_NEVER = np.float32(-1e30)
 
 
 def _dtypes(name, kinds):
@@ -51,21 +49,11 @@ def ctc_loss(pred, pred_lengths, label, label_lengths, *, blank, reduction):
         after = stay_or_step.at[:, 2:].set(jnp.where(may_skip, skipped, stay_or_step[:, 2:])) + log_now
         return after, after
 
-    elsewhere = _log_chance_elsewhere(pred_lengths, label, label_lengths)
-    first = jnp.broadcast_to(elsewhere[:, None], states.shape).at[:, :2].set(log_emitted[0, :, :2])
+    # As in the reference, an alignment may start in a later state, with the least chance: labels that do not fit have a loss.
+    first = jnp.full(states.shape, jnp.log(_TINY)).at[:, :2].set(log_emitted[0, :, :2])
     _, later = lax.scan(advance, first, log_emitted[1:])
     log_alphas = jnp.concatenate([first[None], later])
     last = log_alphas[pred_lengths - 1, jnp.arange(batch)]
     ends = jnp.take_along_axis(last, jnp.stack([2 * label_lengths, 2 * label_lengths - 1], 1), axis=1)
     loss = -jnp.logaddexp(ends[:, 0], ends[:, 1])
     return _reduced(loss / label_lengths if reduction == "mean" else loss, reduction)
-
-
-def _log_chance_elsewhere(pred_lengths, label, label_lengths):
-    """The logarithm of the chance to start in a later state: none, but where a label does not fit in its time at all.
-
-    There the reference's tiny chance, everywhere in its computation, gives a finite loss.
-    """
-    inside = jnp.arange(1, label.shape[1]) < label_lengths[:, None]
-    repeats = ((label[:, 1:] == label[:, :-1]) & inside).sum(1)
-    return jnp.where(label_lengths + repeats <= pred_lengths, _NEVER, jnp.log(_TINY))
