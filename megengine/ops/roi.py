@@ -21,7 +21,7 @@ def _check_boxes(name, x, rois):
         raise RuntimeError(
             f"{name} takes float32 images and boxes, not {x.dtype} and {rois.dtype}; convert with astype()"
         )
-    if rois.shape[0] and 0 in x.shape:
+    if rois.shape[0] and 0 in (x.shape[0], *x.shape[2:]):
         raise RuntimeError(f"{name}: there are boxes, but the images of shape {x.shape} have no pixels")
 
 

@@ -165,4 +165,6 @@ def correlation(a, b, *, kernel, displacement, stride1, stride2, pad, multiply):
     steps = jnp.arange(-reach, reach + 1) * stride2
     shifts = jnp.stack(jnp.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
     sums = lax.map(displaced, shifts)
-    return (sums.transpose(1, 0, 2, 3) / (region[1] * (2 * radius + 1) ** 2)).astype(dtype)
+    # Not a constant for XLA, which would multiply by its reciprocal: nine ninths are to be one.
+    count = lax.optimization_barrier(jnp.float32(region[1] * (2 * radius + 1) ** 2))
+    return (sums.transpose(1, 0, 2, 3) / count).astype(dtype)

@@ -285,9 +285,20 @@ CASES = [
         m=f32(1, 2, 2, 2),
     ),
     case(
-        "warp_affine",
+        "warp_affine_planes",
         [
             *[f"F.vision.warp_affine(x, m, (4, 5), '{b}', 0.75, 'NCHW')" for b in BORDERS],
+            "F.warp_affine(x, m, Tensor([2, 3]), format='nchw')",
+        ],
+        x=f32(2, 2, 3, 4),
+        m=given(AFFINE),
+        grad=True,
+        rtol=2e-5,
+        atol=2e-5,
+    ),
+    case(
+        "warp_affine",
+        [
             *[f"F.vision.warp_affine(l, m, (4, 5), '{b}', 0.75)" for b in BORDERS],
             *[
                 f"F.nn.warp_affine(l, m, (4, 5), border_mode='{b}', border_val=0.75, interp_mode='{i}')"
@@ -295,9 +306,7 @@ CASES = [
                 for b in BORDERS
             ],
             "F.vision.warp_affine(q, m, (4, 5))",
-            "F.vision.warp_affine(x, m, Tensor([2, 3]), format='nchw')",
         ],
-        x=f32(2, 2, 3, 4),
         l=f32(2, 3, 4, 2),
         q=f32(2, 3, 4, 4),
         m=given(AFFINE),
@@ -371,6 +380,8 @@ CASES = [
             "F.vision.warp_perspective(x, m, (4, 5), mat_idx=(1, 0), border_mode='constant')",
             "F.vision.warp_perspective(o, m, (2, 3), Tensor([0, 0]))",
             "F.nn.warp_perspective(x, m, Tensor([2, 3]), format='nchw')",
+            "F.warp_perspective(x, m, (1, 2))",
+            "[hasattr(F, n) for n in ('remap', 'warp_affine', 'warp_perspective', 'nms', 'roi_align', 'interpolate')]",
         ],
         x=f32(2, 2, 3, 4),
         o=f32(1, 1, 3, 4),
