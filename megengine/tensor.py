@@ -192,8 +192,7 @@ class Tensor(Operators):
     def numpy(self) -> np.ndarray:
         """The elements as a NumPy array of its own; runs what is pending."""
         value = self._value
-        if value.array is None:
-            materialise(value)
+        _settle(value)
         array = np.array(value.array)
         if thread.unchecked:
             verify()
@@ -214,8 +213,7 @@ class Tensor(Operators):
         value = self._value
         if value.aval.size != 1:
             raise SizeError(f"item() takes a tensor of one element, this one has shape {value.aval.shape}")
-        if value.array is None:
-            materialise(value)
+        _settle(value)
         number = value.array.item()
         if thread.unchecked:
             verify()
@@ -405,8 +403,16 @@ class Tensor(Operators):
         return self._concrete().__dlpack_device__()
 
     def _concrete(self) -> Any:
-        materialise(self._value)
+        _settle(self._value)
         return self._value.array
+
+
+def _settle(value: Value) -> None:
+    """Give a value its array, for the host to read."""
+    if value.array is None:
+        materialise(value)
+    elif thread.graph.capture is not None:
+        thread.graph.capture.read(value)
 
 
 def _reduce(op: Any, x: Tensor, axis: Any, keepdims: bool) -> Any:

@@ -14,12 +14,12 @@ from ..tensor import Tensor
 from ._args import require_tensor
 
 
-def _tensors(name: str, inps: Any) -> tuple[Tensor, ...]:
+def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
     if not isinstance(inps, (list, tuple)) or not inps:
         raise ArgumentError(f"{name} takes a list of one or more tensors, not {inps!r}")
     for k, x in enumerate(inps):
         require_tensor(x, f"{name}: element {k}")
-    return tuple(inps)
+    return tuple(inps) if device is None else tuple(copy(x, device) for x in inps)
 
 
 def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
@@ -28,7 +28,7 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
     Args:
         inps: tensors whose shapes differ at most along ``axis``.
         axis: the dimension.
-        device: where the result is; default where the inputs are.
+        device: where the result is, the inputs being brought there; default where the inputs are.
 
     Raises:
         TypeError: not tensors, or none.
@@ -38,9 +38,8 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
         >>> F.concat([Tensor([1, 2]), Tensor([3])])
         Tensor([1 2 3], dtype=int32, device=xpux:0)
     """
-    xs = _tensors("concat", inps)
-    joined = apply(ops.concat, (_axes.one_axis(axis, max(xs[0].ndim, 1), "concat"),), *xs)
-    return joined if device is None else copy(joined, device)
+    xs = _tensors("concat", inps, device)
+    return apply(ops.concat, (_axes.one_axis(axis, max(xs[0].ndim, 1), "concat"),), *xs)
 
 
 def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
@@ -60,9 +59,8 @@ def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
         Tensor([[1 2]
          [3 4]], dtype=int32, device=xpux:0)
     """
-    xs = _tensors("stack", inps)
-    joined = apply(ops.stack, (_axes.one_axis(axis, xs[0].ndim + 1, "stack"),), *xs)
-    return joined if device is None else copy(joined, device)
+    xs = _tensors("stack", inps, device)
+    return apply(ops.stack, (_axes.one_axis(axis, xs[0].ndim + 1, "stack"),), *xs)
 
 
 def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:

@@ -93,11 +93,12 @@ def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
 
     Args:
         inp: input.
-        shape: the shape wanted.
+        shape: the shape wanted; None keeps the size that the input has there.
 
     Raises:
         TypeError: ``inp`` is not a tensor.
         RuntimeError: the shape does not fit.
+        ValueError: a negative size, or None for a dimension that the input does not have.
 
     Example:
         >>> F.broadcast_to(Tensor([1, 2]), (2, 2))
@@ -105,10 +106,21 @@ def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
          [1 2]], dtype=int32, device=xpux:0)
     """
     require_tensor(inp, "inp")
+    if isinstance(shape, (tuple, list)) and None in shape:
+        shape = _kept_sizes(inp.shape, shape)
     target = _axes.as_shape(shape)
     if any(n < 0 for n in target):
         raise ArgumentError(f"broadcast_to: the sizes of a shape cannot be negative: {target}")
     return apply(ops.broadcast_to, (target,), inp)
+
+
+def _kept_sizes(have: tuple[int, ...], shape: Sequence[Any]) -> list[Any]:
+    """A shape in which None has become the input's size."""
+    first = len(shape) - len(have)
+    for k, n in enumerate(shape):
+        if n is None and k < first:
+            raise ArgumentError(f"broadcast_to: entry {k} of {tuple(shape)} is None, but the input of shape {have} ends there")
+    return [have[k - first] if n is None else n for k, n in enumerate(shape)]
 
 
 def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:

@@ -42,6 +42,7 @@ class Capture:
     Attributes:
         symbolic: reading a tensor's value inside is an error.
         failed: why the call cannot be replayed, or None.
+        made: values that the call made of data of its own.
         guards: pairs of a function and what it returned; a replay is valid while it returns the same.
     """
 
@@ -53,6 +54,7 @@ class Capture:
         self.written: dict[int, weakref.ref[Handle]] = {}
         self.grads: dict[int, weakref.ref[Handle]] = {}
         self.args: dict[int, int] = {}
+        self.made: dict[int, Value] = {}
         self.origins: list[Source] = []
         self.graph: Graph | None = None
         self.program: Program | None = None
@@ -67,6 +69,11 @@ class Capture:
         if id(handle) not in self.written:
             pair = (weakref.ref(handle._value), weakref.ref(handle))
             self.seen.setdefault(id(handle._value), []).append(pair)
+
+    def read(self, value: Value) -> None:
+        """The host looked at numbers that are there already; another call may bring others, unless the call made them."""
+        if id(value) not in self.made:
+            self.failed = "read"
 
     def wrote(self, handle: Handle) -> None:
         """``handle`` was rebound."""

@@ -52,7 +52,11 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray:
 
 def host_value(array: np.ndarray, device: Device) -> Value:
     """A value on a private array; it moves to the device when first used."""
-    return Value(None, aval(array.shape, array.dtype), array, device)
+    value = Value(None, aval(array.shape, array.dtype), array, device)
+    capture = thread.graph.capture
+    if capture is not None:
+        capture.made[id(value)] = value
+    return value
 
 
 def as_constant(data: Any, others: tuple[Any, ...] = ()) -> Handle:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import megengine as mge
+import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
 from megengine.jit import TraceError, exclude_from_trace, trace
@@ -240,3 +241,36 @@ def test_traced_methods() -> None:
 def test_arguments_of_trace_are_checked() -> None:
     with pytest.raises(TypeError, match="int"):
         trace(3)
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_an_arguments_value_that_decides_a_shape_is_read_at_each_call(symbolic: bool) -> None:
+    @trace(symbolic=symbolic)
+    def widen(x: Tensor, shape: Tensor) -> Tensor:
+        return F.broadcast_to(x, shape)
+
+    for shape in ((2, 1, 3), (1, 2, 3), (2, 2, 3), (2, 1, 3)):
+        assert widen(F.ones((3,)), Tensor(shape)).shape == shape
+
+
+def test_a_number_read_from_outside_is_read_at_each_call() -> None:
+    limit = Tensor(1.0)
+
+    @trace
+    def scaled(x: Tensor) -> Tensor:
+        return x * 2 if limit.item() > 0 else x
+
+    for number in (1.0, 1.0, 1.0, -1.0, 1.0):
+        limit._reset(number)
+        assert scaled(Tensor(3.0)).item() == (6.0 if number > 0 else 3.0)
+
+
+def test_constants_of_the_body_may_be_read() -> None:
+    @trace(symbolic=True)
+    def reshaped(x: Tensor) -> Tensor:
+        return x.reshape(Tensor([3, 2]))
+
+    before = graph.counters.replays
+    for _ in range(4):
+        assert reshaped(F.ones((2, 3))).shape == (3, 2)
+    assert graph.counters.replays > before
