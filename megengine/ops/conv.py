@@ -11,8 +11,7 @@ import numpy as np
 from . import promote
 from .convolve import convolve
 from .op import op
-from .pool import windows_of
-from .windows import out_size
+from .windows import out_size, windows_of
 
 
 def promote_conv(name, kinds):

@@ -9,10 +9,11 @@ from operator import add
 import jax.numpy as jnp
 from jax import lax
 
-from .windows import out_size, padded, taps
+from .windows import out_size, padded, taps, windows_of
 
-# Beyond this, one convolution a group takes longer to compile than it saves.
+# Beyond these, one convolution a group or one product an element takes longer to compile than it saves.
 MOST_SPLIT = 8
+MOST_TAPS = 100
 
 
 def convolve(x, kernel, *, stride, padding, dilation, groups):
@@ -35,17 +36,19 @@ def choose(shape, kernel, *, stride, padding, dilation, groups):
     """The algorithm for the CPU, where XLA's own is slow for groups, small windows and small results."""
     if 0 in shape or 0 in kernel:
         return direct
-    if groups > 1:
-        return depthwise if groups == shape[1] else split if groups <= MOST_SPLIT else by_tap
     window = kernel[2:]
+    if groups > 1:
+        if groups <= MOST_SPLIT and groups < shape[1]:
+            return split
+        return direct if prod(window) > MOST_TAPS else depthwise if groups == shape[1] else by_tap
     if prod(window) == 1 and not any(padding):
         return pointwise
     axes = list(zip(window, stride, padding, dilation, strict=True))
     # XLA ends the process when it compiles the gradient of some convolutions with such a dimension.
     if (2, 2, 1, 1) in axes:
-        return by_tap
+        return patches
     count = prod(out_size(n, *axis) for n, axis in zip(shape[2:], axes, strict=True))
-    return by_tap if count <= prod(window) else direct
+    return patches if count <= prod(window) else direct
 
 
 def direct(x, kernel, *, stride, padding, dilation, groups):
@@ -62,6 +65,14 @@ def pointwise(x, kernel, *, stride, padding, dilation, groups):
     flat = x.reshape(*x.shape[:2], -1)
     y = jnp.einsum("oc,ncp->nop", kernel.reshape(kernel.shape[:2]), flat)
     return y.reshape(*y.shape[:2], *x.shape[2:])
+
+
+def patches(x, kernel, *, stride, padding, dilation, groups):
+    """All windows in one product of matrices: for few of them, or where they do not overlap."""
+    seen = windows_of(x, kernel.shape[2:], stride, padding, dilation)
+    first = x.ndim
+    contracted = ((1, *range(first, seen.ndim)), tuple(range(1, kernel.ndim)))
+    return jnp.moveaxis(lax.dot_general(seen, kernel, (contracted, ((), ()))), -1, 1)
 
 
 def split(x, kernel, *, stride, padding, dilation, groups):

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import promote
 from .op import op
-from .windows import along, folded, out_size, padded, taps, tied_along, trimmed
+from .windows import along, folded, out_size, padded, tied_along, trimmed, windows_of
 
 
 def check_windows(name, x, window, stride, padding, dilation=(1, 1)):
@@ -87,13 +87,6 @@ def mean_pool(x, *, window, stride, padding, count_padding):
 
 def _check_sliding(x, *, window, stride, padding, dilation):
     check_windows("sliding_window", x, window, stride, padding, dilation)
-
-
-def windows_of(x, window, stride, padding, dilation):
-    """``(N, C, H, W)`` as windows ``(N, C, OH, OW, h, w)``."""
-    x = padded(x, padding)
-    x = jnp.stack(taps(x, 2, window[0], stride[0], dilation[0]), 4)
-    return jnp.stack(taps(x, 3, window[1], stride[1], dilation[1]), 5)
 
 
 @op(check=_check_sliding)

@@ -36,6 +36,15 @@ def taps(x, axis, window, stride, dilation=1):
     ]
 
 
+def windows_of(x, window, stride, padding, dilation):
+    """``(N, C, *sizes)`` as windows ``(N, C, *counts, *window)``."""
+    x = padded(x, padding)
+    for axis, (w, s, d) in enumerate(zip(window, stride, dilation, strict=True), 2):
+        tiles = _tiles(x, axis, w, s) if d == 1 else None
+        x = jnp.stack(taps(x, axis, w, s, d), -1) if tiles is None else jnp.moveaxis(tiles, axis + 1, -1)
+    return x
+
+
 def folded(parts, axis, size, stride, dilation=1):
     """The transpose of :func:`taps`: each part added where it was taken from."""
     return reduce(jnp.add, (_placed(p, axis, size, i * dilation, stride) for i, p in enumerate(parts)))

@@ -88,6 +88,7 @@ SHAPES = [
     ((1, 6, 5, 5), (4, 3, 3, 3), (1, 2), (1, 1), (1, 1), 2),
     ((2, 3, 6, 5), (4, 3, 1, 1), (2, 1), (0, 0), (1, 1), 1),
     ((2, 3, 2, 3), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
+    ((1, 2, 6, 4), (3, 2, 3, 2), (3, 2), (0, 0), (1, 1), 1),
     ((2, 3, 7), (4, 3, 3), (2,), (1,), (2,), 1),
 ]
 
@@ -97,6 +98,8 @@ def test_algorithms_agree(shape: Any, kernel: Any, stride: Any, padding: Any, di
     attrs = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     x, w = normal(*shape), normal(*kernel)
     algorithms = {convolve.direct, convolve.by_tap, convolve.split, convolve.choose(shape, kernel, **attrs)}
+    if groups == 1:
+        algorithms.add(convolve.patches)
     wanted = correlated(x, w, stride, padding, dilation, groups)
     for algorithm in algorithms:
         close(algorithm(x, w, **attrs), wanted)
@@ -111,7 +114,9 @@ def test_each_algorithm_is_chosen() -> None:
             ((1, 3, 9, 9), (4, 3, 3, 3), (1, 1), (1, 1), (1, 1), 1),
         ]
     }
-    assert chosen == {"direct", "depthwise", "split", "by_tap", "pointwise"}
+    assert chosen == {"direct", "depthwise", "split", "by_tap", "pointwise", "patches"}
+    large: Any = ((1, 4, 31, 31), (4, 1, 31, 31))
+    assert convolve.choose(*large, stride=(1, 1), padding=(15, 15), dilation=(1, 1), groups=4) is convolve.direct
 
 
 def test_gradients_that_xla_cannot_compile() -> None:
