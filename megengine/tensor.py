@@ -82,6 +82,8 @@ class Tensor(Operators):
             data = ()
         if isinstance(data, Handle):
             self._value = _converted(data, dtype, device)
+            if format == "default":
+                format = data._format  # type: ignore[attr-defined]
         else:
             self._value = host_value(to_array(data, dtype), resolve(device))
         if format not in ("default", "nchw", "nhwc"):
@@ -322,6 +324,8 @@ class Tensor(Operators):
         self._node = other._node
         if other._node is not None:
             self._slot = other._slot
+        if other._format != self._format:  # type: ignore[attr-defined]
+            self._format = other._format  # type: ignore[attr-defined]
         capture = thread.graph.capture
         if capture is not None:
             capture.wrote(self)
