@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import metadata
 from typing import Any, NamedTuple
 
@@ -76,6 +77,9 @@ def is_cambricon_available() -> bool:
 def get_device_count(device_type: str) -> int:
     """Number of devices of a type.
 
+    A processor counts once for each of its cores, as in MegEngine: ``cpu0``, ``cpu1``, ... are places for tensors, and each
+    computes with every core.
+
     Args:
         device_type: ``"cpu"``, ``"gpu"`` (``"cuda"``) or ``"xpu"`` (the default type).
 
@@ -85,9 +89,9 @@ def get_device_count(device_type: str) -> int:
     """
     if not isinstance(device_type, str):
         raise TypeError(f"device_type must be a string such as 'gpu', not {device_type!r}")
-    if device_type.startswith("xpu"):
-        return len(next(iter(_device.platforms().values())))
-    return _device.count(device_type.rstrip("x0123456789"))
+    here = _device.platforms()
+    kind = next(iter(here)) if device_type.startswith("xpu") else device_type.rstrip("x0123456789")
+    return max(os.cpu_count() or 1, len(here["cpu"])) if kind == "cpu" else _device.count(kind)
 
 
 def get_default_device() -> str:
