@@ -9,7 +9,10 @@ import numpy as np
 
 from . import promote
 from .op import op
-from .windows import along, folded, out_size, padded, tied_along, trimmed, windows_of
+from .windows import along, folded, folded_in_order, out_size, padded, tied_along, trimmed, windows_of
+
+# Windows of up to so many elements are summed to the bit as the reference does, larger ones with fewer operations.
+MOST_IN_ORDER = 100
 
 
 def check_windows(name, x, window, stride, padding, dilation=(1, 1)):
@@ -96,8 +99,9 @@ def sliding_window(x, *, window, stride, padding, dilation):
 
 @op(promote=promote.numeric)
 def sliding_window_transpose(x, *, size, stride, padding, dilation):
-    high, wide = (n + 2 * p for n, p in zip(size, padding, strict=True))
-    parts = [x[..., j] for j in range(x.shape[5])]
-    x = folded(parts, 3, wide, stride[1], dilation[1])
-    x = folded([x[..., i] for i in range(x.shape[4])], 2, high, stride[0], dilation[0])
-    return trimmed(x, padding)
+    around = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    if x.shape[4] * x.shape[5] <= MOST_IN_ORDER:
+        return trimmed(folded_in_order(x, around, stride, dilation), padding)
+    rows = folded([x[..., j] for j in range(x.shape[5])], 3, around[1], stride[1], dilation[1])
+    rows = folded([rows[..., i] for i in range(rows.shape[4])], 2, around[0], stride[0], dilation[0])
+    return trimmed(rows, padding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import product
 
 import jax.numpy as jnp
 from jax import lax
@@ -48,6 +49,15 @@ def windows_of(x, window, stride, padding, dilation):
 def folded(parts, axis, size, stride, dilation=1):
     """The transpose of :func:`taps`: each part added where it was taken from."""
     return reduce(jnp.add, (_placed(p, axis, size, i * dilation, stride) for i, p in enumerate(parts)))
+
+
+def folded_in_order(x, size, stride, dilation):
+    """Windows ``(N, C, OH, OW, h, w)`` added where they were taken from, an earlier window before a later one."""
+    total = jnp.zeros((*x.shape[:2], *size), x.dtype)
+    for i, j in product(reversed(range(x.shape[4])), reversed(range(x.shape[5]))):
+        rows = _placed(x[..., i, j], 2, size[0], i * dilation[0], stride[0])
+        total = total + _placed(rows, 3, size[1], j * dilation[1], stride[1])
+    return total
 
 
 def _placed(part, axis, size, start, stride):

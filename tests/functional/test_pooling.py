@@ -136,6 +136,9 @@ def test_sliding_windows_transposed() -> None:
     assert back.shape == x.shape
     assert (forth.numpy() * y).sum() == pytest.approx((back.numpy() * x).sum(), rel=1e-4)
     directions.check(lambda y: F.sliding_window_transpose(y, (6, 7), *attrs), y)
+    large = np.ones((1, 1, 2, 2, 11, 11), np.float32)
+    wanted = np.convolve([1, 1], np.ones(11))
+    close(F.sliding_window_transpose(Tensor(large), 12, 11), np.outer(wanted, wanted)[None, None])
     with pytest.raises(AssertionError, match=r"has windows \(N, C, 5, 5, 2, 2\)"):
         F.sliding_window_transpose(Tensor(normal(1, 1, 4, 4, 2, 2)), 6, 2)
 
