@@ -45,7 +45,7 @@ class Tensor(Operators):
 
     Raises:
         RuntimeError: the data are not numbers, nested sequences of different lengths, a dtype or device that does not exist, or
-            another dtype for data that is a tensor.
+            another dtype or device for data that is a tensor.
 
     Example:
         >>> x = megengine.Tensor([[1, 2], [3, 4]], dtype="float32")
@@ -439,14 +439,14 @@ def _requantised(x: Any, wanted: np.dtype) -> Any:
 
 
 def _converted(data: Handle, dtype: Any, device: Any) -> Value:
-    """The value of an existing tensor for a new one; MegEngine refuses to change its dtype here."""
+    """The value of an existing tensor for a new one; MegEngine refuses to change its dtype or device here."""
     note_held(data)
     value = data._value
     if dtype is not None and dtype_of(dtype) != value.aval.dtype:
         have = value.aval.dtype.name
         raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {have}; use astype()")
     if device is not None and resolve(device).place != value.device.place:
-        return _moved(data, device)._value
+        raise RuntimeError(f"Tensor(tensor, device={device!r}): the tensor is on {value.device}; use to()")
     return value
 
 

@@ -110,7 +110,9 @@ class Operators(Handle):
             return getattr(self, reflected)(inputs[0])
         arrays = [x.numpy() if isinstance(x, Handle) else x for x in inputs]  # type: ignore[attr-defined]
         result = getattr(ufunc, method)(*arrays, **kwargs)
-        return type(self)(result) if isinstance(result, (np.ndarray, np.generic)) else result  # type: ignore[call-arg]
+        if not isinstance(result, (np.ndarray, np.generic)):
+            return result
+        return type(self)(result, device=self._value.device)  # type: ignore[call-arg]
 
     def __pow__(self, other: Any) -> Any:
         return power(self, other)

@@ -66,6 +66,8 @@ def as_constant(data: Any, others: tuple[Any, ...] = ()) -> Handle:
         RuntimeError: float64 data, or int64 data beside integer tensors: neither has a place in MegEngine's promotion.
         ArgumentError: not numbers.
     """
+    if data is None:
+        raise ArgumentError("the operand is None and is not supported.")
     array = to_array(data)
     tensors = [o._value.aval.dtype for o in others if isinstance(o, Handle)]
     if isinstance(data, (np.ndarray, np.generic)):
@@ -78,7 +80,8 @@ def as_constant(data: Any, others: tuple[Any, ...] = ()) -> Handle:
                 "an int64 array cannot be an operand beside integer tensors: convert it with .astype('int32')"
             )
     wanted = _beside(array.dtype, tensors, listed=isinstance(data, (list, tuple)))
-    return new_handle(host_value(array if wanted is None else array.astype(wanted), thread.graph.device))
+    device = next((o._value.device for o in others if isinstance(o, Handle)), thread.graph.device)
+    return new_handle(host_value(array if wanted is None else array.astype(wanted), device))
 
 
 _CATEGORY = {"b": 1, "u": 2, "i": 2, "f": 3, "V": 3, "c": 4}

@@ -75,3 +75,16 @@ def test_another_default_device_shows_in_what_is_made_next() -> None:
     finally:
         mge.set_default_device("xpux")
     assert str(mge.random.uniform(size=(2,)).device) == "xpux:0"
+
+
+def test_operands_that_are_no_tensors_join_the_tensor_on_its_device() -> None:
+    a, b = Tensor([1.0, 2.0], device="cpu0"), np.float32([3, 4])
+    for joined in (a + b, b + a, np.add(a, b), np.arctan2(a, b), a + [1.0, 2.0], a + 1):
+        assert joined.device == "cpu0"
+
+
+def test_a_tensor_made_from_a_tensor_stays_on_its_device() -> None:
+    a = Tensor([1.0], device="cpu0")
+    assert Tensor(a, device="cpu0").device == "cpu0"
+    with pytest.raises(RuntimeError, match=r"the tensor is on cpu0:0; use to\(\)"):
+        Tensor(a, device="cpu1")
