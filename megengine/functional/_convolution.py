@@ -210,7 +210,7 @@ def conv_transpose2d(
     """The transpose of :func:`conv2d`, as its gradient with respect to its input: every element spreads a kernel.
 
     Args:
-        inp: ``(N, C, H, W)``.
+        inp: ``(N, C, H, W)``; int8 gives int32.
         weight: kernel ``(C, O, h, w)``; with groups ``(groups, C / groups, O / groups, h, w)``.
         bias: ``(1, O, 1, 1)``, or None.
         stride: from one spread kernel to the next; default 1.
@@ -226,7 +226,7 @@ def conv_transpose2d(
 
     Raises:
         AssertionError: ``output_padding`` is not less than the stride.
-        RuntimeError: shapes do not fit, or integers.
+        RuntimeError: shapes do not fit, or integers other than int8.
         SettingError: a stride, padding, dilation, group count or mode that does not exist.
 
     Example:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import promote
-from .convolve import convolve
+from .convolve import convolve, spread
 from .op import op
 from .windows import out_size, windows_of
 
@@ -63,10 +63,13 @@ def _bilinear(lower):
 
     def grad(operands, out, ct, **attrs):
         x, weight, *bias = operands
+        of_bias = [_unbroadcast(ct, b.shape) for b in bias]
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            return None, None, *of_bias
         linear_ct = ct.astype(jnp.result_type(x, weight))
         (dx,) = jax.linear_transpose(lambda x: lower(x, weight, **attrs), x)(linear_ct)
         (dw,) = jax.linear_transpose(lambda w: lower(x, w, **attrs), weight)(linear_ct)
-        return dx, dw, *(_unbroadcast(ct, b.shape) for b in bias)
+        return dx, dw, *of_bias
 
     return grad
 
@@ -129,15 +132,24 @@ def _check_transpose(x, weight, *bias, stride, padding, dilation, extra, groups)
     check_bias(name, bias, (x.shape[0], groups * kernel[1], *sizes))
 
 
+def _promote_transpose(name, kinds):
+    """As of a convolution; int8 gives int32, as in the reference."""
+    if all(k == np.int8 for k in kinds[:2]):
+        return [promote.INT32, promote.INT32, *(promote.common(name, [promote.INT32, k]) for k in kinds[2:])]
+    return promote_conv(name, kinds)
+
+
 def _conv_transpose(x, weight, *, stride, padding, dilation, extra, groups):
     kernel = dense(weight, groups)
     sizes = transposed_sizes(x.shape[2:], kernel.shape[2:], stride, padding, dilation, extra)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        return spread(x, kernel, sizes, stride=stride, padding=padding, dilation=dilation, groups=groups)
     result = jax.ShapeDtypeStruct((x.shape[0], groups * kernel.shape[1], *sizes), x.dtype)
     forward = partial(convolve, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return jax.linear_transpose(forward, result)(x)[0]
 
 
-@op(promote=promote_conv, check=_check_transpose, grad=_bilinear(_conv_transpose))
+@op(promote=_promote_transpose, check=_check_transpose, grad=_bilinear(_conv_transpose))
 def conv_transpose(x, weight, *bias, stride, padding, dilation, extra, groups):
     y = _conv_transpose(x, weight, stride=stride, padding=padding, dilation=dilation, extra=extra, groups=groups)
     return add_bias(y, bias)

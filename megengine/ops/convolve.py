@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial, reduce
 from math import prod
 from operator import add
@@ -9,7 +10,7 @@ from operator import add
 import jax.numpy as jnp
 from jax import lax
 
-from .windows import out_size, padded, taps, windows_of
+from .windows import out_size, padded, placed, taps, trimmed, windows_of
 
 # Beyond these, one convolution a group or one product an element takes longer to compile than it saves.
 MOST_SPLIT = 8
@@ -115,3 +116,24 @@ def by_tap(x, kernel, *, stride, padding, dilation, groups):
     )
     sizes = [out_size(*n) for n in zip(x.shape[2:], kernel.shape[2:], stride, padding, dilation, strict=True)]
     return y.reshape(x.shape[0], kernel.shape[0], *sizes)
+
+
+def spread(x, kernel, sizes, *, stride, padding, dilation, groups):
+    """The transpose of a convolution written out, for integers: JAX transposes floating functions only.
+
+    Args:
+        x: ``(N, O, ...)``.
+        kernel: as of :func:`convolve`, ``(O, C / groups, *window)``.
+        sizes: the result's, without padding.
+        stride, padding, dilation, groups: of the convolution.
+    """
+    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
+    total = 0
+    for place in itertools.product(*map(range, kernel.shape[2:])):
+        matrix = kernel[(slice(None), slice(None), *place)].reshape(groups, -1, kernel.shape[1])
+        part = jnp.einsum("goc,ngo...->ngc...", matrix, grouped)
+        part = part.reshape(x.shape[0], -1, *x.shape[2:])
+        for k, i in enumerate(place):
+            part = placed(part, k + 2, sizes[k] + 2 * padding[k], i * dilation[k], stride[k])
+        total = total + part
+    return trimmed(total, padding)

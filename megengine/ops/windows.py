@@ -48,19 +48,20 @@ def windows_of(x, window, stride, padding, dilation):
 
 def folded(parts, axis, size, stride, dilation=1):
     """The transpose of :func:`taps`: each part added where it was taken from."""
-    return reduce(jnp.add, (_placed(p, axis, size, i * dilation, stride) for i, p in enumerate(parts)))
+    return reduce(jnp.add, (placed(p, axis, size, i * dilation, stride) for i, p in enumerate(parts)))
 
 
 def folded_in_order(x, size, stride, dilation):
     """Windows ``(N, C, OH, OW, h, w)`` added where they were taken from, an earlier window before a later one."""
     total = jnp.zeros((*x.shape[:2], *size), x.dtype)
     for i, j in product(reversed(range(x.shape[4])), reversed(range(x.shape[5]))):
-        rows = _placed(x[..., i, j], 2, size[0], i * dilation[0], stride[0])
-        total = total + _placed(rows, 3, size[1], j * dilation[1], stride[1])
+        rows = placed(x[..., i, j], 2, size[0], i * dilation[0], stride[0])
+        total = total + placed(rows, 3, size[1], j * dilation[1], stride[1])
     return total
 
 
-def _placed(part, axis, size, start, stride):
+def placed(part, axis, size, start, stride):
+    """Elements put ``stride`` apart from ``start`` on into zeros of a size."""
     end = start + (part.shape[axis] - 1) * stride + 1
     config = [(0, 0, 0)] * part.ndim
     config[axis] = (start, size - end, stride - 1)
@@ -121,4 +122,4 @@ def tied_along(x, best, cotangent, axis, window, stride):
     parts = _each(x, axis, window, stride, count)
     bests, cotangents = _each(best, axis, 1, 1, count), _each(cotangent, axis, 1, 1, count)
     shares = [share(*each) for each in zip(parts, bests, cotangents, strict=True)]
-    return reduce(jnp.add, (_placed(s, axis, x.shape[axis], j * stride, 1) for j, s in enumerate(shares)))
+    return reduce(jnp.add, (placed(s, axis, x.shape[axis], j * stride, 1) for j, s in enumerate(shares)))

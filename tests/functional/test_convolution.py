@@ -81,6 +81,14 @@ def test_a_number_stands_for_each_dimension() -> None:
         close(F.conv2d(x, w, None, two, one, one), wanted)
 
 
+def test_compute_mode_is_for_half_precision() -> None:
+    """MegEngine on a CPU fails, or ends, where it is "float32" for float32 tensors."""
+    x, w = normal(1, 2, 5, 5), normal(2, 2, 3, 3)
+    close(F.conv2d(Tensor(x), Tensor(w), dilation=2, compute_mode="float32"), correlated(x, w, dilation=2))
+    both = [F.conv_transpose2d(Tensor(x), Tensor(w), compute_mode=m).numpy() for m in ("default", "float32")]
+    np.testing.assert_array_equal(*both)
+
+
 SHAPES = [
     # input, kernel, stride, padding, dilation, groups
     ((2, 4, 6, 5), (4, 1, 3, 2), (1, 1), (1, 0), (1, 1), 4),

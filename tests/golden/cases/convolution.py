@@ -181,20 +181,6 @@ CASES = [
         u=u8(1, 4, 4, 4),
     ),
     case(
-        "conv2d_compute_mode",
-        [
-            Refused("F.nn.conv2d(x, w, dilation=2, compute_mode='float32').shape", "(1, 2, 2, 2)"),
-            Wrong(
-                "F.nn.conv_transpose2d(x, t, dilation=2, compute_mode='float32').shape",
-                "ends the process",
-                right="(1, 2, 10, 10)",
-            ),
-        ],
-        x=f32(1, 4, 6, 6),
-        w=f32(2, 4, 3, 3),
-        t=f32(4, 2, 3, 3),
-    ),
-    case(
         "conv2d_arrays",
         [Refused("F.nn.conv2d(a, w).shape", "(1, 2, 2, 2)"), Refused("F.nn.conv2d(x, v).shape", "(1, 2, 2, 2)")],
         x=f32(1, 4, 4, 4),
@@ -288,6 +274,19 @@ CASES = [
         atol=2e-2,
     ),
     case(
+        "conv_transpose2d_int8",
+        [
+            "F.nn.conv_transpose2d(x, w, None, 2, 1)",
+            "F.nn.conv_transpose2d(x, w, b, (1, 2), (0, 1), 0, (1, 2))",
+            "F.nn.conv_transpose2d(x, g, groups=2)",
+        ],
+        x=i8(1, 2, 3, 4, low=-128, high=128),
+        w=i8(2, 3, 3, 2, low=-128, high=128),
+        g=i8(2, 1, 2, 2, 2),
+        b=f32(1, 3, 1, 1),
+        grad=True,
+    ),
+    case(
         "conv_transpose2d_output_padding",
         [
             Refused("F.nn.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1).shape", "(1, 3, 6, 6)"),
@@ -320,6 +319,10 @@ CASES = [
             "F.nn.conv_transpose2d(x, w, groups=2)",
             "F.nn.conv_transpose2d(x[0], w)",
             "F.nn.conv_transpose2d(x, w, padding=-1)",
+            "F.nn.conv_transpose2d(x, w, dilation=0)",
+            "F.nn.conv_transpose2d(x, w, x.flatten()[:4])",
+            "F.nn.conv_transpose2d(x.astype('int32'), w.astype('int32'))",
+            "F.nn.conv_transpose2d(x.astype('int8'), w.astype('int16'))",
         ],
         x=f32(1, 2, 3, 3),
         w=f32(2, 3, 3, 3),
