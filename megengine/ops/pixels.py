@@ -23,6 +23,11 @@ def rounded(x, dtype):
     return jnp.clip(lax.round(x, lax.RoundingMethod.AWAY_FROM_ZERO), limits.min, limits.max).astype(dtype)
 
 
+def divided(x, number):
+    """``x / number`` correctly rounded: XLA would multiply by the reciprocal, were it to see that the divisor is one number."""
+    return x / lax.optimization_barrier(jnp.full(x.shape, number, x.dtype))
+
+
 def as_index(x):
     """A whole number held as a float, as an int32 that stays in range."""
     return jnp.clip(lax.stop_gradient(x), -_FAR, _FAR).astype(jnp.int32)

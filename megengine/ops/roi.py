@@ -9,6 +9,7 @@ from jax import lax
 from jax.custom_derivatives import linear_call
 
 from .op import op
+from .pixels import divided
 
 
 def _check_boxes(name, x, rois):
@@ -38,7 +39,7 @@ def _check_roi_align(x, rois, *, size, points, mode, scale, offset):
 
 def _samples(start, end, bins, points, size):
     """Pixels before and after each sample of an axis, and the share of the latter: three arrays ``(K, bins * points)``."""
-    step = jnp.maximum(end - start, 0) / bins
+    step = divided(jnp.maximum(end - start, 0), bins)
     place = jnp.arange(bins)[:, None] + (jnp.arange(points) + 0.5) * (1 / max(points, 1))
     at = start[:, None] + step[:, None] * place.reshape(-1)
     low = jnp.floor(at)
@@ -98,7 +99,7 @@ def _check_roi_pooling(x, rois, *, size, mode, scale):
 def _bins(start, end, bins, size):
     """First pixel of each bin of each box along an axis, and the first one beyond it: two int32 arrays ``(K, bins)``."""
     start, end = (lax.round(v, lax.RoundingMethod.AWAY_FROM_ZERO)[:, None] for v in (start, end))
-    step = jnp.maximum(end - start + 1, 1) / bins
+    step = divided(jnp.maximum(end - start + 1, 1), bins)
     number = jnp.arange(bins, dtype=jnp.float32)
     low, high = jnp.floor(number * step) + start, jnp.ceil((number + 1) * step) + start
     return tuple(jnp.clip(v, 0, size).astype(jnp.int32) for v in (low, high))

