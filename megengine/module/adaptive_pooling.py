@@ -1,0 +1,46 @@
+"""Poolings of images to a size of the output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..functional import adaptive_avg_pool2d, adaptive_max_pool2d
+from ..tensor import Tensor
+from .module import Module
+
+
+class _AdaptivePoolNd(Module):
+    def __init__(self, oshp: tuple[int, int] | int | Tensor, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.oshp = oshp
+
+
+class AdaptiveMaxPool2d(_AdaptivePoolNd):
+    """The largest element of windows chosen for an output size, see :func:`~megengine.functional.adaptive_max_pool2d`.
+
+    Args:
+        oshp: height and width of the output, or one number for both.
+
+    Example:
+        >>> M.AdaptiveMaxPool2d((2, 2))(Tensor(np.arange(16, dtype="float32").reshape(1, 1, 4, 4))).numpy()
+        array([[[[ 5.,  7.],
+                 [13., 15.]]]], dtype=float32)
+    """
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return adaptive_max_pool2d(inp, self.oshp)
+
+
+class AdaptiveAvgPool2d(_AdaptivePoolNd):
+    """The mean of windows chosen for an output size, see :func:`~megengine.functional.adaptive_avg_pool2d`.
+
+    Args:
+        oshp: height and width of the output, or one number for both.
+
+    Example:
+        >>> M.AdaptiveAvgPool2d(1)(Tensor(np.arange(16, dtype="float32").reshape(1, 1, 4, 4))).numpy()
+        array([[[[7.5]]]], dtype=float32)
+    """
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return adaptive_avg_pool2d(inp, self.oshp)

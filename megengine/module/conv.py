@@ -1,0 +1,573 @@
+"""Convolutions, also transposed, locally connected and deformable."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose2d,
+    conv_transpose3d,
+    deformable_conv2d,
+    local_conv2d,
+    relu,
+)
+from ..functional._settings import require_mode, sizes
+from ..functional.nn import pad
+from ..tensor import Parameter, Tensor
+from . import init
+from .module import Module
+
+PADDING_MODES = ("zeros", "reflect", "replicate")
+
+
+class _ConvNd(Module):
+    """What convolutions share: checked settings, and a weight and bias with their start values."""
+
+    #: number of spatial dimensions
+    _spatial = 2
+    conv_mode = "cross_correlation"
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        output_padding: Any,
+        dilation: Any,
+        groups: int,
+        bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.in_channels = sizes(in_channels, 1, "in_channels")[0]
+        self.out_channels = sizes(out_channels, 1, "out_channels")[0]
+        self.groups = sizes(groups, 1, "groups")[0]
+        for name in ("in_channels", "out_channels"):
+            if getattr(self, name) % self.groups:
+                raise ValueError(
+                    f"{name} must be divisible by groups, {getattr(self, name)} is not divisible by {self.groups}"
+                )
+        self.kernel_size = self._setting(kernel_size, "kernel_size")
+        self.stride = self._setting(stride, "stride")
+        self.padding = self._setting(padding, "padding", 0)
+        self.output_padding = self._setting(output_padding, "output_padding", 0)
+        self.dilation = self._setting(dilation, "dilation")
+        self.weight = Parameter(np.zeros(self._infer_weight_shape(), np.float32))
+        self.bias = Parameter(np.zeros(self._infer_bias_shape(), np.float32)) if bias else None
+        self.reset_parameters()
+
+    def _setting(self, value: Any, name: str, least: int = 1) -> Any:
+        """A size for each spatial dimension; with one dimension the size itself."""
+        found = sizes(value, self._spatial, name, least)
+        return found if self._spatial > 1 else found[0]
+
+    def _each(self, setting: Any) -> tuple[int, ...]:
+        return setting if isinstance(setting, tuple) else (setting,)
+
+    def _get_fanin(self) -> int:
+        return math.prod(self._each(self.kernel_size)) * self.in_channels
+
+    def reset_parameters(self) -> None:
+        """Draw the weight anew and set the bias to zero."""
+        init.normal_(self.weight, 0.0, math.sqrt(1 / self._get_fanin()))
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def _infer_weight_shape(self) -> tuple[int, ...]:
+        return self._kernel_shape(self.out_channels, self.in_channels)
+
+    def _kernel_shape(self, first: int, second: int) -> tuple[int, ...]:
+        kernel = self._each(self.kernel_size)
+        if self.groups == 1:
+            return (first, second, *kernel)
+        return (self.groups, first // self.groups, second // self.groups, *kernel)
+
+    def _infer_bias_shape(self) -> tuple[int, ...]:
+        return (1, self.out_channels, *[1] * self._spatial)
+
+    def _module_info_string(self) -> str:
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
+        for name, usual in (("stride", 1), ("padding", 0), ("dilation", 1)):
+            if set(self._each(getattr(self, name))) != {usual}:
+                parts.append(f"{name}={getattr(self, name)}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        return ", ".join(parts)
+
+
+class _PaddedConv(_ConvNd):
+    """A convolution whose padding may be other than zeros."""
+
+    padding_mode = "zeros"
+
+    def get_pad_witdth(self) -> tuple[tuple[int, int], ...]:
+        """How much is added before and after each dimension of the input (the name is MegEngine's)."""
+        return ((0, 0), (0, 0), *((p, p) for p in self._each(self.padding)))
+
+    def _padded(self, inp: Tensor) -> tuple[Tensor, Any]:
+        """The input with what is not zeros already around it, and the padding that remains."""
+        if self.padding_mode == "zeros":
+            return inp, self.padding
+        return pad(inp, self.get_pad_witdth(), self.padding_mode), 0
+
+
+class Conv1d(_PaddedConv):
+    """Convolution of sequences, see :func:`~megengine.functional.conv1d`.
+
+    The weight, of shape ``(out_channels, in_channels, kernel_size)`` or with groups ``(groups, out_channels / groups,
+    in_channels / groups, kernel_size)``, starts with draws from a normal distribution of std
+    1 / sqrt(in_channels kernel_size); the bias, of shape ``(1, out_channels, 1)``, with zeros.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, L)``.
+        out_channels: channels of the output.
+        kernel_size: length of the windows.
+        stride: from one window to the next. Default: 1
+        padding: elements added on both sides. Default: 0
+        dilation: distance of a window's elements. Default: 1
+        groups: into how many groups the channels are divided. Default: 1
+        bias: whether to add a bias. Default: True
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"``, or ``"float32"`` to sum float16 products in float32.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``. Default: ``"zeros"``
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size or padding mode that does not exist.
+
+    Example:
+        >>> conv = M.Conv1d(3, 1, kernel_size=3)
+        >>> conv(Tensor(np.ones((2, 3, 4), "float32"))).shape
+        (2, 1, 2)
+    """
+
+    _spatial = 1
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        padding: int = 0,
+        dilation: int = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        padding_mode: str = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
+        self.conv_mode = conv_mode
+        self.compute_mode = compute_mode
+        self.padding_mode = require_mode(padding_mode, PADDING_MODES, "padding_mode")
+
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        inp, padding = self._padded(inp)
+        settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+        return conv1d(inp, weight, bias, *settings)
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return self.calc_conv(inp, self.weight, self.bias)
+
+
+class Conv2d(_PaddedConv):
+    """Convolution of images, see :func:`~megengine.functional.conv2d`.
+
+    The weight, of shape ``(out_channels, in_channels, h, w)`` or with groups ``(groups, out_channels / groups,
+    in_channels / groups, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels h w); the
+    bias, of shape ``(1, out_channels, 1, 1)``, with zeros.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, H, W)``.
+        out_channels: channels of the output.
+        kernel_size: height and width of the windows, or one number for both.
+        stride: from one window to the next. Default: 1
+        padding: rows and columns added on both sides. Default: 0
+        dilation: distance of a window's elements. Default: 1
+        groups: into how many groups the channels are divided; as many as channels give a depthwise convolution. Default: 1
+        bias: whether to add a bias. Default: True
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"``, or ``"float32"`` to sum float16 products in float32.
+        padding_mode: ``"zeros"``, ``"reflect"`` or ``"replicate"``. Default: ``"zeros"``
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size or padding mode that does not exist.
+
+    Example:
+        >>> conv = M.Conv2d(3, 8, kernel_size=3, padding=1)
+        >>> conv(Tensor(np.ones((2, 3, 4, 4), "float32"))).shape
+        (2, 8, 4, 4)
+        >>> conv
+        Conv2d(3, 8, kernel_size=(3, 3), padding=(1, 1))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        padding_mode: str = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
+        self.conv_mode = conv_mode
+        self.compute_mode = compute_mode
+        self.padding_mode = require_mode(padding_mode, PADDING_MODES, "padding_mode")
+
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        inp, padding = self._padded(inp)
+        settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+        return conv2d(inp, weight, bias, *settings)
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return self.calc_conv(inp, self.weight, self.bias)
+
+
+class ConvRelu2d(Conv2d):
+    """:class:`Conv2d` followed by relu, which quantisation treats as one.
+
+    Example:
+        >>> bool((M.ConvRelu2d(3, 8, 3)(Tensor(np.ones((2, 3, 4, 4), "float32"))).numpy() >= 0).all())
+        True
+    """
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return relu(self.calc_conv(inp, self.weight, self.bias))
+
+
+class Conv3d(_ConvNd):
+    """Convolution of volumes, see :func:`~megengine.functional.conv3d`.
+
+    The weight, of shape ``(out_channels, in_channels, d, h, w)`` or with groups ``(groups, out_channels / groups,
+    in_channels / groups, d, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels d h w);
+    the bias, of shape ``(1, out_channels, 1, 1, 1)``, with zeros.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, D, H, W)``.
+        out_channels: channels of the output.
+        kernel_size: depth, height and width of the windows, or one number for all.
+        stride: from one window to the next. Default: 1
+        padding: zeros added on both sides. Default: 0
+        dilation: distance of a window's elements. Default: 1
+        groups: into how many groups the channels are divided. Default: 1
+        bias: whether to add a bias. Default: True
+        conv_mode: ``"cross_correlation"``.
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size that does not exist.
+
+    Example:
+        >>> M.Conv3d(3, 1, kernel_size=2)(Tensor(np.ones((2, 3, 4, 4, 4), "float32"))).shape
+        (2, 1, 3, 3, 3)
+    """
+
+    _spatial = 3
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        padding: int | tuple[int, int, int] = 0,
+        dilation: int | tuple[int, int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias)
+        self.conv_mode = conv_mode
+
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        return conv3d(inp, weight, bias, self.stride, self.padding, self.dilation, self.groups, self.conv_mode)
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return self.calc_conv(inp, self.weight, self.bias)
+
+
+class ConvTranspose2d(_ConvNd):
+    """Transposed convolution of images, see :func:`~megengine.functional.conv_transpose2d`.
+
+    The weight, of shape ``(in_channels, out_channels, h, w)`` or with groups ``(groups, in_channels / groups,
+    out_channels / groups, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(out_channels h w); the
+    bias, of shape ``(1, out_channels, 1, 1)``, with zeros.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, H, W)``.
+        out_channels: channels of the output.
+        kernel_size: height and width of the kernel, or one number for both.
+        stride: from one spread kernel to the next. Default: 1
+        padding: rows and columns cut off on both sides. Default: 0
+        output_padding: rows and columns added at the end, less than the stride. Default: 0
+        dilation: distance of a kernel's elements. Default: 1
+        groups: into how many groups the channels are divided. Default: 1
+        bias: whether to add a bias. Default: True
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"``, or ``"float32"`` to sum float16 products in float32.
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size that does not exist.
+
+    Example:
+        >>> up = M.ConvTranspose2d(8, 3, kernel_size=2, stride=2)
+        >>> up(Tensor(np.ones((1, 8, 4, 4), "float32"))).shape
+        (1, 3, 8, 8)
+    """
+
+    output_padding: Any = 0
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        output_padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, **kwargs
+        )
+        self.conv_mode = conv_mode
+        self.compute_mode = compute_mode
+
+    def _get_fanin(self) -> int:
+        return math.prod(self.kernel_size) * self.out_channels
+
+    def _infer_weight_shape(self) -> tuple[int, ...]:
+        return self._kernel_shape(self.in_channels, self.out_channels)
+
+    def calc_conv_transpose2d(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        settings = (self.stride, self.padding, self.output_padding, self.dilation, self.groups)
+        return conv_transpose2d(inp, weight, bias, *settings, self.conv_mode, self.compute_mode)
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return self.calc_conv_transpose2d(inp, self.weight, self.bias)
+
+
+class ConvTransposeRelu2d(ConvTranspose2d):
+    """:class:`ConvTranspose2d` followed by relu, which quantisation treats as one.
+
+    Example:
+        >>> M.ConvTransposeRelu2d(3, 8, 3)(Tensor(np.ones((2, 3, 4, 4), "float32"))).shape
+        (2, 8, 6, 6)
+    """
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return relu(self.calc_conv_transpose2d(inp, self.weight, self.bias))
+
+
+class ConvTranspose3d(_ConvNd):
+    """Transposed convolution of volumes, see :func:`~megengine.functional.conv_transpose3d`.
+
+    The weight, of shape ``(in_channels, out_channels, d, h, w)`` or with groups ``(groups, in_channels / groups,
+    out_channels / groups, d, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels d h w);
+    the bias, of shape ``(1, out_channels, 1, 1, 1)``, with zeros.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, D, H, W)``.
+        out_channels: channels of the output.
+        kernel_size: depth, height and width of the kernel, or one number for all.
+        stride: from one spread kernel to the next. Default: 1
+        padding: planes, rows and columns cut off on both sides. Default: 0
+        output_padding: as many added at the end, less than the stride. Default: 0
+        dilation: distance of a kernel's elements. Default: 1
+        groups: into how many groups the channels are divided. Default: 1
+        bias: whether to add a bias. Default: True
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size that does not exist.
+
+    Example:
+        >>> M.ConvTranspose3d(2, 1, kernel_size=2)(Tensor(np.ones((1, 2, 3, 3, 3), "float32"))).shape
+        (1, 1, 4, 4, 4)
+    """
+
+    _spatial = 3
+    output_padding: Any = 0
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        padding: int | tuple[int, int, int] = 0,
+        output_padding: int | tuple[int, int, int] = 0,
+        dilation: int | tuple[int, int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias
+        )
+
+    def _infer_weight_shape(self) -> tuple[int, ...]:
+        return self._kernel_shape(self.in_channels, self.out_channels)
+
+    def forward(self, inp: Tensor) -> Tensor:
+        settings = (self.stride, self.padding, self.output_padding, self.dilation, self.groups)
+        return conv_transpose3d(inp, self.weight, self.bias, *settings)
+
+
+class LocalConv2d(Conv2d):
+    """A kernel of its own for every position of the output, see :func:`~megengine.functional.local_conv2d`; no bias.
+
+    The weight, of shape ``(groups, OH, OW, in_channels / groups, h, w, out_channels / groups)`` where ``(OH, OW)`` is the
+    output's size, starts with draws from a normal distribution of std 1 / sqrt(in_channels h w).
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, input_height, input_width)``.
+        out_channels: channels of the output.
+        input_height: height of the input.
+        input_width: width of the input.
+        kernel_size: height and width of the windows, or one number for both.
+        stride: from one window to the next. Default: 1
+        padding: zeros added on both sides. Default: 0
+        dilation: distance of a window's elements. Default: 1
+        groups: into how many groups the channels are divided. Default: 1
+        conv_mode: ``"cross_correlation"``.
+
+    Raises:
+        ValueError: channels that the groups do not divide, or a window larger than the input.
+        SettingError: a size that does not exist.
+
+    Example:
+        >>> local = M.LocalConv2d(2, 3, input_height=4, input_width=5, kernel_size=2)
+        >>> local(Tensor(np.ones((1, 2, 4, 5), "float32"))).shape
+        (1, 3, 3, 4)
+        >>> local.weight.shape
+        (1, 3, 4, 2, 2, 2, 3)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        input_height: int,
+        input_width: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        conv_mode: str = "cross_correlation",
+        **kwargs: Any,
+    ) -> None:
+        self.input_height = sizes(input_height, 1, "input_height")[0]
+        self.input_width = sizes(input_width, 1, "input_width")[0]
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias=False,
+            conv_mode=conv_mode,
+            **kwargs,
+        )
+
+    def _infer_weight_shape(self) -> tuple[int, ...]:
+        inputs = (self.input_height, self.input_width)
+        out = [
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, p, d, k, s in zip(inputs, self.padding, self.dilation, self.kernel_size, self.stride, strict=True)
+        ]
+        if min(out) < 1:
+            raise ValueError(f"LocalConv2d: windows of {self.kernel_size} do not fit in an input of {inputs}")
+        share = self.in_channels // self.groups, self.out_channels // self.groups
+        return (self.groups, *out, share[0], *self.kernel_size, share[1])
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return local_conv2d(inp, self.weight, None, self.stride, self.padding, self.dilation, self.conv_mode)
+
+
+class DeformableConv2d(_ConvNd):
+    """Convolution with moved and weighted window elements, see :func:`~megengine.functional.deformable_conv2d`.
+
+    Weight and bias are as those of :class:`Conv2d`. Called with the input, the offsets ``(N, parts * h * w * 2, OH, OW)`` and
+    the masks ``(N, parts * h * w, OH, OW)``.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, H, W)``.
+        out_channels: channels of the output.
+        kernel_size: height and width of the windows, or one number for both.
+        stride: from one window to the next. Default: 1
+        padding: zeros added on both sides. Default: 0
+        dilation: distance of a window's elements. Default: 1
+        groups: into how many groups the channels are divided. Default: 1
+        bias: whether to add a bias. Default: True
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size that does not exist.
+
+    Example:
+        >>> conv = M.DeformableConv2d(2, 4, kernel_size=3, padding=1)
+        >>> offset, mask = np.zeros((1, 18, 5, 5), "float32"), np.ones((1, 9, 5, 5), "float32")
+        >>> conv(Tensor(np.ones((1, 2, 5, 5), "float32")), Tensor(offset), Tensor(mask)).shape
+        (1, 4, 5, 5)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
+        self.conv_mode = conv_mode
+        self.compute_mode = compute_mode
+
+    def calc_conv(self, inp: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        settings = (self.stride, self.padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+        return deformable_conv2d(inp, weight, offset, mask, bias, *settings)
+
+    def forward(self, inp: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
+        return self.calc_conv(inp, self.weight, offset, mask, self.bias)

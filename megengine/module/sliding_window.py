@@ -1,0 +1,77 @@
+"""Windows cut out of images, and images put together from windows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..functional import sliding_window, sliding_window_transpose
+from ..tensor import Tensor
+from .module import Module
+
+
+class SlidingWindow(Module):
+    """The windows of an image, see :func:`~megengine.functional.sliding_window`.
+
+    Args:
+        kernel_size: height and width of the windows, or one number for both.
+        padding: zeros around the input ``(N, C, H, W)``. Default: 0
+        stride: from one window to the next. Default: 1
+        dilation: distance of a window's elements. Default: 1
+
+    Example:
+        >>> M.SlidingWindow(2)(Tensor(np.ones((1, 3, 4, 5), "float32"))).shape
+        (1, 3, 3, 4, 2, 2)
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | tuple[int, int],
+        padding: int | tuple[int, int] = 0,
+        stride: int | tuple[int, int] = 1,
+        dilation: int | tuple[int, int] = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kernel_size = kernel_size
+        self.padding = padding
+        self.stride = stride
+        self.dilation = dilation
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return sliding_window(inp, self.kernel_size, self.padding, self.stride, self.dilation)
+
+
+class SlidingWindowTranspose(Module):
+    """Windows summed up in an image, see :func:`~megengine.functional.sliding_window_transpose`.
+
+    Args:
+        output_size: height and width of the image, or one number for both.
+        kernel_size: height and width of the windows, or one number for both.
+        padding: rows and columns cut off around the image. Default: 0
+        stride: from one window to the next. Default: 1
+        dilation: distance of a window's elements. Default: 1
+
+    Example:
+        >>> M.SlidingWindowTranspose((1, 3), (1, 2))(Tensor(np.ones((1, 1, 1, 2, 1, 2), "float32"))).numpy()
+        array([[[[1., 2., 1.]]]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        output_size: int | tuple[int, int],
+        kernel_size: int | tuple[int, int],
+        padding: int | tuple[int, int] = 0,
+        stride: int | tuple[int, int] = 1,
+        dilation: int | tuple[int, int] = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.output_size = output_size
+        self.kernel_size = kernel_size
+        self.padding = padding
+        self.stride = stride
+        self.dilation = dilation
+
+    def forward(self, inp: Tensor) -> Tensor:
+        windows = (self.kernel_size, self.padding, self.stride, self.dilation)
+        return sliding_window_transpose(inp, self.output_size, *windows)
