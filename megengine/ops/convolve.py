@@ -29,7 +29,7 @@ def convolve(x, kernel, *, stride, padding, dilation, groups):
 
 
 def _in_float32(algorithm, x, kernel, **settings):
-    # XLA's convolutions for the CPU have no half precision; three-dimensional ones end the process.
+    # Sums in float32 whatever the algorithm, as GPUs have them.
     return algorithm(x.astype(jnp.float32), kernel.astype(jnp.float32), **settings).astype(x.dtype)
 
 
@@ -78,9 +78,10 @@ def patches(x, kernel, *, stride, padding, dilation, groups):
 
 def split(x, kernel, *, stride, padding, dilation, groups):
     """One convolution a group."""
-    parts = zip(jnp.split(x, groups, 1), jnp.split(kernel, groups, 0), strict=True)
+    parts = list(zip(jnp.split(x, groups, 1), jnp.split(kernel, groups, 0), strict=True))
     alone = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
-    return jnp.concatenate([direct(p, k, **alone) for p, k in parts], 1)
+    algorithm = choose(parts[0][0].shape, parts[0][1].shape, **alone)
+    return jnp.concatenate([algorithm(p, k, **alone) for p, k in parts], 1)
 
 
 def _positions(x, kernel, stride, padding, dilation):
@@ -128,12 +129,13 @@ def spread(x, kernel, sizes, *, stride, padding, dilation, groups):
         stride, padding, dilation, groups: of the convolution.
     """
     grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
-    total = 0
+    around = [n + 2 * p for n, p in zip(sizes, padding, strict=True)]
+    total = jnp.zeros((x.shape[0], groups * kernel.shape[1], *around), x.dtype)
     for place in itertools.product(*map(range, kernel.shape[2:])):
         matrix = kernel[(slice(None), slice(None), *place)].reshape(groups, -1, kernel.shape[1])
         part = jnp.einsum("goc,ngo...->ngc...", matrix, grouped)
         part = part.reshape(x.shape[0], -1, *x.shape[2:])
         for k, i in enumerate(place):
-            part = placed(part, k + 2, sizes[k] + 2 * padding[k], i * dilation[k], stride[k])
+            part = placed(part, k + 2, around[k], i * dilation[k], stride[k])
         total = total + part
     return trimmed(total, padding)

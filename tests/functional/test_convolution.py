@@ -130,6 +130,8 @@ def test_each_algorithm_is_chosen() -> None:
 def test_gradients_that_xla_cannot_compile() -> None:
     x, w = normal(1, 2, 4, 4), normal(3, 2, 3, 2)
     directions.check(lambda x, w: F.conv2d(x, w, None, 2, 1), x, w)
+    x, w = normal(1, 4, 4, 4), normal(2, 3, 2, 3, 2)
+    directions.check(lambda x, w: F.conv2d(x, w, None, 2, 1, groups=2), x, w)
 
 
 def dot(a: Tensor, b: Tensor) -> float:
