@@ -75,7 +75,7 @@ def conv1d(
     Raises:
         AssertionError: ``inp``, ``weight`` or ``bias`` has another number of dimensions.
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+        ValueError: a stride, padding, dilation, group count or mode that does not exist.
 
     Example:
         >>> F.conv1d(Tensor([[[1.0, 2.0, 3.0, 4.0]]]), Tensor([[[1.0, -1.0]]]))
@@ -122,7 +122,7 @@ def conv2d(
 
     Raises:
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+        ValueError: a stride, padding, dilation, group count or mode that does not exist.
 
     Example:
         >>> F.conv2d(F.ones((1, 2, 3, 3)), F.ones((1, 2, 2, 2)), stride=2, padding=1)
@@ -160,7 +160,7 @@ def conv3d(
 
     Raises:
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+        ValueError: a stride, padding, dilation, group count or mode that does not exist.
 
     Example:
         >>> F.conv3d(F.ones((1, 1, 2, 2, 2)), F.ones((1, 1, 2, 2, 2))).item()
@@ -227,7 +227,7 @@ def conv_transpose2d(
     Raises:
         AssertionError: ``output_padding`` is not less than the stride.
         RuntimeError: shapes do not fit, or integers other than int8.
-        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+        ValueError: a stride, padding, dilation, group count or mode that does not exist.
 
     Example:
         >>> F.conv_transpose2d(Tensor([[[[1.0, 2.0]]]]), F.ones((1, 1, 1, 2)), stride=2)
@@ -265,7 +265,7 @@ def conv_transpose3d(
     Raises:
         AssertionError: ``output_padding`` is not less than the stride.
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a stride, padding, dilation or group count that does not exist.
+        ValueError: a stride, padding, dilation or group count that does not exist.
 
     Example:
         >>> F.conv_transpose3d(F.ones((1, 1, 1, 1, 2)), F.ones((1, 1, 1, 1, 2)))
@@ -299,7 +299,7 @@ def local_conv2d(
 
     Raises:
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a stride, padding, dilation or mode that does not exist.
+        ValueError: a stride, padding, dilation or mode that does not exist.
 
     Example:
         >>> weight = Tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1, 1, 1)
@@ -347,7 +347,7 @@ def deformable_conv2d(
 
     Raises:
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a stride, padding, dilation, group count or mode that does not exist.
+        ValueError: a stride, padding, dilation, group count or mode that does not exist.
 
     Example:
         >>> offset = Tensor([0.0, 0.5]).reshape(1, 2, 1, 1)

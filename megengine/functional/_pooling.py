@@ -38,7 +38,7 @@ def max_pool2d(
 
     Raises:
         RuntimeError: not four dimensions, a window that does not fit, or another dtype.
-        SettingError: a size, stride or padding that does not exist.
+        ValueError: a size, stride or padding that does not exist.
 
     Example:
         >>> F.max_pool2d(F.arange(8).reshape(1, 1, 2, 4), 2)
@@ -69,7 +69,7 @@ def avg_pool2d(
 
     Raises:
         RuntimeError: not four dimensions, a window that does not fit, or another dtype.
-        SettingError: a size, stride, padding or mode that does not exist.
+        ValueError: a size, stride, padding or mode that does not exist.
 
     Example:
         >>> F.avg_pool2d(Tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), 2)
@@ -107,7 +107,7 @@ def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
 
     Raises:
         RuntimeError: not four dimensions, or another dtype.
-        SettingError: a size that the input does not have.
+        ValueError: a size that the input does not have.
 
     Example:
         >>> F.adaptive_max_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
@@ -130,7 +130,7 @@ def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
 
     Raises:
         RuntimeError: not four dimensions, or another dtype.
-        SettingError: a size that the input does not have.
+        ValueError: a size that the input does not have.
 
     Example:
         >>> F.adaptive_avg_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
@@ -160,7 +160,7 @@ def sliding_window(
 
     Raises:
         RuntimeError: not four dimensions, or a window that does not fit.
-        SettingError: a size, padding, stride or dilation that does not exist.
+        ValueError: a size, padding, stride or dilation that does not exist.
 
     Example:
         >>> F.sliding_window(Tensor([[[[1.0, 2.0, 3.0]]]]), (1, 2))
@@ -194,7 +194,7 @@ def sliding_window_transpose(
 
     Raises:
         AssertionError: not six dimensions.
-        SettingError: the windows are not those of such an image, or a size, padding, stride or dilation does not exist.
+        ValueError: the windows are not those of such an image, or a size, padding, stride or dilation does not exist.
 
     Example:
         >>> F.sliding_window_transpose(F.ones((1, 1, 1, 2, 1, 2)), (1, 3), (1, 2))
@@ -250,7 +250,7 @@ def deformable_psroi_pooling(
 
     Raises:
         RuntimeError: shapes do not fit, or integers.
-        SettingError: a size less than 1.
+        ValueError: a size less than 1.
         IndexError: a region of an image that is not there, when something is read.
 
     Example:
