@@ -58,7 +58,7 @@ class _ConvNd(Module):
         self.kernel_size = self._setting(kernel_size, "kernel_size")
         self.stride = self._setting(stride, "stride")
         self.padding = self._setting(padding, "padding", 0)
-        self.output_padding = self._setting(output_padding, "output_padding", 0)
+        self.output_padding = output_padding
         self.dilation = self._setting(dilation, "dilation")
         self.weight = Parameter(np.zeros(self._infer_weight_shape(), np.float32))
         self.bias = Parameter(np.zeros(self._infer_bias_shape(), np.float32)) if bias else None
@@ -356,8 +356,9 @@ class ConvTranspose2d(_ConvNd):
         compute_mode: str = "default",
         **kwargs: Any,
     ) -> None:
+        extra = sizes(output_padding, self._spatial, "output_padding", 0)
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias, **kwargs
+            in_channels, out_channels, kernel_size, stride, padding, extra, dilation, groups, bias, **kwargs
         )
         self.conv_mode = conv_mode
         self.compute_mode = compute_mode
@@ -431,8 +432,9 @@ class ConvTranspose3d(_ConvNd):
         groups: int = 1,
         bias: bool = True,
     ) -> None:
+        extra = sizes(output_padding, self._spatial, "output_padding", 0)
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation, groups, bias
+            in_channels, out_channels, kernel_size, stride, padding, extra, dilation, groups, bias
         )
 
     def _infer_weight_shape(self) -> tuple[int, ...]:
