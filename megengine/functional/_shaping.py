@@ -106,7 +106,7 @@ def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
          [1 2]], dtype=int32, device=xpux:0)
     """
     require_tensor(inp, "inp")
-    if isinstance(shape, (tuple, list)) and None in shape:
+    if isinstance(shape, (tuple, list)) and any(n is None for n in shape):
         shape = _kept_sizes(inp.shape, shape)
     target = _axes.as_shape(shape)
     if any(n < 0 for n in target):

@@ -229,3 +229,8 @@ def test_indices_may_change_without_compiling() -> None:
     for k in (1, 2):
         read(k)
     assert graph.counters.compilations.total() == before
+
+
+def test_broadcast_to_a_shape_of_tensors_and_none() -> None:
+    x = Tensor(np.arange(6, dtype=np.float32).reshape(1, 2, 3))
+    assert F.broadcast_to(x, (Tensor(2), None, 2, 3)).shape == (2, 1, 2, 3)
