@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from . import twofold
 from .interpolate import cubic_weights
 from .op import op
 from .pixels import as_index, in_float32, pixels, rounded
@@ -18,16 +19,20 @@ from .pixels import as_index, in_float32, pixels, rounded
 BORDERS = ("replicate", "constant", "reflect", "reflect_101", "wrap")
 _STEPS = 32
 _FIXED_POINT = 15
+# OpenCV keeps whole pixels in 16 bits.
+_FARTHEST = (-(1 << 15), (1 << 15) - 1)
 _TAPS = {"linear": 2, "cubic": 4, "lanczos4": 8}
 
 
 def _lanczos_weights(t):
-    """Lanczos' kernel of width 4 at the eight pixels around each fraction, in float32, normalised."""
-    distance = (t.astype(np.float64)[:, None] + 3 - np.arange(8)) * (np.pi / 4)
+    """Lanczos' kernel of width 4 at the eight pixels around each fraction, normalised in float32."""
+    place = (t.astype(np.float64)[:, None] + 3 - np.arange(8)) * (np.pi / 4)
+    # sin(4 * place) * sin(place) without the first factor, which but for its sign is that of all eight.
+    wave = np.sin(-place[:, :1] + np.arange(8) * (5 * np.pi / 4))
     with np.errstate(all="ignore"):
-        weights = (np.sin(4 * distance) * np.sin(distance) / distance**2).astype(np.float32)
+        weights = (wave / place**2).astype(np.float32)
     weights[0] = np.arange(8) == 3
-    return weights / weights.sum(-1, keepdims=True, dtype=np.float32)
+    return weights * (1 / weights.cumsum(-1)[:, -1:])
 
 
 @cache
@@ -178,22 +183,26 @@ def _transformed(matrix, size):
 
 
 def _steps(matrix, size, steps):
-    """Source x and y in whole steps (32 or 1 a pixel), and where they really lie."""
-    x, y, below = _transformed(matrix, size)
-    if below is not None:
-        zero = below == 0
-        below = jnp.where(zero, 1, below)
-        exact = [jnp.where(zero, 0, v / below) for v in (x, y)]
-        return [as_index(jnp.rint(jnp.where(zero, 0, v * (steps / below)))) for v in (x, y)], exact
-    # OpenCV adds the rounded share of the row to that of the column, in 1/1024 of a pixel.
+    """Source x and y in whole steps (32 or 1 a pixel), as the reference finds them in float64."""
     row, column = _grid(size)
+    matrix = lax.stop_gradient(matrix)[:, :, :, None, None]
+
+    def of_column(k):
+        return twofold.product(matrix[:, k, 0], column)
+
+    def of_row(k):
+        shift = matrix[:, k, 2]
+        return twofold.add(twofold.product(matrix[:, k, 1], row), (shift, jnp.zeros_like(shift)))
+
+    if matrix.shape[1] == 3:
+        x, y, below = (twofold.add(of_column(k), of_row(k)) for k in range(3))
+        zero = below[0] == 0
+        below = (jnp.where(zero, 1, below[0]), below[1])
+        return [as_index(jnp.where(zero, 0, twofold.whole(twofold.ratio(v, below), steps))) for v in (x, y)]
+    # OpenCV adds the rounded share of the row to that of the column, in 1/1024 of a pixel.
     shift = {_STEPS: 5, 1: 10}[steps]
-    whole = []
-    for k in range(2):
-        m = matrix[:, k, :, None, None]
-        of_row = as_index(jnp.rint((m[:, 1] * row + m[:, 2]) * 1024)) + (1 << (shift - 1))
-        whole.append((of_row + as_index(jnp.rint(m[:, 0] * column * 1024))) >> shift)
-    return whole, [x, y]
+    shares = [(as_index(twofold.whole(of_column(k), 1024)), as_index(twofold.whole(of_row(k), 1024))) for k in range(2)]
+    return [(a + b + (1 << (shift - 1))) >> shift for a, b in shares]
 
 
 def _warp_in_steps(image, matrix, fill, size, border, mode):
@@ -201,16 +210,21 @@ def _warp_in_steps(image, matrix, fill, size, border, mode):
     if exact_type == jnp.uint8:
         fill = fill.astype(jnp.uint8)
     if mode == "nearest":
-        (x, y), _ = _steps(matrix, size, 1)
+        x, y = (jnp.clip(v, *_FARTHEST) for v in _steps(matrix, size, 1))
         return pixels(image, y, x, border, fill, "NHWC")
-    (x, y), (real_x, real_y) = _steps(matrix, size, _STEPS)
+    x, y = _steps(matrix, size, _STEPS)
+    low_x, low_y = (jnp.clip(v >> 5, *_FARTHEST) for v in (x, y))
     taps = _TAPS[mode]
     if exact_type == jnp.uint8 and taps > 2:
-        square = _square(image, y >> 5, x >> 5, taps, border, fill, "NHWC").astype(jnp.int32)
+        square = _square(image, low_y, low_x, taps, border, fill, "NHWC").astype(jnp.int32)
         weights = jnp.asarray(_fixed_point_table(mode))[y & 31, x & 31]
         total = (square * weights[..., None]).sum((-3, -2)) + (1 << (_FIXED_POINT - 1))
         return jnp.clip(total >> _FIXED_POINT, 0, 255).astype(jnp.uint8)
-    square = _square(in_float32(image), y >> 5, x >> 5, taps, border, in_float32(fill), "NHWC")
+    square = _square(in_float32(image), low_y, low_x, taps, border, in_float32(fill), "NHWC")
+    real_x, real_y, below = _transformed(matrix, size)
+    if below is not None:
+        below = jnp.where(below == 0, 1, below)
+        real_x, real_y = real_x / below, real_y / below
     return rounded(_weighted(square, _shares(y, real_y, mode), _shares(x, real_x, mode), "NHWC"), exact_type)
 
 

@@ -229,3 +229,20 @@ def test_bins_that_fit_whole_pixels_do_not_touch_the_next() -> None:
         step = (last + 1) / np.float32(bins)
         ends = np.ceil((np.arange(bins, dtype=np.float32) + 1) * step[:, None])
         np.testing.assert_array_equal(found, np.minimum(ends, 64) - 1)
+
+
+def test_interleaved_warps_find_places_in_float64() -> None:
+    height, width = 120, 150
+    x = np.arange(height * width, dtype=np.float32).reshape(1, height, width, 1)
+    rng = np.random.default_rng(5)
+    for _ in range(3):
+        matrix = (np.eye(3) + rng.normal(size=(3, 3)) * [[0.3, 0.3, 9], [0.3, 0.3, 9], [3e-4, 3e-4, 0.1]]).astype(
+            np.float32
+        )
+        row, column = np.mgrid[:height, :width].astype(np.float64)
+        u, v, w = (m[0] * column + m[1] * row + m[2] for m in matrix.astype(np.float64))
+        at_x, at_y = (np.rint(n * (1 / w)).clip(0, size - 1).astype(int) for n, size in ((u, width), (v, height)))
+        found = F.vision.warp_perspective(
+            Tensor(x), Tensor(matrix[None]), (height, width), format="NHWC", interp_mode="nearest"
+        )
+        np.testing.assert_array_equal(found.numpy()[0, :, :, 0], x[0, at_y, at_x, 0])
