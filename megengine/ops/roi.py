@@ -142,17 +142,21 @@ def _sums(images, of, rows, columns, shape):
     """Sum of the pixels of each bin, ``(K, bins, bins, C)``; linear in the images, and its transpose is a loop too."""
 
     def gather(bins, images):
+        of, rows, columns = bins
+
         def visit(state, at, inside):
             return state + jnp.where(inside, jnp.take(images, at, axis=0, mode="clip"), 0)
 
-        start = jnp.zeros((*bins[1][0].shape, bins[2][0].shape[1], images.shape[1]), images.dtype)
-        return _each_pixel(*bins, shape, visit, start)
+        start = jnp.zeros((*rows[0].shape, columns[0].shape[1], images.shape[1]), images.dtype)
+        return _each_pixel(of, rows, columns, shape, visit, start)
 
     def scatter(bins, cotangent):
+        of, rows, columns = bins
+
         def visit(state, at, inside):
             return state.at[at].add(jnp.where(inside, cotangent, 0), mode="clip")
 
-        return _each_pixel(*bins, shape, visit, jnp.zeros(images.shape, images.dtype))
+        return _each_pixel(of, rows, columns, shape, visit, jnp.zeros(images.shape, images.dtype))
 
     return linear_call(gather, scatter, (of, rows, columns), images)
 
