@@ -34,6 +34,7 @@ from .padding import Pad
 from .pixel_shuffle import PixelShuffle
 from .pooling import AvgPool2d, MaxPool2d
 from .quant_dequant import DequantStub, QuantStub
+from .rnn import LSTM, RNN, LSTMCell, RNNCell
 from .sequential import Sequential
 from .sliding_window import SlidingWindow, SlidingWindowTranspose
 
@@ -46,7 +47,7 @@ __all__ = [
     "AvgPool2d", "MaxPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "DeformablePSROIPooling",
     "SlidingWindow", "SlidingWindowTranspose", "PixelShuffle", "Pad",
     "BatchNorm1d", "BatchNorm2d", "SyncBatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "GeneralNorm",
-    "LocalResponseNorm", "Dropout", "MultiHeadAttention",
+    "LocalResponseNorm", "RNN", "RNNCell", "LSTM", "LSTMCell", "Dropout", "MultiHeadAttention",
     "Softmax", "Sigmoid", "ReLU", "LeakyReLU", "PReLU", "SiLU", "GELU",
     "QuantStub", "DequantStub",
 ]

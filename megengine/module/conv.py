@@ -433,9 +433,7 @@ class ConvTranspose3d(_ConvNd):
         bias: bool = True,
     ) -> None:
         extra = sizes(output_padding, self._spatial, "output_padding", 0)
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, extra, dilation, groups, bias
-        )
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, extra, dilation, groups, bias)
 
     def _infer_weight_shape(self) -> tuple[int, ...]:
         return self._kernel_shape(self.in_channels, self.out_channels)

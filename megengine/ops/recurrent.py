@@ -1,0 +1,186 @@
+"""Recurrent layers: each direction is one loop over time, forwards and backwards."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from . import promote
+from .op import op
+
+_ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda x: x}
+
+
+def _project(x, weight, *biases):
+    return sum(biases, start=x @ weight.T)
+
+
+def _lstm_gates(sums):
+    i, f, g, o = jnp.split(sums, 4, axis=-1)
+    return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
+
+
+def _lstm_step(sums, c):
+    i, f, g, o = _lstm_gates(sums)
+    c = f * c + i * g
+    return o * jnp.tanh(c), c
+
+
+def _check_cell(x, weight_ih, bias_ih, h, weight_hh, bias_hh, *c, **attrs):
+    hidden, size = weight_hh.shape[1], weight_ih.shape[1]
+    if x.ndim != 2 or x.shape[1] != size:
+        raise RuntimeError(f"recurrent cell: the input has shape {x.shape} instead of (batch, {size})")
+    for state in (h, *c):
+        if state.shape != (x.shape[0], hidden):
+            raise RuntimeError(
+                f"recurrent cell: a state has shape {state.shape} instead of (batch, hidden) = {(x.shape[0], hidden)}"
+            )
+
+
+@op(promote=promote.float_only, check=_check_cell)
+def rnn_cell(x, weight_ih, bias_ih, h, weight_hh, bias_hh, *, activation):
+    return _ACTIVATIONS[activation](_project(x, weight_ih, bias_ih) + _project(h, weight_hh, bias_hh))
+
+
+@op(promote=promote.float_only, check=_check_cell)
+def lstm_cell(x, weight_ih, bias_ih, h, weight_hh, bias_hh, c):
+    return _lstm_step(_project(x, weight_ih, bias_ih) + _project(h, weight_hh, bias_hh), c)
+
+
+def _weights(flat, start, gates, inputs, hidden, bias):
+    """A cell's input and state weights and the sum of its two biases, which stand one after the other from ``start`` on."""
+    ends = [start + gates * inputs, start + gates * (inputs + hidden)]
+    weight_ih = flat[start : ends[0]].reshape(gates, inputs)
+    weight_hh = flat[ends[0] : ends[1]].reshape(gates, hidden)
+    return weight_ih, weight_hh, flat[ends[1] : ends[1] + 2 * gates].reshape(2, gates).sum(0) if bias else 0
+
+
+def _check_layer(x, flat, *states, start, bias, directions, **attrs):
+    hidden = states[0].shape[2] if states[0].ndim == 3 else 0
+    expected = (directions, x.shape[1], hidden)
+    for state in states:
+        if state.shape != expected:
+            raise RuntimeError(
+                f"recurrent layer: a state has shape {state.shape} instead of (directions, batch, hidden) = {expected}"
+            )
+
+
+@op(promote=promote.float_only, check=_check_layer)
+def rnn_layer(x, flat, h, *, start, bias, directions, activation):
+    """All time steps ``(T, N, inputs)`` of a layer: the outputs ``(T, N, directions * hidden)`` and the last states."""
+    hidden, inputs = h.shape[2], x.shape[2]
+    outputs, last = [], []
+    for d in range(directions):
+        cell = hidden * (inputs + hidden + 2 * bias)
+        weight_ih, weight_hh, shift = _weights(flat.reshape(-1), start + d * cell, hidden, inputs, hidden, bias)
+        hs = _rnn_loop(activation, d == 1, x @ weight_ih.T + shift, h[d], weight_hh)
+        outputs.append(hs)
+        last.append(_last(h[d], hs, d == 1))
+    return jnp.concatenate(outputs, -1), jnp.stack(last)
+
+
+@op(promote=promote.float_only, check=_check_layer)
+def lstm_layer(x, flat, h, c, *, start, bias, directions):
+    """As :data:`rnn_layer`, with the last cell states too."""
+    hidden, inputs = h.shape[2], x.shape[2]
+    outputs, last_h, last_c = [], [], []
+    for d in range(directions):
+        cell = 4 * hidden * (inputs + hidden + 2 * bias)
+        weight_ih, weight_hh, shift = _weights(flat.reshape(-1), start + d * cell, 4 * hidden, inputs, hidden, bias)
+        hs, cs = _lstm_loop(d == 1, x @ weight_ih.T + shift, h[d], c[d], weight_hh)
+        outputs.append(hs)
+        last_h.append(_last(h[d], hs, d == 1))
+        last_c.append(_last(c[d], cs, d == 1))
+    return jnp.concatenate(outputs, -1), jnp.stack(last_h), jnp.stack(last_c)
+
+
+def _last(first, states, reverse):
+    """The state after the last step."""
+    return states[0 if reverse else -1] if states.shape[0] else first
+
+
+def _before(first, states, reverse):
+    """The state that each step starts from."""
+    if not states.shape[0]:
+        return states
+    return jnp.concatenate([states[1:], first[None]] if reverse else [first[None], states[:-1]])
+
+
+# The loops have gradients of their own: JAX's would add up the weight's gradient step by step, these take one product at the end.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _rnn_loop(activation, reverse, sums, h, weight):
+    def step(h, now):
+        h = _ACTIVATIONS[activation](now + h @ weight.T)
+        return h, h
+
+    return lax.scan(step, h, sums, reverse=reverse)[1]
+
+
+def _rnn_forward(activation, reverse, sums, h, weight):
+    hs = _rnn_loop(activation, reverse, sums, h, weight)
+    return hs, (hs, h, weight)
+
+
+_SLOPES = {"tanh": lambda y: 1 - y * y, "relu": lambda y: (y > 0).astype(y.dtype), "identity": jnp.ones_like}
+
+
+def _rnn_backward(activation, reverse, saved, d_hs):
+    hs, h, weight = saved
+
+    def step(d_later, now):
+        d_h, slope = now
+        d_sums = (d_h + d_later) * slope
+        return d_sums @ weight, d_sums
+
+    d_first, d_sums = lax.scan(step, jnp.zeros_like(h), (d_hs, _SLOPES[activation](hs)), reverse=not reverse)
+    return d_sums, d_first, jnp.einsum("tng,tnh->gh", d_sums, _before(h, hs, reverse))
+
+
+_rnn_loop.defvjp(_rnn_forward, _rnn_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _lstm_loop(reverse, sums, h, c, weight):
+    return _lstm_forward(reverse, sums, h, c, weight)[0]
+
+
+def _lstm_forward(reverse, sums, h, c, weight):
+    def step(state, now):
+        h, c = state
+        total = now + h @ weight.T
+        h, c = _lstm_step(total, c)
+        return (h, c), (h, c, total)
+
+    hs, cs, totals = lax.scan(step, (h, c), sums, reverse=reverse)[1]
+    return (hs, cs), (totals, hs, cs, h, c, weight)
+
+
+def _lstm_backward(reverse, saved, cotangents):
+    totals, hs, cs, h, c, weight = saved
+    d_hs, d_cs = cotangents
+    c_before = _before(c, cs, reverse)
+    i, f, g, o = _lstm_gates(totals)
+    squashed = jnp.tanh(cs)
+    to_c = o * (1 - squashed * squashed)
+    to_sums = jnp.stack([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)], axis=2)
+    to_o = squashed * o * (1 - o)
+
+    def step(later, now):
+        d_h_later, d_c_later = later
+        d_h, d_c, to_c, to_sums, to_o, f = now
+        d_h = d_h + d_h_later
+        d_c = d_c + d_c_later + d_h * to_c
+        d_sums = jnp.concatenate([(d_c[:, None] * to_sums).reshape(d_c.shape[0], -1), d_h * to_o], -1)
+        return (d_sums @ weight, d_c * f), d_sums
+
+    zeros = jnp.zeros_like(h), jnp.zeros_like(c)
+    (d_h, d_c), d_sums = lax.scan(step, zeros, (d_hs, d_cs, to_c, to_sums, to_o, f), reverse=not reverse)
+    return d_sums, d_h, d_c, jnp.einsum("tng,tnh->gh", d_sums, _before(h, hs, reverse))
+
+
+_lstm_loop.defvjp(_lstm_forward, _lstm_backward)
