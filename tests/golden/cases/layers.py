@@ -90,6 +90,15 @@ OTHERS = (
     "M.DequantStub()",
 )
 ATTENTION = ("M.MultiHeadAttention(4, 2)", "M.MultiHeadAttention(4, 2, bias=False, kdim=3, vdim=5)")
+RECURRENT = (
+    "M.RNNCell(3, 4)",
+    "M.RNNCell(3, 4, bias=False)",
+    "M.LSTMCell(3, 4)",
+    "M.RNN(3, 4)",
+    "M.RNN(3, 4, 2, bias=False, bidirectional=True)",
+    "M.LSTM(3, 4, 2)",
+    "M.LSTM(3, 4, 2, bidirectional=True)",
+)
 CHANNELS = ("RuntimeError", "ValueError", "AssertionError")
 
 
@@ -102,10 +111,17 @@ def spread(layer: str, fan: int) -> str:
 
 
 CASES = [
-    case("held", held(*CONVS, *NORMS, *OTHERS, *ATTENTION)),
+    case("held", held(*CONVS, *NORMS, *OTHERS, *ATTENTION, *RECURRENT)),
     case(
         "printed",
-        printed(*CONV_REPRS, *NORMS, *OTHERS, "M.Conv2d(1, 2, 3, name='first')", "M.Sequential(M.ConvBn2d(1, 2, 3))")
+        printed(
+            *CONV_REPRS,
+            *NORMS,
+            *OTHERS,
+            *RECURRENT,
+            "M.Conv2d(1, 2, 3, name='first')",
+            "M.Sequential(M.ConvBn2d(1, 2, 3))",
+        )
         + [Refused("repr(M.Conv1d(4, 6, 3, 2))", "'Conv1d(4, 6, kernel_size=3, stride=2)'")],
     ),
     case(
@@ -380,6 +396,78 @@ CASES = [
         v=f32(2, 6, 5),
         rtol=5e-4,
         atol=5e-4,
+    ),
+    case(
+        "cells",
+        [
+            "filled(M.RNNCell(3, 4))(q)",
+            "filled(M.RNNCell(3, 4))(q, h)",
+            "filled(M.RNNCell(3, 4, bias=False))(q, h)",
+            "filled(M.RNNCell(3, 4, nonlinearity='relu'))(q, h)",
+            "filled(M.RNNCell(3, 4, True, 'identity'))(q, h)",
+            "filled(M.LSTMCell(3, 4))(q)",
+            "filled(M.LSTMCell(3, 4))(q, (h, c))",
+            "filled(M.LSTMCell(3, 4, bias=False))(q, (h, c))",
+            "m = M.LSTMCell(3, 4); m.input_size, m.hidden_size, m.gate_hidden_size, m.bias",
+            "M.RNNCell(3)",
+        ],
+        q=f32(2, 3),
+        h=f32(2, 4),
+        c=f32(2, 4),
+        grad=True,
+        rtol=2e-4,
+        atol=2e-4,
+    ),
+    case(
+        # Without gradients: the reference's come from memory that it did not write, and differ from run to run.
+        "recurrent",
+        [
+            "filled(M.RNN(3, 4))(x)",
+            "filled(M.RNN(3, 4))(x, h)",
+            "filled(M.RNN(3, 4, nonlinearity='relu'))(x, h)",
+            "filled(M.RNN(3, 4, bias=False, batch_first=True))(y, h)",
+            "filled(M.LSTM(3, 4))(x)",
+            "filled(M.LSTM(3, 4))(x, (h, c))",
+            "filled(M.LSTM(3, 4, bias=False, batch_first=True))(y, (h, c))",
+        ],
+        x=f32(5, 2, 3),
+        y=f32(2, 5, 3),
+        h=f32(1, 2, 4),
+        c=f32(1, 2, 4),
+        rtol=2e-4,
+        atol=2e-4,
+    ),
+    case(
+        "recurrent_forward",
+        [
+            "filled(M.RNN(3, 4, 2))(x, h[:2])",
+            "filled(M.RNN(3, 4, 1, bidirectional=True))(x, h[:2])",
+            "filled(M.RNN(3, 4, 2, bidirectional=True))(x, h)",
+            "filled(M.LSTM(3, 4, 2))(x, (h[:2], c[:2]))",
+            "filled(M.LSTM(3, 4, 1, bidirectional=True))(x, (h[:2], c[:2]))",
+            "filled(M.LSTM(3, 4, 2, bidirectional=True))(x, (h, c))",
+            "filled(M.LSTM(3, 4, 2, bias=False, bidirectional=True))(x, (h, c))",
+            "m = filled(M.LSTM(3, 4, 2, bidirectional=True, batch_first=True, dropout=0.5)); m.eval(); m(y)",
+            "m = M.RNN(3, 4, 2, dropout=1); m.dropout, m.num_layers, m.num_directions, m.proj_size, m.batch_first",
+            "m = M.LSTM(3, 4); [tuple(s.shape) for s in m.init_hidden(5)], m.get_output_from_hidden((1, 2))",
+            "M.RNN(3, 4, dropout=2)",
+            "M.RNN(3, 4, dropout=True)",
+            "M.RNN(3, 4, dropout=-0.1)",
+            "M.LSTM(3, 4, proj_size=4)",
+            "M.LSTM(3, 4, proj_size=-1)",
+            Wrong("M.LSTM(3, 4, proj_size=2)", "ignored", raises=("NotImplementedError",)),
+            Wrong("M.RNN(3, 4, 0)", "no layers", raises=("ValueError",)),
+            Wrong("M.RNN(3, 4)(x[:, :, :2])", "wrong size", raises=CHANNELS),
+            Wrong("M.RNN(3, 4)(x[0])", "ends the process", raises=CHANNELS),
+            Wrong("M.LSTM(3, 4)(x, (h, c))", "too many states", raises=CHANNELS),
+            "M.RNN(3, 4, nonlinearity='nosuch')(x)",
+        ],
+        x=f32(5, 2, 3),
+        y=f32(2, 5, 3),
+        h=f32(4, 2, 4),
+        c=f32(4, 2, 4),
+        rtol=2e-4,
+        atol=2e-4,
     ),
     case(
         "batch_products",
