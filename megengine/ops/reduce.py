@@ -7,6 +7,7 @@ import builtins
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from . import promote
 from .op import op
@@ -61,12 +62,23 @@ def min(x, *, axis, keepdims):
 
 @op(differentiable=False)
 def argmax(x, *, axis, keepdims):
-    return jnp.argmax(x, axis, keepdims=keepdims).astype(np.int32)
+    return _first_where(x, jnp.max, axis, keepdims)
 
 
 @op(differentiable=False)
 def argmin(x, *, axis, keepdims):
-    return jnp.argmin(x, axis, keepdims=keepdims).astype(np.int32)
+    return _first_where(x, jnp.min, axis, keepdims)
+
+
+def _first_where(x, extreme, axis, keepdims):
+    """Index of the first largest or smallest element; NaN counts as either. XLA does not vectorise its own argmax on the CPU."""
+    if axis is None:
+        found = _first_where(x.reshape(-1), extreme, 0, False)
+        return found.reshape((1,) * x.ndim) if keepdims else found
+    best = extreme(x, axis, keepdims=True)
+    hit = (x == best) | (x != x)
+    index = lax.broadcasted_iota(np.int32, x.shape, axis % x.ndim)
+    return jnp.where(hit, index, np.int32(x.shape[axis])).min(axis, keepdims=keepdims)
 
 
 @op(promote=_sum_dtype)
@@ -76,6 +88,13 @@ def cumsum(x, *, axis):
 
 def _order(x, descending):
     return jnp.argsort(x, axis=-1, stable=True, descending=descending).astype(np.int32)
+
+
+def _top(x, k, descending):
+    """Indices of the k largest or smallest of the last axis, in order, the earlier of equal ones first."""
+    if not descending:
+        x = jnp.where(jnp.isnan(x), -jnp.inf, -x) if jnp.issubdtype(x.dtype, jnp.floating) else ~x
+    return lax.top_k(lax.stop_gradient(x), k)[1]
 
 
 def _check_sortable(x, **_):
@@ -97,15 +116,15 @@ def argsort(x, *, descending):
 @op(check=_check_sortable)
 def topk(x, *, k, descending, kth_only):
     k = builtins.min(k, x.shape[-1])
-    order = _order(x, descending)
-    order = order[..., k - 1 : k] if kth_only else order[..., :k]
+    order = _top(x, k, descending)
+    order = order[..., k - 1 :] if kth_only else order
     values = jnp.take_along_axis(x, order, -1)
     return (values[..., 0], order[..., 0]) if kth_only else (values, order)
 
 
 @op(differentiable=False)
 def topk_accuracy(logits, target, *, k):
-    best = _order(logits, True)[:, :k]
+    best = _top(logits, builtins.min(k, logits.shape[1]), True)
     return (best == target[:, None]).astype(jnp.float32).sum() / target.shape[0]
 
 
