@@ -1,6 +1,6 @@
 """Layers, and the base class of models."""
 
-from . import init
+from . import external, init
 from .activation import GELU, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax
 from .adaptive_pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from .batch_matmul_activation import BatchMatMulActivation
@@ -40,7 +40,7 @@ from .sliding_window import SlidingWindow, SlidingWindowTranspose
 
 # fmt: off
 __all__ = [
-    "Module", "Sequential", "Identity", "Elemwise", "Concat", "init",
+    "Module", "Sequential", "Identity", "Elemwise", "Concat", "external", "init",
     "Linear", "LinearRelu", "LinearBn1d", "LinearBnRelu1d", "BatchMatMulActivation", "Embedding",
     "Conv1d", "Conv2d", "Conv3d", "ConvRelu2d", "ConvTranspose2d", "ConvTranspose3d", "ConvTransposeRelu2d",
     "ConvBn2d", "ConvBnRelu2d", "ConvTransposeBn2d", "ConvTransposeBnRelu2d", "DeformableConv2d", "LocalConv2d",
