@@ -206,6 +206,17 @@ def note_flags(flags: Any, program: Program, where: list[Where]) -> None:
         verify(wait=True)
 
 
+def full_sync() -> None:
+    """Run what is pending in this thread and wait for every device to be done, as timings need it.
+
+    Raises:
+        BadIndexError: an op got values it does not take.
+    """
+    cut("option")
+    jax.block_until_ready(jax.live_arrays())
+    verify(wait=True)
+
+
 def verify(wait: bool = False) -> None:
     """Raise if an op of a program that finished got values it does not take.
 

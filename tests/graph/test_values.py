@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import megengine as mge
 import megengine.functional as F
 from megengine import Tensor, graph
 from megengine.jit import trace
@@ -56,3 +57,9 @@ def test_verify_waits_for_what_still_runs() -> None:
     with pytest.raises(IndexError, match="3 classes"):
         graph.verify(wait=True)
     assert y.shape == (1, 3)
+
+
+def test_full_sync_computes_what_is_pending() -> None:
+    x = mge.Tensor([1.0, 2.0]) * 3
+    mge._full_sync()
+    assert x._value.array is not None and x._value.array.is_ready()
