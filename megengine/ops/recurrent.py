@@ -23,8 +23,8 @@ def _lstm_gates(sums):
     return jax.nn.sigmoid(i), jax.nn.sigmoid(f), jnp.tanh(g), jax.nn.sigmoid(o)
 
 
-def _lstm_step(sums, c):
-    i, f, g, o = _lstm_gates(sums)
+def _lstm_update(gates, c):
+    i, f, g, o = gates
     c = f * c + i * g
     return o * jnp.tanh(c), c
 
@@ -47,7 +47,7 @@ def rnn_cell(x, weight_ih, bias_ih, h, weight_hh, bias_hh, *, activation):
 
 @op(promote=promote.float_only, check=_check_cell)
 def lstm_cell(x, weight_ih, bias_ih, h, weight_hh, bias_hh, c):
-    return _lstm_step(_project(x, weight_ih, bias_ih) + _project(h, weight_hh, bias_hh), c)
+    return _lstm_update(_lstm_gates(_project(x, weight_ih, bias_ih) + _project(h, weight_hh, bias_hh)), c)
 
 
 def _weights(flat, start, gates, inputs, hidden, bias):
@@ -90,10 +90,10 @@ def lstm_layer(x, flat, h, c, *, start, bias, directions):
     for d in range(directions):
         cell = 4 * hidden * (inputs + hidden + 2 * bias)
         weight_ih, weight_hh, shift = _weights(flat.reshape(-1), start + d * cell, 4 * hidden, inputs, hidden, bias)
-        hs, cs = _lstm_loop(d == 1, x @ weight_ih.T + shift, h[d], c[d], weight_hh)
+        hs, after = _lstm_loop(d == 1, x @ weight_ih.T + shift, h[d], c[d], weight_hh)
         outputs.append(hs)
         last_h.append(_last(h[d], hs, d == 1))
-        last_c.append(_last(c[d], cs, d == 1))
+        last_c.append(after)
     return jnp.concatenate(outputs, -1), jnp.stack(last_h), jnp.stack(last_c)
 
 
@@ -152,34 +152,36 @@ def _lstm_loop(reverse, sums, h, c, weight):
 def _lstm_forward(reverse, sums, h, c, weight):
     def step(state, now):
         h, c = state
-        total = now + h @ weight.T
-        h, c = _lstm_step(total, c)
-        return (h, c), (h, c, total)
+        gates = _lstm_gates(now + h @ weight.T)
+        h, c = _lstm_update(gates, c)
+        return (h, c), (h, c, jnp.concatenate(gates, -1))
 
-    hs, cs, totals = lax.scan(step, (h, c), sums, reverse=reverse)[1]
-    return (hs, cs), (totals, hs, cs, h, c, weight)
+    (_, last_c), (hs, cs, gates) = lax.scan(step, (h, c), sums, reverse=reverse)
+    return (hs, last_c), (gates, hs, cs, h, c, weight)
 
 
 def _lstm_backward(reverse, saved, cotangents):
-    totals, hs, cs, h, c, weight = saved
-    d_hs, d_cs = cotangents
-    c_before = _before(c, cs, reverse)
-    i, f, g, o = _lstm_gates(totals)
-    squashed = jnp.tanh(cs)
-    to_c = o * (1 - squashed * squashed)
-    to_sums = jnp.stack([g * i * (1 - i), c_before * f * (1 - f), i * (1 - g * g)], axis=2)
-    to_o = squashed * o * (1 - o)
+    gates, hs, cs, h, c, weight = saved
+    d_hs, d_last_c = cotangents
 
     def step(later, now):
-        d_h_later, d_c_later = later
-        d_h, d_c, to_c, to_sums, to_o, f = now
-        d_h = d_h + d_h_later
-        d_c = d_c + d_c_later + d_h * to_c
-        d_sums = jnp.concatenate([(d_c[:, None] * to_sums).reshape(d_c.shape[0], -1), d_h * to_o], -1)
+        d_h, d_c = later
+        d_h_now, gates, c, c_before = now
+        i, f, g, o = jnp.split(gates, 4, axis=-1)
+        squashed = jnp.tanh(c)
+        d_h = d_h + d_h_now
+        d_c = d_c + d_h * o * (1 - squashed * squashed)
+        parts = [
+            d_c * g * i * (1 - i),
+            d_c * c_before * f * (1 - f),
+            d_c * i * (1 - g * g),
+            d_h * squashed * o * (1 - o),
+        ]
+        d_sums = jnp.concatenate(parts, -1)
         return (d_sums @ weight, d_c * f), d_sums
 
-    zeros = jnp.zeros_like(h), jnp.zeros_like(c)
-    (d_h, d_c), d_sums = lax.scan(step, zeros, (d_hs, d_cs, to_c, to_sums, to_o, f), reverse=not reverse)
+    start = jnp.zeros_like(h), d_last_c
+    (d_h, d_c), d_sums = lax.scan(step, start, (d_hs, gates, cs, _before(c, cs, reverse)), reverse=not reverse)
     return d_sums, d_h, d_c, jnp.einsum("tng,tnh->gh", d_sums, _before(h, hs, reverse))
 
 
