@@ -69,10 +69,15 @@ def _labels_within(pred, label, *smooth, axis, **_):
 def cross_entropy(pred, label, *smooth, axis, with_logits, reduction):
     dtype = pred.dtype if not smooth else np.dtype(np.float32)
     scores = pred.astype(jnp.float32)
-    scores = jax.nn.log_softmax(scores, axis) if with_logits else jnp.log(scores)
-    loss = -pick(scores, label, axis)
+    if with_logits:
+        # -log softmax(x)[k] = log sum exp(x - m) - (x - m)[k], without writing the softmax of all classes out.
+        scores = scores - jax.lax.stop_gradient(scores.max(axis, keepdims=True))
+        whole = jnp.log(jnp.exp(scores).sum(axis))
+    else:
+        scores, whole = jnp.log(scores), 0
+    loss = whole - pick(scores, label, axis)
     if smooth:
-        loss = (1 - smooth[0]) * loss - smooth[0] * scores.mean(axis)
+        loss = (1 - smooth[0]) * loss + smooth[0] * (whole - scores.mean(axis))
     return _reduced(loss if reduction == "mean" else loss.astype(dtype), reduction)
 
 
