@@ -11,6 +11,11 @@ from . import promote
 from .op import op
 
 
+def _own_dtypes(name, kinds):
+    """The input's dtype, which must be floating, and each parameter's."""
+    return [promote.float_only(name, kinds[:1])[0], *[k if k in promote.FLOATS else promote.FLOAT32 for k in kinds[1:]]]
+
+
 def _standardised(x, axes, eps):
     centred = x - x.mean(axes, keepdims=True)
     return centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
@@ -25,7 +30,7 @@ def _check_layer_norm(x, *affine, axes, eps):
             )
 
 
-@op(promote=promote.float_only, check=_check_layer_norm)
+@op(promote=_own_dtypes, check=_check_layer_norm)
 def layer_norm(x, *affine, axes, eps):
     y = _standardised(x.astype(jnp.float32), axes, eps)
     if affine:
@@ -51,7 +56,7 @@ def _check_channels(name, x, affine):
             )
 
 
-@op(promote=promote.float_only, check=_check_group_norm)
+@op(promote=_own_dtypes, check=_check_group_norm)
 def group_norm(x, *affine, groups, eps):
     grouped = x.astype(jnp.float32).reshape(x.shape[0], groups, -1)
     y = _standardised(grouped, (2,), eps).reshape(x.shape)
@@ -69,11 +74,6 @@ def _check_batch_norm(x, *parameters, eps):
     if x.ndim < 2:
         raise RuntimeError(f"batch_norm: the input needs a batch and a channel dimension, it has shape {x.shape}")
     _check_channels("batch_norm", x, parameters)
-
-
-def _own_dtypes(name, kinds):
-    """The input's dtype, which must be floating, and each parameter's."""
-    return [promote.float_only(name, kinds[:1])[0], *[k if k in promote.FLOATS else promote.FLOAT32 for k in kinds[1:]]]
 
 
 @op(promote=_own_dtypes, check=_check_batch_norm)

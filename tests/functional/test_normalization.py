@@ -146,3 +146,16 @@ def test_pixel_shuffle() -> None:
     close(F.nn.pixel_shuffle(Tensor(X), 2), wanted)
     with pytest.raises(RuntimeError, match="multiple"):
         F.nn.pixel_shuffle(Tensor(X), 3)
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "group_norm", "instance_norm", "general_norm"])
+def test_the_result_has_the_inputs_dtype_beside_wider_parameters(name: str) -> None:
+    x = Tensor(np.arange(48).reshape(2, 4, 3, 2).astype("float16"))
+    w, b = Tensor(np.ones(4, "float32")), Tensor(np.zeros(4, "float32"))
+    call = {
+        "layer_norm": lambda: F.nn.layer_norm(x.transpose(0, 2, 3, 1), (4,), True, w, b),
+        "group_norm": lambda: F.nn.group_norm(x, 2, True, w, b),
+        "instance_norm": lambda: F.nn.instance_norm(x, True, w, b),
+        "general_norm": lambda: F.nn.general_norm(x.transpose(0, 2, 3, 1), (3,), True, w, b),
+    }[name]
+    assert call().dtype == np.float16
