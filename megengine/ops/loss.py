@@ -74,7 +74,7 @@ def cross_entropy(pred, label, *smooth, axis, with_logits, reduction):
         scores = scores - jax.lax.stop_gradient(scores.max(axis, keepdims=True))
         whole = jnp.log(jnp.exp(scores).sum(axis))
     else:
-        scores, whole = jnp.log(scores), 0
+        scores, whole = jnp.log(scores), jnp.float32(0)
     loss = whole - pick(scores, label, axis)
     if smooth:
         loss = (1 - smooth[0]) * loss + smooth[0] * (whole - scores.mean(axis))
