@@ -44,17 +44,22 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     operands = [aval(s.shape if isinstance(s, Aval) else (), np.dtype(o)) for s, o in zip(specs, own, strict=True)]
     if op.check is not None:
         op.check(*operands, **dict(zip(op.attrs, attrs, strict=True)))
-    structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in operands]
+    structs = [jax.ShapeDtypeStruct(a.shape, _plain(a.dtype)) for a in operands]
     try:
         out = jax.eval_shape(op.bind(attrs, targets), *structs)
     except (TypeError, ValueError, IndexError, ZeroDivisionError, AssertionError, NotImplementedError) as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
     multi = isinstance(out, (tuple, list))
-    dtypes = [np.dtype(o.dtype) for o in (out if multi else (out,))]
+    dtypes = [_plain(np.dtype(o.dtype)) for o in (out if multi else (out,))]
     if op.quantised is not None:
         found = op.quantised(op.name, own, **dict(zip(op.attrs, attrs, strict=True)))
         dtypes = dtypes if found is None else [found] * len(dtypes)
     return targets, tuple(aval(tuple(o.shape), d) for o, d in zip(out if multi else (out,), dtypes, strict=True)), multi
+
+
+def _plain(dtype: np.dtype) -> np.dtype:
+    """Without a quantisation: JAX's caches take dtypes for the same that differ in it."""
+    return dtype if dtype.metadata is None else np.dtype(dtype.type)
 
 
 def _explain(op: Op, attrs: tuple[Any, ...], operands: list[Aval], error: Exception) -> str:
