@@ -30,13 +30,13 @@ def _conv(
     dilation: Any,
     groups: Any,
 ) -> Tensor:
-    attrs = (
-        sizes(stride, spatial, "stride"),
-        sizes(padding, spatial, "padding", 0),
-        sizes(dilation, spatial, "dilation"),
-        _groups(groups),
-    )
+    attrs = (*_window(spatial, stride, padding, dilation), _groups(groups))
     return apply(ops.conv, attrs, *_operands(inp, weight, bias))
+
+
+def _window(spatial: int, stride: Any, padding: Any, dilation: Any) -> tuple[tuple[int, ...], ...]:
+    """Stride, padding and dilation with a size for each spatial dimension."""
+    return sizes(stride, spatial, "stride"), sizes(padding, spatial, "padding", 0), sizes(dilation, spatial, "dilation")
 
 
 def _groups(groups: Any) -> int:
@@ -307,8 +307,7 @@ def local_conv2d(
         Tensor([[[[ 2. 30.]]]], device=xpux:0)
     """
     _check_modes(conv_mode)
-    attrs = (sizes(stride, 2, "stride"), sizes(padding, 2, "padding", 0), sizes(dilation, 2, "dilation"))
-    return apply(ops.local_conv, attrs, *_operands(inp, weight, bias))
+    return apply(ops.local_conv, _window(2, stride, padding, dilation), *_operands(inp, weight, bias))
 
 
 def deformable_conv2d(
@@ -355,10 +354,5 @@ def deformable_conv2d(
         Tensor([[[[2.5]]]], device=xpux:0)
     """
     _check_modes(conv_mode, compute_mode)
-    attrs = (
-        sizes(stride, 2, "stride"),
-        sizes(padding, 2, "padding", 0),
-        sizes(dilation, 2, "dilation"),
-        _groups(groups),
-    )
+    attrs = (*_window(2, stride, padding, dilation), _groups(groups))
     return apply(deform.deformable_conv2d, attrs, *_operands(inp, weight, offset, mask, bias))

@@ -6,7 +6,7 @@ a copy of the input. So a parameter's partner is its own update, not a gradient 
 
 from __future__ import annotations
 
-from .structure import Instr, State
+from .structure import Instr, Pull, State
 from .value import Aval
 
 REACH = 8
@@ -25,17 +25,17 @@ def pair(state: State, live: tuple[int, ...], candidates: tuple[int, ...]) -> di
         fewest element-wise steps, else the one computed last.
     """
     inputs = state.input_positions()
-    makers = {step.instr.start + k: step for step in state.path() for k in range(len(step.avals))}
+    results = state.results()
+    makers = {step.instr.start + k: step.instr for step in state.path() for k in range(len(step.avals))}
     free: dict[Aval, list[int]] = {}
     for position in live:
-        step = makers[position]
-        free.setdefault(step.avals[position - step.instr.start], []).append(position)
+        free.setdefault(results[position], []).append(position)
     wanted = {inputs[k][0]: k for k in candidates if inputs[k][1] in free}
     found = sorted(
-        (distance, -makers[position].instr.start, position, wanted[source])
+        (distance, -makers[position].start, position, wanted[source])
         for known, outputs in free.items()
         for position in outputs
-        for source, distance in _sources(position, wanted, makers).items()
+        for source, distance in _sources(position, wanted, makers, results).items()
         if inputs[wanted[source]][1] is known
     )
     partners: dict[int, int] = {}
@@ -52,25 +52,21 @@ def pair(state: State, live: tuple[int, ...], candidates: tuple[int, ...]) -> di
     return partners
 
 
-def _sources(position: int, wanted: dict[int, int], makers: dict[int, State]) -> dict[int, int]:
+def _sources(
+    position: int, wanted: dict[int, int], makers: dict[int, Instr | Pull], results: dict[int, Aval]
+) -> dict[int, int]:
     """The wanted inputs that a result is computed from through values of its own shape, with the number of steps."""
-    step = makers[position]
-    shape = step.avals[position - step.instr.start].shape
+    shape = results[position].shape
     found: dict[int, int] = {}
     frontier, seen = {position}, {position}
     for distance in range(1, REACH + 1):
         reached: set[int] = set()
         for p in frontier:
-            instr = makers[p].instr
+            instr = makers[p]
             if isinstance(instr, Instr):
                 reached.update(o for o in instr.operands if isinstance(o, int))
         for p in reached & wanted.keys():
             found.setdefault(p, distance)
-        frontier = {p for p in reached - seen if p in makers and _shape(p, makers) == shape}
+        frontier = {p for p in reached - seen if p in results and results[p].shape == shape}
         seen |= frontier
     return found
-
-
-def _shape(position: int, makers: dict[int, State]) -> tuple[int, ...]:
-    step = makers[position]
-    return step.avals[position - step.instr.start].shape

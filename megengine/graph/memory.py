@@ -55,10 +55,30 @@ def forget_peaks(device: Any) -> None:
 def release_free() -> None:
     """Give freed memory back to the system."""
     gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:  # another C library than glibc has none
-            trim(0)
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_KEPT_AT_MOST = (1 << 31) - 1
+
+
+def keep_memory() -> None:
+    """Have glibc keep freed memory, up to 2 GiB, for the next step instead of giving it back to the system.
+
+    By default every large buffer is mapped anew, and its pages cleared, each time a program runs: for results of some megabytes
+    that takes longer than computing them. ``MEGENGINE_KEEP_MEMORY=0`` leaves the allocator alone.
+    """
+    mallopt = _of_glibc("mallopt")
+    if mallopt is not None:
+        mallopt(_M_MMAP_MAX, 0)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
+
+
+def _of_glibc(function: str) -> Any:
+    """A function of the allocator; None where there is another C library."""
+    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None
 
 
 def bytes_limit(device: Any) -> int:

@@ -77,9 +77,7 @@ class Program:
 
 def avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
     """Abstract values at these positions."""
-    table: dict[int, Aval] = {}
-    for step in state.path():
-        table.update(enumerate(step.avals, step.instr.start))
+    table = state.results()
     return [table[p] for p in positions]
 
 

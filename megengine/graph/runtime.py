@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import os
 import platform
-import sys
 from pathlib import Path
 
 import jax
 import jaxlib
+
+from .memory import keep_memory
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
@@ -36,22 +36,8 @@ def cache_directory() -> Path:
     return Path(root) / "xla" / part
 
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_KEPT_AT_MOST = (1 << 31) - 1
-
-
-def keep_memory() -> None:
-    """Have glibc keep freed memory, up to 2 GiB, for the next step instead of giving it back to the system.
-
-    By default every large buffer is mapped anew, and its pages cleared, each time a program runs: for results of some megabytes
-    that takes longer than computing them. ``MEGENGINE_KEEP_MEMORY=0`` leaves the allocator alone.
-    """
-    if sys.platform != "linux" or os.environ.get("MEGENGINE_KEEP_MEMORY", "1").lower() in ("0", "off", "false"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # another C library than glibc has none
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
+def _switched_off(variable: str) -> bool:
+    return os.environ.get(variable, "1").lower() in ("0", "off", "false")
 
 
 def configure() -> None:
@@ -66,10 +52,7 @@ def configure() -> None:
         jax.config.update("jax_default_matmul_precision", "float32")
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
-    if (
-        os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false")
-        or jax.config.values["jax_compilation_cache_dir"]
-    ):
+    if _switched_off("MEGENGINE_CACHE") or jax.config.values["jax_compilation_cache_dir"]:
         return
     directory = cache_directory()
     try:
@@ -98,5 +81,6 @@ def prune(limit: int = CACHE_BYTES) -> None:
         total -= size
 
 
-keep_memory()
+if not _switched_off("MEGENGINE_KEEP_MEMORY"):
+    keep_memory()
 configure()

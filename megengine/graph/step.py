@@ -31,5 +31,4 @@ class StepEnd:
     def cleared(self) -> None:
         """The gradients have been cleared."""
         self.clears_at_once = thread.graph.state is ROOT and perf_counter() - self._ended < AT_ONCE
-        if thread.ended is not None:
-            run_ended()
+        run_ended()

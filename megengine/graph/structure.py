@@ -133,6 +133,10 @@ class State:
         states.reverse()
         return states
 
+    def results(self) -> dict[int, Aval]:
+        """Abstract value of each position that an instruction writes."""
+        return {step.instr.start + k: a for step in self.path() for k, a in enumerate(step.avals)}
+
     def input_positions(self) -> list[tuple[int, Aval]]:
         """Position and abstract value of each input, in the order they were bound."""
         if self._positions is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,27 @@ class _PaddedConv(_ConvNd):
     """A convolution whose padding may be other than zeros."""
 
     padding_mode = "zeros"
+    _function: Callable[..., Tensor]
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        padding_mode: str = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
+        self.conv_mode = conv_mode
+        self.compute_mode = compute_mode
+        self.padding_mode = require_mode(padding_mode, PADDING_MODES, "padding_mode")
 
     def get_pad_witdth(self) -> tuple[tuple[int, int], ...]:
         """How much is added before and after each dimension of the input (the name is MegEngine's)."""
@@ -119,6 +141,15 @@ class _PaddedConv(_ConvNd):
         if self.padding_mode == "zeros":
             return inp, self.padding
         return pad(inp, self.get_pad_witdth(), self.padding_mode), 0
+
+    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        inp, padding = self._padded(inp)
+        settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+        return self._function(inp, weight, bias, *settings)
+
+    def forward(self, inp: Tensor) -> Tensor:
+        return self.calc_conv(inp, self.weight, self.bias)
 
 
 class Conv1d(_PaddedConv):
@@ -152,35 +183,7 @@ class Conv1d(_PaddedConv):
     """
 
     _spatial = 1
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-        conv_mode: str = "cross_correlation",
-        compute_mode: str = "default",
-        padding_mode: str = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
-        self.conv_mode = conv_mode
-        self.compute_mode = compute_mode
-        self.padding_mode = require_mode(padding_mode, PADDING_MODES, "padding_mode")
-
-    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
-        inp, padding = self._padded(inp)
-        settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
-        return conv1d(inp, weight, bias, *settings)
-
-    def forward(self, inp: Tensor) -> Tensor:
-        return self.calc_conv(inp, self.weight, self.bias)
+    _function = staticmethod(conv1d)
 
 
 class Conv2d(_PaddedConv):
@@ -215,34 +218,7 @@ class Conv2d(_PaddedConv):
         Conv2d(3, 8, kernel_size=(3, 3), padding=(1, 1))
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
-        padding: int | tuple[int, int] = 0,
-        dilation: int | tuple[int, int] = 1,
-        groups: int = 1,
-        bias: bool = True,
-        conv_mode: str = "cross_correlation",
-        compute_mode: str = "default",
-        padding_mode: str = "zeros",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
-        self.conv_mode = conv_mode
-        self.compute_mode = compute_mode
-        self.padding_mode = require_mode(padding_mode, PADDING_MODES, "padding_mode")
-
-    def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
-        inp, padding = self._padded(inp)
-        settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
-        return conv2d(inp, weight, bias, *settings)
-
-    def forward(self, inp: Tensor) -> Tensor:
-        return self.calc_conv(inp, self.weight, self.bias)
+    _function = staticmethod(conv2d)
 
 
 class ConvRelu2d(Conv2d):
