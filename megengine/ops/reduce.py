@@ -22,7 +22,25 @@ def sum(x, *, axis, keepdims):
     return jnp.sum(x, axis, dtype=x.dtype, keepdims=keepdims)
 
 
-@op(promote=_sum_dtype)
+def _prod_grad(operands, out, ct, *, axis, keepdims):
+    """The product over each element where that is exact, the products of the others (slower, and right at zeros) where not."""
+    (x,) = operands
+    tiny = jnp.finfo(x.dtype).tiny
+    unharmed = jnp.all(jnp.abs(out) > tiny)
+    harmless = jnp.min(jnp.abs(x), initial=np.inf) * 1e-30 > tiny  # what has underflowed is then under 1e-30
+    safe = jnp.all(jnp.isfinite(out)) & (unharmed | harmless)
+
+    def quotient(x):
+        total = jnp.prod(x, axis, keepdims=True)
+        return total * ct.reshape(total.shape) / x
+
+    def products(x):
+        return jax.vjp(lambda x: jnp.prod(x, axis, keepdims=keepdims), x)[1](ct)[0]
+
+    return (lax.cond(safe, quotient, products, x),)
+
+
+@op(promote=_sum_dtype, grad=_prod_grad)
 def prod(x, *, axis, keepdims):
     return jnp.prod(x, axis, dtype=x.dtype, keepdims=keepdims)
 
@@ -87,14 +105,29 @@ def cumsum(x, *, axis):
 
 
 def _order(x, descending):
-    return jnp.argsort(x, axis=-1, stable=True, descending=descending).astype(np.int32)
+    """Indices that sort the last axis, the earlier of equal ones first, NaN last; descending is the reverse of that.
+
+    Sorts one int64 an element, the value's bits above its index: XLA sorts pairs five times slower on the CPU.
+    """
+    x = lax.stop_gradient(x)
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        x = x.astype(jnp.float32)
+        x = jnp.where(jnp.isnan(x), jnp.float32(np.nan), jnp.where(x == 0, jnp.float32(0), x))
+        bits = lax.bitcast_convert_type(x, jnp.int32)
+        x = jnp.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
+    with jax.enable_x64(True):
+        keys = (x.astype(jnp.int64) << 32) | lax.broadcasted_iota(jnp.int64, x.shape, x.ndim - 1)
+        order = lax.sort(keys, is_stable=False).astype(jnp.int32)
+    return lax.rev(order, (x.ndim - 1,)) if descending else order
 
 
 def _top(x, k, descending):
-    """Indices of the k largest or smallest of the last axis, in order, the earlier of equal ones first."""
-    if not descending:
-        x = jnp.where(jnp.isnan(x), -jnp.inf, -x) if jnp.issubdtype(x.dtype, jnp.floating) else ~x
-    return lax.top_k(lax.stop_gradient(x), k)[1]
+    """The first k of ``_order``."""
+    x = lax.stop_gradient(x)
+    if descending:  # top_k puts the earlier of equal ones first
+        return np.int32(x.shape[-1] - 1) - lax.top_k(lax.rev(x, (x.ndim - 1,)), k)[1]
+    x = jnp.where(jnp.isnan(x), -jnp.inf, -x) if jnp.issubdtype(x.dtype, jnp.floating) else ~x
+    return lax.top_k(x, k)[1]
 
 
 def _check_sortable(x, **_):

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import array_shapes
 
 import megengine.functional as F
 from megengine import Tensor
+from megengine.autodiff import GradManager
 
 from . import gradients
 
@@ -45,6 +46,23 @@ def test_reductions_as_numpy(data: Any, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("axis", [None, 0, (0, 1)])
 def test_reduction_gradients(name: str, axis: Any) -> None:
     gradients.check(lambda x: getattr(F, name)(x, axis), X, tolerance=1e-2)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [[2.0, -3.0, 0.5], [2.0, 0.0, 0.5], [0.0, 3.0, 0.0], [1e-30, 1e-30, 2.0], [1e15, 1e15, 1e15], [-0.0, 4.0, 1.0]],
+)
+def test_gradients_of_prod_are_the_products_of_the_others(row: list[float]) -> None:
+    x = Tensor([row, [1.0, 2.0, 3.0]])
+    gm, outer = GradManager().attach(x), GradManager().attach(x)
+    with outer:
+        with gm:
+            gm.backward(F.prod(x, 1).sum())
+        first, x.grad = x.grad, None
+        outer.backward(first[0, 0])
+    a, b, c = (float(np.float32(v)) for v in row)
+    np.testing.assert_allclose(first.numpy(), np.float32([[b * c, a * c, a * b], [6, 3, 2]]), rtol=1e-6)
+    np.testing.assert_allclose(x.grad.numpy(), np.float32([[0, c, b], [0, 0, 0]]), rtol=1e-5, atol=1e-6)
 
 
 def test_reductions_over_several_axes() -> None:
@@ -108,7 +126,8 @@ def test_errors(call: Any, error: type[Exception]) -> None:
 def test_sort_keeps_the_order_of_equals(rows: list[list[float]], descending: bool) -> None:
     x = np.float32(rows)
     values, order = F.sort(Tensor(x), descending)
-    wanted = np.argsort(-x if descending else x, -1, kind="stable")
+    wanted = np.argsort(x, -1, kind="stable")
+    wanted = wanted[:, ::-1] if descending else wanted
     np.testing.assert_array_equal(order.numpy(), wanted)
     np.testing.assert_array_equal(values.numpy(), np.take_along_axis(x, wanted, -1))
     np.testing.assert_array_equal(F.argsort(Tensor(x), descending).numpy(), wanted)

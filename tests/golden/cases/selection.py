@@ -340,6 +340,19 @@ CASES = [
         grad=True,
     ),
     case(
+        "sort_ties",
+        [
+            "%s(%s, descending=%s)" % (f, of, d)
+            for f in ("F.sort", "F.argsort")
+            for of in ("t", "m", "u")
+            for d in (False, True)
+        ]
+        + ["F.topk(%s, 4, descending=%s)" % (of, d) for of in ("t", "m") for d in (False, True)],
+        t=given([3.0, 1.0, 3.0, -2.0, 1.0, 3.0, -2.0, 0.0]),
+        m=given([[2, 2, -1, 2, -1], [0, 0, 0, 0, 0]], "int32"),
+        u=given([2.0, -1.0, 2.0, 2.0, -1.0], "float16"),
+    ),
+    case(
         "sort_cube",
         [Refused("F.sort(c)[0]", "np.sort(c)"), Refused("F.argsort(c)", "np.argsort(c).astype('int32')")],
         c=f32(2, 1, 4),
