@@ -1,6 +1,6 @@
 """A deep-learning framework with MegEngine's API, whose imperative programs run as compiled whole steps."""
 
-from . import autodiff, data, device, functional, graph, jit, logger, module, optimizer, random
+from . import amp, autodiff, data, device, functional, graph, jit, logger, module, optimizer, random
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -34,6 +34,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "_full_sync",
+    "amp",
     "autodiff",
     "coalesce_free_memory",
     "data",

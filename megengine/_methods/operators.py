@@ -25,10 +25,15 @@ def power(x: Any, y: Any) -> Any:
 
 def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
     """Matrix product; numbers are not matrices."""
+    vectors = True
     for operand in (x, y):
-        if not isinstance(operand, Handle) and np.ndim(operand) == 0:
+        if isinstance(operand, Handle):
+            vectors = vectors and operand._value.aval.ndim == 1
+        elif np.ndim(operand) == 0:
             raise ArgumentError(f"matmul takes tensors, not {operand!r}")
-    return apply(linalg.matmul, (transpose_a, transpose_b), x, y)
+        else:
+            vectors = vectors and np.ndim(operand) == 1
+    return apply(linalg.inner if vectors else linalg.matmul, (transpose_a, transpose_b), x, y)
 
 
 def _require_bools(name: str, *operands: Any) -> None:

@@ -31,7 +31,7 @@ def _conv(
     groups: Any,
 ) -> Tensor:
     attrs = (*_window(spatial, stride, padding, dilation), _groups(groups))
-    return apply(ops.conv, attrs, *_operands(inp, weight, bias))
+    return apply(ops.conv3d if spatial == 3 else ops.conv, attrs, *_operands(inp, weight, bias))
 
 
 def _window(spatial: int, stride: Any, padding: Any, dilation: Any) -> tuple[tuple[int, ...], ...]:
@@ -192,7 +192,8 @@ def _conv_transpose(
         extra,
         _groups(groups),
     )
-    return apply(ops.conv_transpose, attrs, *_operands(inp, weight, bias))
+    op = ops.conv_transpose3d if spatial == 3 else ops.conv_transpose
+    return apply(op, attrs, *_operands(inp, weight, bias))
 
 
 def conv_transpose2d(

@@ -90,7 +90,7 @@ def general_norm(
     axes = tuple(a + inp.ndim if a < 0 else a for a in given)
     if not axes or list(axes) != sorted(set(axes)) or axes[0] < 0 or axes[-1] >= inp.ndim:
         raise AssertionError(f"general_norm: {given} are not increasing dimensions of shape {inp.shape}")
-    return apply(ops.layer_norm, (axes, eps), inp, *_parameters("general_norm", affine, weight, bias))
+    return apply(ops.general_norm, (axes, eps), inp, *_parameters("general_norm", affine, weight, bias))
 
 
 def group_norm(
@@ -144,7 +144,7 @@ def instance_norm(
           [-1.  1.]]], device=xpux:0)
     """
     channels = inp.shape[1] if inp.ndim > 1 else 0
-    return apply(ops.group_norm, (channels, eps), inp, *_parameters("instance_norm", affine, weight, bias))
+    return apply(ops.instance_norm, (channels, eps), inp, *_parameters("instance_norm", affine, weight, bias))
 
 
 def batch_norm(

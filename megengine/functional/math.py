@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._methods import axes as _axes
 from .._methods.operators import matmul as _matmul
 from ..graph.record import apply
-from ..ops import elemwise, linalg, reduce
+from ..ops import elemwise, linalg, optimize, reduce
 from ..tensor import Tensor
 from ._args import plural, require_tensor
 from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var
@@ -259,6 +259,28 @@ def normalize(
         Tensor([0.6 0.8], device=xpux:0)
     """
     return apply(reduce.normalize, _norm_attrs("normalize", inp, ord, axis, axis is not None)[:2], inp, eps)
+
+
+def _check_non_finite(inps: Tensor | Iterable[Tensor], scale: float = 1.0) -> Tensor:
+    """Multiply tensors in place, and tell whether something infinite or NaN is among them; private in MegEngine too.
+
+    Args:
+        inps: floating-point tensors.
+        scale: the factor. Default: 1
+
+    Returns:
+        an int32 scalar, 1 or 0.
+
+    Example:
+        >>> x = Tensor([1.0, float("inf")])
+        >>> F.math._check_non_finite([x], 0.5).item(), x.numpy()
+        (1, array([0.5, inf], dtype=float32))
+    """
+    tensors = [inps] if isinstance(inps, Tensor) else list(inps)
+    *scaled, found = apply(optimize.unscale, (), float(scale), *tensors)
+    for tensor, value in zip(tensors, scaled, strict=True):
+        tensor._reset(value)
+    return found
 
 
 def _norm_attrs(name: str, inp: Tensor, ord: float | None, axis: Any, keepdims: bool) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.op import Op
+from . import precision
 from . import value as _value_module
 from .counters import counters
 from .device import Device, resolve
@@ -145,6 +146,8 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     Raises:
         RuntimeError: shapes, dtypes or devices do not fit; nothing is recorded then.
     """
+    if precision.ever_on and op.autocast is not None:
+        op = precision.cast(op)
     graph = thread.graph
     index = graph.index
     key: list[Any] = [op, attrs]

@@ -10,6 +10,7 @@ from typing import Any
 from ..graph.capture import Replay, capture_call
 from ..graph.notes import not_replayable
 from ..graph.options import options
+from ..graph.precision import current as precision
 from ..graph.record import thread
 from ..tensor import Tensor
 
@@ -82,7 +83,7 @@ class trace:
         if _run_plainly():
             return self.__wrapped__(*args, **kwargs)
         tensors: list[Any] = []
-        key = _flatten((args, kwargs), tensors) if kwargs else _flatten(args, tensors)
+        key = precision(), _flatten((args, kwargs), tensors) if kwargs else _flatten(args, tensors)
         try:
             signature = self._calls.get(key)
         except TypeError:

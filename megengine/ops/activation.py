@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from . import promote
+from . import autocast, promote
 from .elemwise import sum_to
 from .op import op
 
@@ -27,7 +27,7 @@ def relu6(x):
     return jnp.where(x <= 0, jnp.zeros_like(x), jnp.where(x < 6, x, six))
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def hsigmoid(x):
     return jnp.where(x <= -3, 0, jnp.where(x >= 3, 1, (x + 3) / 6)).astype(x.dtype)
 
@@ -56,7 +56,7 @@ def _softplus_grad(operands, out, ct):
     return (ct * jax.nn.sigmoid(operands[0]),)
 
 
-@op(promote=promote.floating, grad=_softplus_grad)
+@op(promote=promote.floating, grad=_softplus_grad, autocast=autocast.high)
 def softplus(x):
     return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
 
@@ -65,7 +65,7 @@ def _logsigmoid_grad(operands, out, ct):
     return (ct * jax.nn.sigmoid(-operands[0]),)
 
 
-@op(promote=promote.floating, grad=_logsigmoid_grad)
+@op(promote=promote.floating, grad=_logsigmoid_grad, autocast=autocast.high)
 def logsigmoid(x):
     return jnp.minimum(x, 0) - jnp.log1p(jnp.exp(-jnp.abs(x)))
 
@@ -81,6 +81,6 @@ def softmax(x, *, axis):
     return shifted / shifted.sum(axis, keepdims=True)
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def logsoftmax(x, *, axis):
     return jax.nn.log_softmax(x, axis)

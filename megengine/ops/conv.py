@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import promote
+from . import autocast, promote
 from .convolve import convolve, spread
 from .op import op
 from .windows import out_size, windows_of
@@ -102,10 +102,14 @@ def _conv(x, weight, *, stride, padding, dilation, groups):
     return convolve(x, dense(weight, groups), stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
-@op(promote=promote_conv, check=_check_conv, grad=_bilinear(_conv))
+@op(promote=promote_conv, check=_check_conv, grad=_bilinear(_conv), autocast=autocast.low)
 def conv(x, weight, *bias, stride, padding, dilation, groups):
     y = _conv(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return add_bias(y, bias)
+
+
+# As in the reference, mixed precision leaves volumes alone.
+conv3d = conv.variant(name="conv3d", autocast=None)
 
 
 def transposed_sizes(sizes, window, stride, padding, dilation, extra):
@@ -149,10 +153,13 @@ def _conv_transpose(x, weight, *, stride, padding, dilation, extra, groups):
     return jax.linear_transpose(forward, result)(x)[0]
 
 
-@op(promote=_promote_transpose, check=_check_transpose, grad=_bilinear(_conv_transpose))
+@op(promote=_promote_transpose, check=_check_transpose, grad=_bilinear(_conv_transpose), autocast=autocast.low)
 def conv_transpose(x, weight, *bias, stride, padding, dilation, extra, groups):
     y = _conv_transpose(x, weight, stride=stride, padding=padding, dilation=dilation, extra=extra, groups=groups)
     return add_bias(y, bias)
+
+
+conv_transpose3d = conv_transpose.variant(name="conv_transpose3d", autocast=None)
 
 
 def _check_local(x, weight, *bias, stride, padding, dilation):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from . import promote
+from . import autocast, promote
 from .conv import add_bias, check_bias, check_kernel, dense, promote_conv
 from .op import op
 from .windows import out_size
@@ -15,6 +15,11 @@ def _promote_deformable(name, kinds):
     x, weight, _, _, *bias = kinds
     meet, _, *bias = promote_conv(name, [x, weight, *bias])
     return [meet, meet, promote.FLOAT32, promote.FLOAT32, *bias]
+
+
+def _low_but_positions(wanted, low, high):
+    x, weight, offset, mask, *bias = wanted
+    return [*autocast.low([x, weight], low, high), offset, mask, *autocast.low(bias, low, high)]
 
 
 def _check_deformable(x, weight, offset, mask, *bias, stride, padding, dilation, groups):
@@ -77,7 +82,7 @@ def _grid(count, stride, padding, window, dilation):
     return jnp.float32(np.arange(count) * stride - padding + np.arange(window)[:, None] * dilation)
 
 
-@op(promote=_promote_deformable, check=_check_deformable)
+@op(promote=_promote_deformable, check=_check_deformable, autocast=_low_but_positions)
 def deformable_conv2d(x, weight, offset, mask, *bias, stride, padding, dilation, groups):
     kernel = dense(weight, groups)
     batch, channels, *size = x.shape

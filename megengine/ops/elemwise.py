@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import promote
+from . import autocast, promote
 from .op import op
 
 
@@ -36,7 +36,7 @@ def mul(x, y):
     return x * y
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def div(x, y):
     return x / y
 
@@ -52,7 +52,7 @@ def mod(x, y):
     return jnp.fmod(x, y) if jnp.issubdtype(x.dtype, jnp.inexact) else x % y
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def pow(x, y):
     return jnp.power(x, y)
 
@@ -61,7 +61,7 @@ def _as_base(name, kinds):
     return promote.floating(name, [kinds[0], "i"])[:1]
 
 
-@op(promote=_as_base)
+@op(promote=_as_base, autocast=autocast.high)
 def pow_fixed(x, *, exponent):
     if exponent == 0.5:
         return _half_power(x)
@@ -93,12 +93,12 @@ def minimum(x, y):
     return jnp.minimum(x, y)
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def logaddexp(x, y):
     return jnp.logaddexp(x, y)
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def atan2(y, x):
     return jnp.arctan2(y, x)
 
@@ -208,8 +208,8 @@ def ceil(x):
     return jnp.ceil(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
 
 
-def _unary(name, fn, rule=promote.floating):
-    return op(name, promote=rule)(fn)
+def _unary(name, fn, rule=promote.floating, amp=autocast.high):
+    return op(name, promote=rule, autocast=amp)(fn)
 
 
 exp = _unary("exp", lambda x: jnp.exp(x))
@@ -222,14 +222,14 @@ cos = _unary("cos", lambda x: jnp.cos(x))
 tan = _unary("tan", lambda x: jnp.tan(x))
 asin = _unary("asin", lambda x: jnp.arcsin(x))
 acos = _unary("acos", lambda x: jnp.arccos(x))
-atan = _unary("atan", lambda x: jnp.arctan(x), promote.all_float32)
+atan = _unary("atan", lambda x: jnp.arctan(x), promote.all_float32, None)
 sinh = _unary("sinh", lambda x: jnp.sinh(x))
 cosh = _unary("cosh", lambda x: jnp.cosh(x))
-tanh = _unary("tanh", lambda x: jnp.tanh(x))
+tanh = _unary("tanh", lambda x: jnp.tanh(x), amp=None)
 asinh = _unary("asinh", lambda x: jnp.arcsinh(x))
 acosh = _unary("acosh", lambda x: jnp.arccosh(x))
 atanh = _unary("atanh", lambda x: jnp.arctanh(x))
-erf = _unary("erf", lambda x: jax.scipy.special.erf(x))
+erf = _unary("erf", lambda x: jax.scipy.special.erf(x), amp=None)
 
 
 @op(promote=promote.comparison, differentiable=False)

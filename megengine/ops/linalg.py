@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from . import promote
+from . import autocast, promote
 from .op import op
 
 
@@ -23,7 +23,7 @@ def _check_matmul(x, y, *, transpose_a, transpose_b):
         )
 
 
-@op(promote=promote.arithmetic, check=_check_matmul)
+@op(promote=promote.arithmetic, check=_check_matmul, autocast=autocast.low)
 def matmul(x, y, *, transpose_a, transpose_b):
     if transpose_a and x.ndim > 1:
         x = jnp.swapaxes(x, -1, -2)
@@ -34,6 +34,10 @@ def matmul(x, y, *, transpose_a, transpose_b):
     return jnp.matmul(x, y, preferred_element_type=wide)
 
 
+# Of two vectors; as in the reference, mixed precision leaves those alone.
+inner = matmul.variant(autocast=None)
+
+
 def _check_linear(x, weight, *bias):
     if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise RuntimeError(
@@ -41,7 +45,7 @@ def _check_linear(x, weight, *bias):
         )
 
 
-@op(promote=promote.arithmetic, check=_check_linear)
+@op(promote=promote.arithmetic, check=_check_linear, autocast=autocast.low)
 def linear(x, weight, *bias):
     y = jnp.matmul(x, weight.T)
     return y + bias[0] if bias else y

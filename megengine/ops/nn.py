@@ -7,7 +7,7 @@ from math import prod
 import jax.numpy as jnp
 from jax import lax
 
-from . import promote
+from . import autocast, promote
 from .op import op
 
 
@@ -30,7 +30,7 @@ def _check_layer_norm(x, *affine, axes, eps):
             )
 
 
-@op(promote=_own_dtypes, check=_check_layer_norm)
+@op(promote=_own_dtypes, check=_check_layer_norm, autocast=autocast.high)
 def layer_norm(x, *affine, axes, eps):
     y = _standardised(x.astype(jnp.float32), axes, eps)
     if affine:
@@ -38,6 +38,10 @@ def layer_norm(x, *affine, axes, eps):
         weight, bias = (p.reshape(shape) for p in affine)
         y = y * weight + bias
     return y.astype(x.dtype)
+
+
+# As in the reference, mixed precision leaves this one's input alone, and that of instance_norm.
+general_norm = layer_norm.variant(name="general_norm", autocast=None)
 
 
 def _check_group_norm(x, *affine, groups, eps):
@@ -56,7 +60,7 @@ def _check_channels(name, x, affine):
             )
 
 
-@op(promote=_own_dtypes, check=_check_group_norm)
+@op(promote=_own_dtypes, check=_check_group_norm, autocast=autocast.high)
 def group_norm(x, *affine, groups, eps):
     grouped = x.astype(jnp.float32).reshape(x.shape[0], groups, -1)
     y = _standardised(grouped, (2,), eps).reshape(x.shape)
@@ -64,6 +68,9 @@ def group_norm(x, *affine, groups, eps):
         weight, bias = (_by_channel(p, x) for p in affine)
         y = y * weight + bias
     return y.astype(x.dtype)
+
+
+instance_norm = group_norm.variant(name="instance_norm", autocast=None)
 
 
 def _by_channel(p, x):
@@ -76,7 +83,7 @@ def _check_batch_norm(x, *parameters, eps):
     _check_channels("batch_norm", x, parameters)
 
 
-@op(promote=_own_dtypes, check=_check_batch_norm)
+@op(promote=_own_dtypes, check=_check_batch_norm, autocast=autocast.low_input)
 def batch_norm(x, weight, bias, mean, var, *, eps):
     scale = _by_channel(weight, x) * lax.rsqrt(_by_channel(var, x).astype(jnp.float32) + eps)
     return ((x - _by_channel(mean, x)) * scale + _by_channel(bias, x)).astype(x.dtype)
@@ -86,7 +93,7 @@ def _check_training(x, weight, bias, mean, var, momentum, *, eps):
     _check_batch_norm(x, weight, bias, mean, var, eps=eps)
 
 
-@op(promote=_own_dtypes, check=_check_training)
+@op(promote=_own_dtypes, check=_check_training, autocast=autocast.low_input)
 def batch_norm_training(x, weight, bias, mean, var, momentum, *, eps):
     axes = (0, *range(2, x.ndim))
     wide = x.astype(jnp.float32)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import jax
 
 PromotionRule = Callable[[str, Sequence[Any]], Sequence[Any]]
+AutocastRule = Callable[[Sequence[Any], Any, Any], Sequence[Any]]
 
 
 @dataclass(eq=False, slots=True)
@@ -29,6 +30,7 @@ class Op:
             yet, or None where it would not be the same.
         quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
+        autocast: what mixed precision makes of the dtypes that ``promote`` gives (see :mod:`megengine.ops.autocast`).
     """
 
     name: str
@@ -41,11 +43,16 @@ class Op:
     invalid: str = ""
     on_host: Callable[..., Any] | None = None
     quantised: Callable[..., Any] | None = None
+    autocast: AutocastRule | None = None
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
+
+    def variant(self, **changes: Any) -> Op:
+        """An op like this one but for the fields given."""
+        return replace(self, inferred={}, derived={}, **changes)
 
     def bind(self, attrs: tuple[Any, ...], targets: Sequence[Any]) -> Callable[..., Any]:
         """The function of arrays alone that this op is with these attributes and operand dtypes."""
@@ -70,6 +77,7 @@ def op(
     invalid: str = "",
     on_host: Callable[..., Any] | None = None,
     quantised: Callable[..., Any] | None = None,
+    autocast: AutocastRule | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -83,15 +91,15 @@ def op(
         invalid: what the error says when ``valid`` is false.
         on_host: the op for NumPy arrays.
         quantised: rule of the results' dtype where quantised dtypes take part.
+        autocast: rule of the operands' dtypes under mixed precision.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
         code = fn.__code__
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
-        return Op(
-            name or fn.__name__.strip("_"), lower, attrs, promote, differentiable, check, valid, invalid, on_host, quantised
-        )
+        own_name = name or fn.__name__.strip("_")
+        return Op(own_name, lower, attrs, promote, differentiable, check, valid, invalid, on_host, quantised, autocast)
 
     return declare
 

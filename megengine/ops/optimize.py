@@ -54,6 +54,14 @@ def adadelta(param, grad, square, delta_square, step, lr, weight_decay, rho, eps
     return _like(param - delta * lr, param), _like(new, square), _like(moved, delta_square), step + 1.0
 
 
+@op(differentiable=False)
+def unscale(scale, *grads):
+    """The gradients times ``scale``, and as int32 whether one is infinite or NaN then."""
+    scaled = [_like(g * scale, g) for g in grads]
+    finite = jnp.stack([jnp.isfinite(g).all() for g in scaled]).all()
+    return *scaled, (~finite).astype(jnp.int32)
+
+
 def _adam(grad, mean, square, step, beta0, beta1, eps):
     """The bias-corrected direction, and the new averages and step count."""
     count = step + 1.0

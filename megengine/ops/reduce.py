@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from . import promote
+from . import autocast, promote
 from .op import op
 
 
@@ -161,7 +161,7 @@ def topk_accuracy(logits, target, *, k):
     return (best == target[:, None]).astype(jnp.float32).sum() / target.shape[0]
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def logsumexp(x, *, axis, keepdims):
     return jax.scipy.special.logsumexp(x, axis, keepdims=keepdims)
 
@@ -171,7 +171,7 @@ def _absolute(x):
     return jnp.where(x > 0, x, -x)
 
 
-@op(promote=promote.numeric)
+@op(promote=promote.numeric, autocast=autocast.high)
 def norm(x, *, ord, axis, keepdims):
     if ord == 0:
         return (x != 0).sum(axis, dtype=np.int32, keepdims=keepdims)
@@ -186,6 +186,6 @@ def norm(x, *, ord, axis, keepdims):
     return (_absolute(x) ** ord).sum(axis, keepdims=keepdims) ** (1 / ord)
 
 
-@op(promote=promote.floating)
+@op(promote=promote.floating, autocast=autocast.high)
 def normalize(x, eps, *, ord, axis):
     return x / jnp.maximum(norm.lower(x, ord=ord, axis=axis, keepdims=True), eps)

@@ -1,0 +1,142 @@
+"""GradScaler: losses scaled so that small float16 gradients do not vanish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ..autodiff import GradManager
+from ..functional import full_like
+from ..functional.math import _check_non_finite
+from ..tensor import Tensor
+
+
+class GradScaler:
+    """Differentiates a loss times a scale and divides the gradients by it, and finds a scale that does not overflow.
+
+    Where a gradient is infinite or NaN, all gradients become None, so that optimizers leave their parameters as they are, and
+    the scale is multiplied by ``backoff_factor``; after ``growth_interval`` good steps in a row, by ``growth_factor``. Looking at
+    the gradients runs the pending step so far: forward and backward pass run once, the update after them. bfloat16 has the
+    range of float32 and needs no scaling. Micikevicius et al., Mixed Precision Training, 2018.
+
+    Args:
+        init_scale: first scale. Default: 16
+        growth_factor: by how much a scale grows; 0 keeps it. Default: 2
+        backoff_factor: by how much it shrinks. Default: 0.5
+        growth_interval: after how many good steps it grows; 0 keeps the scale, and gradients are not looked at, so that a step
+            is one program. Default: 2000
+
+    Example:
+        >>> weight = megengine.Parameter([1.0, 2.0])
+        >>> gm = megengine.autodiff.GradManager().attach(weight)
+        >>> scaler = megengine.amp.GradScaler(init_scale=1024.0)
+        >>> with gm, megengine.amp.autocast():
+        ...     scaler.backward(gm, (weight * weight).sum())
+        >>> weight.grad
+        Tensor([2. 4.], device=xpux:0)
+    """
+
+    def __init__(
+        self,
+        init_scale: float = 2.0**4,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+    ) -> None:
+        self.scale_factor = float(init_scale)
+        self.growth_factor = float(growth_factor)
+        self.backoff_factor = float(backoff_factor)
+        self.growth_interval = growth_interval
+        self._growth_tracker = 0
+        self._found_non_finite = False
+
+    def backward(
+        self,
+        gm: GradManager,
+        y: Tensor | list[Tensor] | None = None,
+        dy: Tensor | list[Tensor] | None = None,
+        *,
+        unscale_grad: bool = True,
+        update_scale: bool | str = "if_unscale_grad",
+    ) -> None:
+        """``gm.backward(y, dy)`` with ``dy`` scaled, then :meth:`unscale` and :meth:`update`.
+
+        Args:
+            gm: the manager that has recorded ``y``.
+            y: a tensor or several.
+            dy: their cotangents; default ones.
+            unscale_grad: whether to unscale the gradients of all attached tensors at once; False to add up those of several
+                batches first. Default: True
+            update_scale: whether to update the scale at once; without unscaling it never is. Default: true
+        """
+        ys = [] if y is None else list(y) if isinstance(y, (tuple, list)) else [y]
+        if dy is None:
+            dys = [full_like(output, self.scale_factor) for output in ys]
+        else:
+            dys = [d * self.scale_factor for d in (dy if isinstance(dy, (tuple, list)) else [dy])]
+        gm.backward(y=ys, dy=dys)
+        if unscale_grad:
+            self.unscale(gm.attached_tensors())
+            if update_scale:
+                self.update()
+
+    def unscale(self, grad_tensors: Iterable[Tensor]) -> GradScaler:
+        """Divide gradients by the scale, or set all to None if one is infinite or NaN.
+
+        Args:
+            grad_tensors: the tensors whose ``grad`` to divide; those without one are left alone.
+
+        Returns:
+            this scaler.
+        """
+        owners = [t for t in grad_tensors if t is not None and t.grad is not None]
+        if not owners:
+            return self
+        found = _check_non_finite([t.grad for t in owners], 1.0 / self.scale_factor)
+        if self.growth_interval != 0 and found.item():
+            self._found_non_finite = True
+            for tensor in owners:
+                tensor.grad = None
+        return self
+
+    def update(self, new_scale: float | None = None) -> None:
+        """Change the scale by what has been found since the last call.
+
+        Args:
+            new_scale: the scale from now on; default found as the class says.
+        """
+        if self.growth_interval == 0:
+            return
+        if new_scale is not None:
+            self.scale_factor = float(new_scale)
+        elif self._found_non_finite:
+            self.scale_factor *= self.backoff_factor
+            self._growth_tracker = 0
+        else:
+            self._growth_tracker += 1
+            if self._growth_tracker >= self.growth_interval:
+                self.scale_factor *= self.growth_factor or 1.0
+                self._growth_tracker = 0
+        self._found_non_finite = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale and all that decides about it, as a dict of numbers.
+
+        Example:
+            >>> megengine.amp.GradScaler().state_dict()["scale_factor"]
+            16.0
+        """
+        names = ("scale_factor", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave.
+
+        Args:
+            state: the dict.
+
+        Raises:
+            KeyError: a name is missing; nothing has changed then.
+        """
+        for name, value in {name: state[name] for name in self.state_dict()}.items():
+            setattr(self, name, value)
