@@ -39,6 +39,7 @@ __all__ = [
     "coalesce_free_memory",
     "data",
     "device",
+    "distributed",
     "enable_debug_log",
     "functional",
     "get_allocated_memory",

@@ -17,9 +17,10 @@ LAYERS: list[set[str]] = [
     {"version", "logger", "config"},
     {"graph", "ops", "dtype", "device"},
     {"tensor", "_methods"},
+    {"distributed"},
     {"functional", "random"},
     {"core", "autodiff", "data", "module", "optimizer", "serialization", "utils"},
-    {"amp", "distributed", "hub", "jit", "quantization", "traced_module"},
+    {"amp", "hub", "jit", "quantization", "traced_module"},
     {"tools"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -1,6 +1,6 @@
 """Functions of tensors."""
 
-from . import activation, elemwise, external, loss, math, metric, nn, quantized, tensor, utils, vision
+from . import activation, distributed, elemwise, external, loss, math, metric, nn, quantized, tensor, utils, vision
 from .elemwise import *
 from .math import *
 from .nn import *

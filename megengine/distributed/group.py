@@ -1,0 +1,383 @@
+"""Which processes work together. So far that is this process alone; asking for more is an error that says so."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from ..device import get_default_device, set_default_device
+from .server import Client
+
+__all__ = [
+    "Group", "WORLD", "init_process_group", "is_distributed", "get_rank", "get_world_size", "get_backend",
+    "get_py_server_addr", "get_mm_server_addr", "get_client", "new_group", "group_barrier", "override_backend",
+]  # fmt: skip
+
+BACKENDS = ("auto", "nccl", "rccl", "gloo")
+DEVICE_TYPES = ("xpu", "gpu", "cuda", "rocm", "cpu")
+NO_GROUP = "please call init_process_group first"
+
+
+@dataclass
+class _State:
+    """What :func:`init_process_group` was told."""
+
+    master_ip: str
+    port: int
+    world_size: int
+    rank: int
+    device: int
+    backend: str
+    device_type: str
+    client: Client | None = field(default=None, repr=False)
+
+
+_state: _State | None = None
+_streams = itertools.count(1)
+
+
+def refuse_several(wanted: str, count: int) -> NoReturn:
+    """Says that this release computes in one process.
+
+    Raises:
+        NotImplementedError: always.
+    """
+    raise NotImplementedError(
+        f"{wanted} asks for {count} processes, but this release of megengine.distributed runs in one; training over "
+        "several processes comes in a later release. Run with one process (n_gpus=1, world_size=1): the results are those "
+        "of one process with the same batch."
+    )
+
+
+def _initialised() -> _State:
+    if _state is None:
+        raise AssertionError(NO_GROUP)
+    return _state
+
+
+class Group:
+    """Ranks of processes that communicate with each other; the first one is the root.
+
+    Args:
+        proc_ranks: the ranks, this process's among them; empty for all processes there are, as in ``WORLD``.
+
+    Raises:
+        AssertionError: not such ranks.
+
+    Example:
+        >>> group = megengine.distributed.Group([0])
+        >>> group.size, group.rank, group.key
+        (1, 0, '0')
+    """
+
+    def __init__(self, proc_ranks: Sequence[int]) -> None:
+        self.stream = next(_streams)
+        self._ranks: list[int] | None = None
+        if len(proc_ranks):
+            self.reset(proc_ranks)
+
+    def __repr__(self) -> str:
+        return f"Group({self.proc_ranks})"
+
+    def reset(self, proc_ranks: Sequence[int]) -> None:
+        """Make it the group of other ranks."""
+        self.check(proc_ranks)
+        self._ranks = list(proc_ranks)
+
+    def check(self, proc_ranks: Sequence[int]) -> None:
+        """Refuse what are not ranks of processes that there are, this one among them.
+
+        Raises:
+            AssertionError: naming the rank.
+        """
+        world = get_world_size()
+        for rank in proc_ranks:
+            if not isinstance(rank, int) or not 0 <= rank < world:
+                noun = "one process, of rank 0" if world == 1 else f"{world} processes, of ranks 0 to {world - 1}"
+                raise AssertionError(f"{rank!r} in {list(proc_ranks)} is no rank: there is {noun}")
+        if get_rank() not in proc_ranks:
+            raise AssertionError(f"the group {list(proc_ranks)} lacks this process, which has rank {get_rank()}")
+
+    @property
+    def proc_ranks(self) -> list[int]:
+        """The ranks."""
+        return list(range(get_world_size())) if self._ranks is None else self._ranks
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        return len(self.proc_ranks)
+
+    @property
+    def key(self) -> str:
+        """The ranks as a text, such as ``"0,1"``."""
+        return ",".join(map(str, self.proc_ranks))
+
+    @property
+    def rank(self) -> int:
+        """Place of this process within the group."""
+        return self.proc_ranks.index(get_rank())
+
+    @property
+    def comp_node(self) -> str:
+        """Name of this process's device, with a stream number of the group's own."""
+        name = get_default_device() if _state is None else f"{_state.device_type}{_state.device}"
+        return f"{name.partition(':')[0]}:{self.stream}"
+
+    @property
+    def is_single_machine(self) -> bool:
+        """Whether all processes are on this machine."""
+        return True
+
+
+WORLD = Group([])
+
+
+def as_group(group: Group | Sequence[int] | None) -> Group:
+    """A group, from a group, a list of ranks, or None for all processes.
+
+    Raises:
+        AssertionError: something else.
+    """
+    if isinstance(group, Group):
+        return group
+    if group is None:
+        return WORLD
+    if isinstance(group, (list, tuple)):
+        return Group(group)
+    raise AssertionError(f"group must be a Group or a list of ranks, not {group!r}")
+
+
+def init_process_group(
+    master_ip: str,
+    port: int,
+    world_size: int,
+    rank: int,
+    device: int,
+    backend: str | None = "auto",
+    device_type: str = "xpu",
+) -> None:
+    """Join the processes that train together, and choose this process's device.
+
+    With one process there is nobody to join: no connection is made, and random numbers go on as seeded.
+
+    Args:
+        master_ip: address of the machine that has the process of rank 0.
+        port: where a :class:`Server` listens there.
+        world_size: number of processes; 1 in this release.
+        rank: which of them this one is.
+        device: number of the device that becomes this process's default.
+        backend: ``"auto"``, ``"nccl"``, ``"rccl"`` or ``"gloo"``; one process uses none.
+        device_type: ``"xpu"``, ``"gpu"``, ``"cuda"``, ``"rocm"`` or ``"cpu"``.
+
+    Raises:
+        TypeError: an argument of another type.
+        ValueError: no such backend or type of device.
+        AssertionError: called before, or numbers out of range.
+        NotImplementedError: several processes.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> @dist.launcher(n_gpus=1)           # calls init_process_group, and forgets the group afterwards
+        ... def worker():
+        ...     return dist.is_distributed(), dist.get_rank(), dist.get_world_size()
+        >>> worker()
+        [(True, 0, 1)]
+    """
+    global _state
+    if not isinstance(master_ip, str):
+        raise TypeError(f"master_ip must be a string, not {master_ip!r}")
+    for name, value in (("port", port), ("world_size", world_size), ("rank", rank), ("device", device)):
+        if not isinstance(value, int):
+            raise TypeError(f"{name} must be an int, not {value!r}")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r}: write one of {', '.join(BACKENDS)}")
+    if device_type not in DEVICE_TYPES:
+        raise ValueError(f"device_type={device_type!r}: write one of {', '.join(DEVICE_TYPES)}")
+    if _state is not None:
+        raise AssertionError("init_process_group should be called only once")
+    if world_size < 1 or not 0 <= rank < world_size or port <= 0:
+        raise AssertionError(f"world_size={world_size}, rank={rank}, port={port}: out of range")
+    if world_size > 1:
+        refuse_several("init_process_group", world_size)
+    set_default_device(f"{device_type}{device}")
+    _state = _State(master_ip, port, world_size, rank, device, backend, device_type)
+
+
+def forget() -> None:
+    """Undo :func:`init_process_group`."""
+    global _state
+    _state = None
+
+
+@contextmanager
+def override_backend(new_backend: str) -> Iterator[None]:
+    """Use another backend inside the ``with`` block.
+
+    Args:
+        new_backend: as for :func:`init_process_group`.
+
+    Raises:
+        AssertionError: there is no process group.
+        ValueError: no such backend.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> @dist.launcher(n_gpus=1)
+        ... def worker():
+        ...     with dist.override_backend("gloo"):
+        ...         return dist.get_backend()
+        >>> worker()
+        ['gloo']
+    """
+    before = get_backend()
+    set_backend(new_backend)
+    try:
+        yield
+    finally:
+        set_backend(before)
+
+
+def set_backend(backend: str) -> None:
+    """Choose the backend of the process group.
+
+    Raises:
+        AssertionError: there is no process group.
+        ValueError: no such backend.
+    """
+    state = _initialised()
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r}: write one of {', '.join(BACKENDS)}")
+    state.backend = backend
+
+
+def is_distributed() -> bool:
+    """Whether there is a process group.
+
+    Example:
+        >>> megengine.distributed.is_distributed()
+        False
+    """
+    return _state is not None
+
+
+def get_rank() -> int:
+    """Rank of this process, 0 without a process group.
+
+    Example:
+        >>> megengine.distributed.get_rank()
+        0
+    """
+    return 0 if _state is None else _state.rank
+
+
+def get_world_size() -> int:
+    """Number of processes, 1 without a process group.
+
+    Example:
+        >>> megengine.distributed.get_world_size()
+        1
+    """
+    return 1 if _state is None else _state.world_size
+
+
+def get_backend() -> str:
+    """Name of the backend.
+
+    Raises:
+        AssertionError: there is no process group.
+
+    Example:
+        >>> megengine.distributed.get_backend()
+        Traceback (most recent call last):
+        AssertionError: please call init_process_group first
+    """
+    return _initialised().backend
+
+
+def get_py_server_addr() -> tuple[str, int]:
+    """Address and port of the :class:`Server`.
+
+    Raises:
+        AssertionError: there is no process group.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> dist.launcher(dist.get_py_server_addr, n_gpus=1, port=23456)()
+        [('localhost', 23456)]
+    """
+    state = _initialised()
+    return state.master_ip, state.port
+
+
+def get_mm_server_addr() -> tuple[str, int]:
+    """Address and port where processes find each other; here that of the one :class:`Server`.
+
+    Raises:
+        AssertionError: there is no process group.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> dist.launcher(dist.get_mm_server_addr, n_gpus=1, port=23456)()
+        [('localhost', 23456)]
+    """
+    return get_py_server_addr()
+
+
+def get_client() -> Client:
+    """The connection to the :class:`Server`, for exchanging small values; made when first asked for.
+
+    Raises:
+        AssertionError: there is no process group.
+        ConnectionError: no server answers at its address.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> @dist.launcher(n_gpus=1)
+        ... def worker():
+        ...     dist.get_client().user_set("epoch", 3)
+        ...     return dist.get_client().user_get("epoch")
+        >>> worker()
+        [3]
+    """
+    state = _initialised()
+    if state.client is None:
+        state.client = Client(state.master_ip, state.port)
+    return state.client
+
+
+def new_group(proc_ranks: list[int]) -> Group:
+    """A group of some of the processes.
+
+    Args:
+        proc_ranks: their ranks, the root first.
+
+    Raises:
+        AssertionError: not ranks of processes, or this one is not among them.
+
+    Example:
+        >>> megengine.distributed.new_group([0]).size
+        1
+    """
+    return Group(proc_ranks)
+
+
+def group_barrier(group: Group = WORLD) -> None:
+    """Wait until all processes of a group are here; one process goes on at once.
+
+    Args:
+        group: the group.
+
+    Raises:
+        AssertionError: not a group.
+
+    Example:
+        >>> megengine.distributed.group_barrier()
+    """
+    if not isinstance(group, Group):
+        raise AssertionError(f"group must be a Group, not {group!r}")
+    if group.size > 1:
+        get_client().group_barrier(group.key, group.size)

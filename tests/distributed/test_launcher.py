@@ -1,0 +1,130 @@
+"""launcher in its one process."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+import megengine as mge
+import megengine.distributed as dist
+import megengine.functional as F
+import megengine.module as M
+from megengine.autodiff import GradManager
+from megengine.distributed import launcher as launcher_class
+from megengine.optimizer import SGD
+
+
+def test_the_three_ways_to_write_it() -> None:
+    @dist.launcher
+    def plain(x: int, *, y: int) -> tuple[int, bool]:
+        return x + y, dist.is_distributed()
+
+    @dist.launcher(n_gpus=1)
+    def with_settings() -> int:
+        return dist.get_world_size()
+
+    assert plain(1, y=2) == [(3, True)]
+    assert with_settings() == [1]
+    assert dist.launcher(lambda: "called")() == ["called"]
+    assert plain.__name__ == "plain"
+    assert not dist.is_distributed()
+
+
+@pytest.mark.parametrize("settings", [{"n_gpus": 2}, {"world_size": 4}, {"n_gpus": 1, "world_size": 2}])
+def test_several_processes_are_refused_at_once(settings: dict[str, int]) -> None:
+    with pytest.raises(NotImplementedError, match=f"launcher asks for {max(settings.values())} processes"):
+        dist.launcher(lambda: None, **settings)
+
+
+def test_no_gpus_is_one_process() -> None:
+    assert dist.launcher(lambda: 1, n_gpus=0)() == [1]
+
+
+def test_an_error_comes_out_and_the_group_goes() -> None:
+    mge.set_default_device("cpu1")
+
+    @dist.launcher
+    def fails() -> None:
+        raise KeyError("lost")
+
+    for _ in range(2):
+        with pytest.raises(KeyError, match="lost"):
+            fails()
+        assert not dist.is_distributed()
+        assert mge.get_default_device() == "cpu1"
+
+
+def test_exit_ends_the_function_only(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("megengine.distributed.launcher")
+    logger.addHandler(caplog.handler)
+    try:
+        assert dist.launcher(lambda: exit(0))() == [None]
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "did not return a value" in caplog.text
+    with pytest.raises(AssertionError, match="process 0 exited with code 3"):
+        dist.launcher(lambda: exit(3))()
+
+
+def test_launching_within_a_process_is_refused() -> None:
+    with pytest.raises(AssertionError, match="cannot launch another"):
+        dist.launcher(lambda: dist.launcher(lambda: 1)())()
+
+
+def test_idle_devices_are_mentioned(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    module = __import__("sys").modules["megengine.distributed.launcher"]
+    monkeypatch.setattr(module, "what_is_xpu", lambda: "cuda")
+    monkeypatch.setattr(module, "get_device_count", lambda kind: 4)
+    module.logger.addHandler(caplog.handler)
+    try:
+        assert dist.launcher(lambda: 1)() == [1]
+        assert "3 of 4 devices are idle" in caplog.text
+        caplog.clear()
+        assert dist.launcher(lambda: 1, n_gpus=1)() == [1]
+        assert "idle" not in caplog.text
+    finally:
+        module.logger.removeHandler(caplog.handler)
+
+
+def test_not_a_function() -> None:
+    with pytest.raises(TypeError, match="launcher takes a function, not 3"):
+        launcher_class(3)
+
+
+def train(launched: bool) -> list[np.ndarray]:
+    """Three steps as a data-parallel program writes them, with the launcher or without."""
+
+    def main(steps: int) -> list[np.ndarray]:
+        mge.random.seed(1)
+        model = M.Linear(3, 2)
+        model.weight._reset(F.linspace(-1, 1, 6).reshape(2, 3))
+        callbacks: Any = []
+        if launched:
+            dist.bcast_list_(model.tensors())
+            callbacks = [dist.make_allreduce_cb("MEAN", dist.WORLD)]
+        gm = GradManager().attach(model.parameters(), callbacks=callbacks)
+        optimizer = SGD(model.parameters(), lr=0.1)
+        for _ in range(steps):
+            with gm:
+                loss = (model(mge.Tensor([[1.0, 2.0, 3.0]])) ** 2).mean()
+                gm.backward(loss)
+            optimizer.step().clear_grad()
+            total = F.distributed.all_reduce_sum(loss) / dist.get_world_size()
+            assert total.item() == loss.item()
+        return [p.numpy() for p in model.parameters()]
+
+    return dist.launcher(main)(3)[0] if launched else main(3)
+
+
+def test_a_data_parallel_program_trains_as_a_plain_one() -> None:
+    for launched, plain in zip(train(True), train(False), strict=True):
+        np.testing.assert_array_equal(launched, plain)
+
+
+@pytest.mark.parametrize("method", ["max", "product"])
+def test_methods_of_the_callback(method: str) -> None:
+    with pytest.raises(AssertionError, match="reduce_method should be sum or mean"):
+        dist.make_allreduce_cb(method)
