@@ -80,6 +80,26 @@ IMAGES = [
 ]
 SCALED = "c = F.math._check_non_finite([a, b], 0.5); (c, a, b)"
 
+TRAINING = """
+net = filled(M.Sequential(
+    M.Conv2d(1, 4, 3, padding=1), M.BatchNorm2d(4), M.ReLU(), M.Conv2d(4, 6, 3, stride=2, padding=1), M.ReLU(),
+    M.Conv2d(6, 6, 2, stride=2),
+))
+head = filled(M.Linear(24, 3))
+both = list(net.parameters()) + list(head.parameters())
+gm, opt, scaler = GradManager().attach(both), optim.%s, mge.amp.GradScaler()
+losses = []
+for step in range(20):
+    with gm:
+        with mge.amp.autocast(enabled=%s):
+            logits = head(F.flatten(net(x), 1))
+            loss = F.nn.cross_entropy(logits, label)
+            scaler.backward(gm, loss)
+    opt.step().clear_grad()
+    losses.append(loss.item())
+np.array(losses, "float32")
+"""
+
 
 def inputs(kind) -> dict:
     return {
@@ -220,6 +240,18 @@ CASES = [
             "s = mge.amp.GradScaler(8.0); s.update(3); s.state_dict()",
             "s = mge.amp.GradScaler(); s.load_state_dict(mge.amp.GradScaler(3.0, 4.0, 0.1, 7).state_dict()); s.state_dict()",
         ],
+    ),
+    case(
+        "amp_training",
+        [
+            TRAINING % (optimizer, enabled)
+            for optimizer in ("SGD(both, lr=0.05, momentum=0.9)", "Adam(both, lr=0.01)")
+            for enabled in (False, True)
+        ],
+        x=f32(6, 1, 8, 8),
+        label=given([0, 1, 2, 0, 1, 2], "int32"),
+        rtol=1e-2,
+        atol=5e-3,
     ),
     case(
         "amp_format",
