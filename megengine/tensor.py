@@ -164,6 +164,9 @@ class Tensor(Operators):
     @property
     def grad(self) -> Tensor | None:
         """Gradient that :meth:`megengine.autodiff.GradManager.backward` left here, or None."""
+        capture = thread.graph.capture
+        if capture is not None:
+            capture.read_grad(self)
         return self._grad
 
     @grad.setter

@@ -30,13 +30,14 @@ def as_int(value: Any, what: str) -> int:
 
 
 def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
-    """A tuple of ints from an int, a sequence, an array or an integer tensor."""
+    """A tuple of ints from an int, a sequence, an array or a tensor, which may hold whole numbers as floats."""
     if type(shape) is int:
         return (shape,)
     if type(shape) in (tuple, list) and {*map(type, shape)} <= _INT:
         return tuple(shape)
     if isinstance(shape, Handle):
         shape = shape.numpy()  # type: ignore[attr-defined]
+        shape = shape.astype(np.int32) if shape.dtype.kind == "f" and (shape % 1 == 0).all() else shape
     if isinstance(shape, np.ndarray):
         shape = shape.reshape(-1).tolist()
     if isinstance(shape, (int, np.integer)):

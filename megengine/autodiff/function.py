@@ -62,7 +62,8 @@ class Function:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for k, a in enumerate(args):
             if not isinstance(a, Handle):
-                raise TypeError(f"{type(self).__name__}() takes tensors; argument {k} is {type(a).__name__}")
+                name = type(self).__name__
+                raise TypeError(f"op {name} expect type Tensor as inputs, got {type(a).__name__} as argument {k}")
         tensors = args
         before = thread.graph.tapes
         thread.graph.tapes = ()

@@ -17,6 +17,8 @@ from ._args import require_tensor
 def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
     if not isinstance(inps, (list, tuple)) or not inps:
         raise ArgumentError(f"{name} takes a list of one or more tensors, not {inps!r}")
+    # Shapes are tensors in MegEngine's trace.
+    inps = [Tensor(x) if isinstance(x, tuple) and x else x for x in inps]
     for k, x in enumerate(inps):
         require_tensor(x, f"{name}: element {k}")
     return tuple(inps) if device is None else tuple(copy(x, device) for x in inps)
@@ -86,7 +88,7 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
     if isinstance(nsplits_or_sections, (list, tuple)):
         points = tuple(_axes.as_int(p, "each place to cut") for p in nsplits_or_sections)
         if any(a > b for a, b in zip(points, points[1:], strict=False)):
-            raise ValueError(f"split: the places to cut must not decrease: {points}")
+            raise ValueError(f"Invalid nsplits_or_secions: {[*points]}")  # word for word, misspelling included
     else:
         parts = _axes.as_int(nsplits_or_sections, "nsplits_or_sections")
         if not 0 < parts <= size:

@@ -43,6 +43,7 @@ class Capture:
         symbolic: reading a tensor's value inside is an error.
         failed: why the call cannot be replayed, or None.
         made: values that the call made of data of its own.
+        arg_handles: the tensors it was called with.
         guards: pairs of a function and what it returned; a replay is valid while it returns the same.
     """
 
@@ -53,7 +54,10 @@ class Capture:
         self.seen: dict[int, list[tuple[weakref.ref[Value], weakref.ref[Handle]]]] = {}
         self.written: dict[int, weakref.ref[Handle]] = {}
         self.grads: dict[int, weakref.ref[Handle]] = {}
+        self.grads_before: list[tuple[Any, Aval | None]] = []
+        self.grad_owner: dict[int, Handle] = {}
         self.args: dict[int, int] = {}
+        self.arg_handles: list[weakref.ref[Handle]] = []
         self.made: dict[int, Value] = {}
         self.origins: list[Source] = []
         self.graph: Graph | None = None
@@ -83,6 +87,15 @@ class Capture:
         """The gradient of ``handle`` was set."""
         self.grads[id(handle)] = weakref.ref(handle)
 
+    def read_grad(self, handle: Any) -> None:
+        """The gradient of ``handle`` was looked at: it has the one from before the call, or none, unless it was set since."""
+        if id(handle) in self.grads or any(h is handle for h, _ in self.grads_before):
+            return
+        grad = handle._grad
+        self.grads_before.append((handle, None if grad is None else grad._value.aval))
+        if grad is not None:
+            self.grad_owner[id(_of_its_own(grad))] = handle
+
     def interrupted(self, reason: str) -> None:
         """The graph had to run before the call ended."""
         if reason != "trace":
@@ -102,11 +115,13 @@ class Capture:
         """Where a value from outside came from: an argument, a tensor that held it when the call began, or made inside."""
         if id(value) in self.args:
             return "arg", self.args[id(value)]
-        for value_ref, handle_ref in self.seen.get(id(value), ()):
-            handle = handle_ref()
-            if handle is not None and value_ref() is value:
-                return "handle", handle
-        return "const", value
+        if id(value) in self.grad_owner:
+            return "grad", self.grad_owner[id(value)]
+        holders = [h for v, ref in self.seen.get(id(value), ()) if v() is value and (h := ref()) is not None]
+        for other in holders[1:]:
+            if other is not holders[0]:
+                self.guard(_sharing(holders[0], other))
+        return ("handle", holders[0]) if holders else ("const", value)
 
     def valid(self) -> bool:
         """Whether the call was one graph, so that it can be replayed."""
@@ -120,46 +135,89 @@ class Capture:
 class Replay:
     """A captured call, ready to run again.
 
-    Sources of inputs and results are ``("arg", k)``, ``("handle", tensor)``, ``("const", value)`` and ``("out", k)``.
+    Sources of inputs and results are ``("arg", k)``, ``("handle", tensor)``, ``("grad", place)``, ``("const", value)`` and
+    ``("out", k)``. A place, of what is rebound or has a gradient, is a tensor, or an argument's number.
     """
 
-    def __init__(self, capture: Capture, results: Sequence[Handle]) -> None:
+    def __init__(self, capture: Capture, results: Sequence[Handle], structure: Any) -> None:
         assert capture.program is not None and capture.graph is not None
+        self.structure = structure
         self.program = capture.program
         self.guards = capture.guards
         self.device = capture.graph.device
-        self.inputs = capture.origins
+        self.args = capture.arg_handles
+        self.doubtful = list(range(len(self.args)))
         self.scalars = [
             jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in pack(capture.graph)
         ]
+        number = {id(h): k for k, ref in enumerate(capture.arg_handles) if (h := ref()) is not None}
+
+        def place(handle: Handle) -> Any:
+            return number.get(id(handle), handle)
+
+        def origin(source: Source) -> Source:
+            return ("grad", place(source[1])) if source[0] == "grad" else source
+
         output = {p: k for k, p in enumerate(self.program.live)}
-        place = {id(v): output[p] for p, ref in enumerate(capture.values) if p in output and (v := ref()) is not None}
+        result = {id(v): output[p] for p, ref in enumerate(capture.values) if p in output and (v := ref()) is not None}
 
-        def source(value: Value) -> Source:
-            return ("out", place[id(value)]) if id(value) in place else capture.origin(value)
+        def source(handle: Any) -> Source:
+            value = handle._value
+            if id(value) in result:
+                return "out", result[id(value)]
+            side, what = origin(capture.origin(value))
+            # What nothing read and the call did not make is a tensor from outside, handed on.
+            return ("handle", handle) if side == "const" and id(value) not in capture.made else (side, what)
 
-        self.results = [source(h._value) for h in results]
-        self.writes = [(h, source(h._value)) for ref in capture.written.values() if (h := ref()) is not None]
-        self.grads: list[tuple[Any, Source | None]] = [
-            (h, _grad_source(h, source)) for ref in capture.grads.values() if (h := ref()) is not None
-        ]
+        self.inputs = [origin(s) for s in capture.origins]
+        self.results = [source(h) for h in results]
+        written = [h for ref in capture.written.values() if (h := ref()) is not None]
+        graded: list[Any] = [h for ref in capture.grads.values() if (h := ref()) is not None]
+        gradients = {id(h._grad) for h in [*graded, *(h for h, _ in capture.grads_before)]}
+        self.writes = [(place(h), source(h)) for h in written if id(h) not in gradients]
+        self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
+        self.grads_before = [(place(h), aval) for h, aval in capture.grads_before]
         self.where = [capture.graph.where[n] for n in self.program.checked]
         self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)
+        places = [p for p, _ in [*self.writes, *self.grads, *self.grads_before]]
+        places += [h for side, h in [*self.inputs, *self.results] if side == "handle"]
+        self.outside = {id(p) for p in places if type(p) is not int}
 
-    def holds(self) -> bool:
+    def holds(self, args: Sequence[Any]) -> bool:
         """Whether nothing that the captured call depended on has changed."""
         for handle, known in self.expected:
             if handle._value.aval is not known:
+                return False
+        for place, known in self.grads_before:
+            grad = (args[place] if type(place) is int else place)._grad
+            if (None if grad is None else grad._value.aval) is not known:
                 return False
         for snapshot, before in self.guards:
             if snapshot() != before:
                 return False
         return True
 
-    def __call__(self, args: list[Value]) -> list[Any]:
+    def has_as_its_own(self, args: Sequence[Handle]) -> bool:
+        """Whether an argument is a tensor that the body also knows by another way: then it is not what was captured."""
+        return not self.outside.isdisjoint(map(id, args))
+
+    def may_confuse(self, args: Sequence[Handle]) -> bool:
+        """Whether the captured call had, in the place of one of these, a tensor that its body may know by another way."""
+        for k in self.doubtful:
+            known = self.args[k]()
+            if known is not None and known is not args[k]:
+                return True
+        return False
+
+    def replaces(self, other: Replay) -> None:
+        """Captured since ``other`` may confuse: what the body knows is outside ``other``, or was in a doubtful place of it."""
+        hidden = {id(known) for k in other.doubtful if (known := other.args[k]()) is not None}
+        self.doubtful = [k for k, ref in enumerate(self.args) if id(ref()) in hidden]
+
+    def __call__(self, args: Sequence[Any]) -> list[Any]:
         """Run with these arguments; returns handles on the results."""
-        inputs = [self._array(source, args) for source in self.inputs]
+        inputs = [self._value(source, args).array for source in self.inputs]
         for k in self.program.donated:
             value = self.inputs[k][1]._value
             if _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
@@ -172,37 +230,50 @@ class Replay:
             outs = outs[self.program.leading :]
         counters.replays += 1
         counters.bytes_donated += self.program.donated_bytes
-        made: dict[int, Value] = {}
-        before = {id(h): h._value for _, (side, h) in self.writes if side == "handle"}
+        made = [Value(None, aval, out, self.device) for aval, out in zip(self.avals, outs, strict=True)]
 
         def value_of(source: Source) -> Value:
-            side, what = source
-            if side == "out":
-                value = made.get(what)
-                if value is None:
-                    value = made[what] = Value(None, self.avals[what], outs[what], self.device)
-                return value
-            if side == "handle":
-                return before.get(id(what), what._value)
-            return args[what] if side == "arg" else what
+            return made[source[1]] if source[0] == "out" else self._value(source, args)
 
         results = [new_handle(value_of(source)) for source in self.results]
-        for handle, source in self.writes:
-            handle._value, handle._node = value_of(source), None
-        for owner, grad in self.grads:
-            owner._grad = None if grad is None else new_handle(value_of(grad))
+        writes = [(place, value_of(source)) for place, source in self.writes]
+        grads = [(place, None if source is None else new_handle(value_of(source))) for place, source in self.grads]
+        for place, value in writes:
+            handle = args[place] if type(place) is int else place
+            handle._value, handle._node = value, None
+        for place, grad in grads:
+            (args[place] if type(place) is int else place)._grad = grad
         return results
 
-    def _array(self, source: Source, args: list[Value]) -> Any:
+    @staticmethod
+    def _value(source: Source, args: Sequence[Any]) -> Value:
         side, what = source
-        value = what._value if side == "handle" else args[what] if side == "arg" else what
+        if side == "grad":
+            what = (args[what] if type(what) is int else what)._grad
+        value = args[what]._value if side == "arg" else what if side == "const" else what._value
         if value.array is None:
             materialise(value)
-        return value.array
+        return value
 
 
-def _grad_source(handle: Any, source: Callable[[Value], Source]) -> Source | None:
-    return None if handle._grad is None else source(handle._grad._value)
+def _sharing(one: Handle, other: Handle) -> Callable[[], bool]:
+    """Whether two tensors that shared a value still do."""
+    first, second = weakref.ref(one), weakref.ref(other)
+
+    def share() -> bool:
+        a, b = first(), second()
+        return a is not None and b is not None and a._value is b._value
+
+    return share
+
+
+def _of_its_own(handle: Handle) -> Value:
+    """Give a tensor a value object that no other tensor has, of the same array."""
+    value = handle._value
+    if value.array is None:
+        materialise(value)
+    handle._value = Value(None, value.aval, value.array, value.device)
+    return handle._value
 
 
 def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: bool) -> tuple[Any, Capture]:
@@ -210,7 +281,8 @@ def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: 
     cut("trace")
     before = thread.graph
     capture = Capture(symbolic)
-    capture.args = {id(h._value): k for k, h in enumerate(args)}
+    capture.args = {id(_of_its_own(h)): k for k, h in enumerate(args)}
+    capture.arg_handles = [weakref.ref(h) for h in args]
     thread.graph = graph = Graph(before.device, (), False, capture)
     graph.limit = sys.maxsize
     try:

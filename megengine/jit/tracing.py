@@ -14,7 +14,8 @@ from ..graph.precision import current as precision
 from ..graph.record import thread
 from ..tensor import Tensor
 
-ATTEMPTS = 3
+ATTEMPTS = 3  # calls whose body could not be replayed, after which it just runs
+REPLAYS = 4  # programs kept for one kind of arguments: gradients there or not, other learning rates, other modes
 
 
 class trace:
@@ -83,7 +84,10 @@ class trace:
         if _run_plainly():
             return self.__wrapped__(*args, **kwargs)
         tensors: list[Any] = []
-        key = precision(), _flatten((args, kwargs), tensors) if kwargs else _flatten(args, tensors)
+        key = precision(), _flatten((args, kwargs) if kwargs else args, tensors)
+        if len(tensors) > 1 and len({*map(id, tensors)}) < len(tensors):
+            ids = [*map(id, tensors)]
+            key = key, tuple(map(ids.index, ids))
         try:
             signature = self._calls.get(key)
         except TypeError:
@@ -92,37 +96,44 @@ class trace:
             signature = self._calls[key] = _Signature()
         if any(t._node is not None and t._node.live() for t in tensors):
             return self.__wrapped__(*args, **kwargs)
-        replay = signature.replay
-        if replay is not None and replay.holds():
-            return _unflatten(signature.structure, iter(replay([t._value for t in tensors])))
-        if signature.attempts >= ATTEMPTS and replay is None:
+        doubted = None
+        for replay in signature.replays:
+            if replay.holds(tensors):
+                if replay.has_as_its_own(tensors):
+                    return self.__wrapped__(*args, **kwargs)
+                if not replay.may_confuse(tensors):
+                    return _unflatten(replay.structure, iter(replay(tensors)))
+                doubted = replay
+                break
+        if signature.attempts >= ATTEMPTS and not signature.replays:
             return self.__wrapped__(*args, **kwargs)
-        return self._record(signature, tensors, args, kwargs)
-
-    def _record(self, signature: _Signature, tensors: list[Tensor], args: Any, kwargs: Any) -> Any:
         result, capture = capture_call(lambda: self.__wrapped__(*args, **kwargs), tensors, self._symbolic)
         signature.attempts += 1
-        signature.replay = None
-        if not capture.valid():
-            return result
         # The first call may differ: it creates state and holds what its caller made, so its program is not yet the settled one.
-        if signature.attempts > 1:
+        if capture.valid() and signature.attempts > 1:
             results: list[Tensor] = []
-            signature.structure = _structure(result, results)
-            signature.replay = Replay(capture, results)
-            signature.attempts = 1
+            structure = _structure(result, results)
+            signature.add(Replay(capture, results, structure), doubted)
         return result
 
 
 class _Signature:
-    """What is known about calls with arguments of one structure."""
+    """What is known about calls with arguments of one structure: the programs found, the newest first."""
 
-    __slots__ = ("replay", "structure", "attempts")
+    __slots__ = ("replays", "attempts")
 
     def __init__(self) -> None:
-        self.replay: Replay | None = None
-        self.structure: Any = None
+        self.replays: list[Replay] = []
         self.attempts = 0
+
+    def add(self, replay: Replay, doubted: Replay | None) -> None:
+        """Keep what a call gave; ``doubted`` would have served, were it sure that its arguments are nothing else besides."""
+        self.attempts = 1
+        if doubted is not None:
+            replay.replaces(doubted)
+            self.replays.remove(doubted)
+        self.replays.insert(0, replay)
+        del self.replays[REPLAYS:]
 
 
 def _run_plainly() -> bool:
