@@ -9,16 +9,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import tempfile
-import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ....logger import get_logger
+from ....utils.http_download import progress_bar, reason, receive, written_beside
 
 __all__ = [
     "DataFile",
@@ -29,13 +28,12 @@ __all__ = [
     "WebFolder",
     "dataset_cache",
     "obtain",
+    "progress_bar",
     "read_checked",
     "write_beside",
 ]
 
 logger = get_logger(__name__)
-
-CONNECTION_TIMEOUT = 30  # seconds without a byte, whatever the limit on a whole download
 
 
 class DataNotFoundError(FileNotFoundError):
@@ -132,22 +130,12 @@ def write_beside(path: Path) -> Iterator[Path]:
         Unavailable: if the folder cannot be written to.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with written_beside(path) as beside:
+            yield beside
+            if path.exists():
+                os.replace(path, path.with_name(path.name + ".bad"))
     except OSError as error:
         raise Unavailable(f"cannot write to {path.parent} ({error.strerror or error})") from error
-    os.close(descriptor)
-    beside = Path(name)
-    try:
-        yield beside
-        beside.chmod(0o644)
-        if path.exists():
-            os.replace(path, path.with_name(path.name + ".bad"))
-        os.replace(beside, path)
-    except OSError as error:
-        raise Unavailable(f"cannot write {path} ({error.strerror or error})") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class Folder:
@@ -210,38 +198,13 @@ class WebFolder:
         """Downloads a file, checks it and keeps it."""
         with write_beside(self.store / file.name) as beside:
             try:
-                self._download(file, beside)
+                receive(self.url + file.name, beside, file.name, self.timeout)
             except (OSError, ValueError) as error:
-                raise Unavailable(f"download failed: {getattr(error, 'reason', None) or error}") from error
+                raise Unavailable(f"download failed: {reason(error)}") from error
             try:
                 return read_checked(beside, file)
             except Unavailable as error:
                 raise Unavailable(f"what was downloaded {error}") from error
-
-    def _download(self, file: DataFile, target: Path) -> None:
-        import urllib.request  # only a download is worth the time of importing it
-
-        request = urllib.request.Request(self.url + file.name, headers={"User-Agent": "megengine"})
-        deadline = time.monotonic() + self.timeout
-        with (
-            urllib.request.urlopen(request, timeout=min(self.timeout, CONNECTION_TIMEOUT)) as response,
-            target.open("wb") as output,
-            progress_bar(file.name, int(response.headers.get("Content-Length") or 0) or None) as advance,
-        ):
-            while chunk := response.read(1 << 16):
-                output.write(chunk)
-                advance(len(chunk))
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"not finished after {self.timeout:g} s")
-
-
-@contextmanager
-def progress_bar(name: str, total: int | None) -> Iterator[Callable[[float | None], Any]]:
-    """Shows a bar of bytes on a terminal; what it gives takes the number of further bytes."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=name, unit="B", unit_scale=True, unit_divisor=1024, disable=None, leave=False) as bar:
-        yield bar.update
 
 
 def obtain(
