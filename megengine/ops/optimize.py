@@ -54,6 +54,29 @@ def adadelta(param, grad, square, delta_square, step, lr, weight_decay, rho, eps
     return _like(param - delta * lr, param), _like(new, square), _like(moved, delta_square), step + 1.0
 
 
+@op()
+def lamb(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays, corrects, adapts):
+    direction, state = _adam(grad, mean, square, step, beta0, beta1, eps, corrects)
+    wide = param.astype(jnp.float32)
+    direction = _decayed(wide, direction, weight_decay, decays)
+    rate = lr * _trust(wide, direction) if adapts else lr
+    return _like(wide - direction * rate, param), *state
+
+
+@op()
+def lamb_mixed(param, grad, mean, square, step, master, *numbers, decays, corrects, adapts):
+    # What was assigned to the parameter meanwhile counts, or else the digits that it has no room for.
+    own = jnp.where(param == _like(master, param), master, _like(param, master))
+    new, *state = lamb.lower(own, grad, mean, square, step, *numbers, decays=decays, corrects=corrects, adapts=adapts)
+    return _like(new, param), *state, new
+
+
+def _trust(param, direction):
+    """How long a parameter is against its step, 1 where one of them is zero."""
+    size, step = (jnp.sqrt((x * x).sum()) for x in (param, direction))
+    return jnp.where((size > 0) & (step > 0), size / jnp.where(step > 0, step, 1), 1)
+
+
 @op(differentiable=False)
 def unscale(scale, *grads):
     """The gradients times ``scale``, and as int32 whether one is infinite or NaN then."""
@@ -62,12 +85,13 @@ def unscale(scale, *grads):
     return *scaled, (~finite).astype(jnp.int32)
 
 
-def _adam(grad, mean, square, step, beta0, beta1, eps):
-    """The bias-corrected direction, and the new averages and step count."""
+def _adam(grad, mean, square, step, beta0, beta1, eps, corrects=True):
+    """The direction, bias-corrected by default, and the new averages and step count."""
     count = step + 1.0
     m = mean * beta0 + grad * (1.0 - beta0)
     v = square * beta1 + grad * grad * (1.0 - beta1)
-    direction = (m / (1.0 - beta0**count)) / (jnp.sqrt(v / (1.0 - beta1**count)) + eps)
+    in_m, in_v = (1.0 - beta0**count, 1.0 - beta1**count) if corrects else (1.0, 1.0)
+    direction = (m / in_m) / (jnp.sqrt(v / in_v) + eps)
     return direction, (_like(m, mean), _like(v, square), count)
 
 

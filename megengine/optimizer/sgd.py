@@ -68,4 +68,6 @@ class SGD(ParameterwiseOptimizer):
             state = self._state[param]
         velocity = state["momentum_buffer"]
         attrs = (decay != 0.0, self.nesterov)
-        replace((param, velocity), apply(optimize.sgd_momentum, attrs, param, grad, velocity, group["lr"], decay, momentum))
+        replace(
+            (param, velocity), apply(optimize.sgd_momentum, attrs, param, grad, velocity, group["lr"], decay, momentum)
+        )

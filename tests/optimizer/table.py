@@ -34,7 +34,17 @@ TABLE: list[tuple[str, str, dict[str, Any]]] = [
     ("adadelta_rho", "Adadelta", {"lr": 0.5, "rho": 0.5, "eps": 1e-3}),
     ("adadelta_decay", "Adadelta", {"weight_decay": 0.3}),
     ("adadelta_no_memory", "Adadelta", {"rho": 0.0, "eps": 0.1}),
+    ("lamb", "LAMB", {"lr": 0.05}),
+    ("lamb_decay", "LAMB", {"lr": 0.05, "weight_decay": 0.3}),
+    ("lamb_adapt", "LAMB", {"lr": 0.05, "always_adapt": True}),
+    ("lamb_uncorrected", "LAMB", {"lr": 0.05, "bias_correction": False, "weight_decay": 0.1}),
+    ("lamb_all", "LAMB", {"lr": 0.05, "betas": (0.5, 0.7), "eps": 0.1, "weight_decay": 0.3, "always_adapt": True}),
+    ("lamb_fp16", "LAMBFp16", {"lr": 0.05}),
+    ("lamb_fp16_decay", "LAMBFp16", {"lr": 0.05, "weight_decay": 0.3}),
 ]
+
+# MegEngine 1.13 cannot make these: `paper.py` says what is right.
+FROM_THE_PAPER = ("LAMB", "LAMBFp16")
 
 
 def start(name: str) -> list[float]:

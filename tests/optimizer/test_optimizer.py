@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import megengine
 import megengine.optimizer as optim
 from megengine import Parameter, Tensor
 from megengine.autodiff import GradManager
@@ -282,3 +283,39 @@ def test_steps_inside_the_gradient_manager(p: Parameter) -> None:
             manager.backward((p * p).sum())
             optimizer.step().clear_grad()
     np.testing.assert_array_equal(p.numpy(), [0.125, 0.25])
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_hundreds_of_parameters_are_updated_by_one_program(kind: str) -> None:
+    params = [Parameter(np.full((k % 5 + 1,), 0.5, "float32")) for k in range(200)]
+    optimizer = getattr(optim, kind)(params, lr=0.1)
+
+    def step() -> None:
+        for param in params:
+            param.grad = Tensor(np.ones(param.shape, "float32"))
+        optimizer.step().clear_grad()
+
+    step()
+    with megengine.graph.watch() as seen:
+        step()
+    assert len(seen) == 1
+    assert sum(" input" not in line for line in seen[0].recorded().splitlines()) - 1 <= 2 * len(params)
+    assert all(param.numpy()[0] != 0.5 for param in params)
+
+
+def test_lamb_for_float16_keeps_digits_and_takes_over_what_is_assigned() -> None:
+    param = Parameter(np.array([1.0, 2.0], "float16"))
+    optimizer = optim.LAMBFp16(param, lr=1e-4)
+
+    def step(times: int) -> None:
+        for _ in range(times):
+            param.grad = Tensor(np.ones(2, "float16"))
+            optimizer.step().clear_grad()
+
+    step(20)  # each step is less than half of float16's spacing at 2
+    np.testing.assert_allclose(param.numpy(), [0.998, 1.998], atol=1e-3)
+    assert param.dtype == np.float16
+    param[0] = 5.0
+    step(1)
+    master = optimizer.state_dict()["state"][0]["param_fp32"]
+    np.testing.assert_allclose(master, [4.9999, 1.9979], atol=2e-5)
