@@ -13,11 +13,14 @@ import numpy as np
 from ...vectorise import vectorised
 from .meta_vision import VisionTransform
 
-__all__ = ["BrightnessTransform", "GaussianNoise", "Lighting", "Normalize"]
+__all__ = ["BrightnessTransform", "ColourTransform", "GaussianNoise", "Lighting", "Normalize"]
 
 
-class _ColourTransform(VisionTransform):
-    """A transform that leaves everything in its place."""
+class ColourTransform(VisionTransform):
+    """Base of the transforms that leave everything in its place."""
+
+    def _shape_after(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape
 
     @vectorised(lambda self, coords: coords)
     def _apply_coords(self, coords: Any) -> Any:
@@ -26,6 +29,17 @@ class _ColourTransform(VisionTransform):
     @vectorised(lambda self, mask: mask)
     def _apply_mask(self, mask: Any) -> Any:
         return mask
+
+
+def clipped(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Values limited to 0 .. 255, which are overwritten, in the dtype of the image that they come from.
+
+    Example:
+        >>> from megengine.data.transform.vision.colour import clipped
+        >>> clipped(np.array([-1.0, 7.9, 300.0]), np.dtype("uint8"))
+        array([  0,   7, 255], dtype=uint8)
+    """
+    return np.clip(values, 0, 255, out=values).astype(dtype, copy=False)
 
 
 def _narrowed(constant: np.ndarray) -> np.ndarray:
@@ -42,7 +56,7 @@ def _normalize_whole(normalize: Normalize, images: np.ndarray) -> Any:
     return normalize._apply_image(images)
 
 
-class Normalize(_ColourTransform):
+class Normalize(ColourTransform):
     r"""Subtracts a mean and divides by a standard deviation, :math:`y = (x - \text{mean}) / \text{std}`.
 
     The result is float32 for integers up to 16 bits and for float32, and float64 for wider ones.
@@ -84,7 +98,7 @@ class Normalize(_ColourTransform):
         return np.divide(centred, np.tile(self.std, width), out=centred).reshape(image.shape)
 
 
-class GaussianNoise(_ColourTransform):
+class GaussianNoise(ColourTransform):
     r"""Adds normal noise, :math:`y = \mathrm{clip}(x + 255\,n, 0, 255)` with :math:`n \sim N(\text{mean}, \text{std}^2)`.
 
     Args:
@@ -104,11 +118,12 @@ class GaussianNoise(_ColourTransform):
         self.std = np.array(std, dtype=np.float32)
 
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
-        noise = np.random.normal(self.mean, self.std, image.shape) * 255
+        noise = np.random.normal(self.mean, self.std, image.shape)
+        noise *= 255
         return np.clip(image + noise.astype(np.float32), 0, 255).astype(image.dtype)
 
 
-class BrightnessTransform(_ColourTransform):
+class BrightnessTransform(ColourTransform):
     r"""Makes images brighter or darker, :math:`y = \mathrm{clip}(a x, 0, 255)`, with ``a`` uniform in
     ``[max(0, 1 - value), 1 + value]``.
 
@@ -136,10 +151,12 @@ class BrightnessTransform(_ColourTransform):
         if self.value == 0:
             return image
         factor = np.random.uniform(max(0, 1 - self.value), 1 + self.value)
-        return (image.astype(np.float32) * factor).clip(0, 255).astype(image.dtype)
+        values = image.astype(np.float32)
+        values *= factor
+        return clipped(values, image.dtype)
 
 
-class Lighting(_ColourTransform):
+class Lighting(ColourTransform):
     """Shifts colours along the principal components of ImageNet's colours, as AlexNet's training did.
 
     The shift along each component is normal, with a standard deviation of ``255 * scale`` times the component's own.
@@ -169,5 +186,15 @@ class Lighting(_ColourTransform):
         if self.scale == 0:
             return image
         amount = np.random.normal(scale=self.scale * 255, size=3)
-        shifted = image.astype(np.float32) + self.eigvec.dot(amount * self.eigval)
-        return shifted.clip(0, 255).astype(image.dtype)
+        shift = self.eigvec.dot(amount * self.eigval)
+        if image.dtype == np.uint8 and image.shape[-1:] == (3,):
+            return self._shifted_by_table(image, shift)
+        return clipped(image.astype(np.float32) + shift, image.dtype)
+
+    def _shifted_by_table(self, image: np.ndarray, shift: np.ndarray) -> np.ndarray:
+        """The same, looking up what becomes of each of the 256 values of a channel."""
+        table = (np.arange(256, dtype=np.float32)[:, np.newaxis] + shift).clip(0, 255).astype(np.uint8)
+        shifted = np.empty_like(image)
+        for channel in range(3):
+            shifted[..., channel] = table[:, channel].take(image[..., channel])
+        return shifted

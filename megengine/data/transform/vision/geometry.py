@@ -1,4 +1,4 @@
-"""Transforms that move pixels, and the points and masks with them."""
+"""Transforms that move whole images, and the points and masks with them: layout, border, flips."""
 
 # The draws follow np.random.seed, as those of MegEngine do.
 # ruff: noqa: NPY002
@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from ...vectorise import vectorised
+from . import functional as F
+from .drawn import DrawnTransform, Shape
 from .meta_vision import VisionTransform
 
-__all__ = ["CenterCrop", "RandomHorizontalFlip", "RandomVerticalFlip", "ToMode"]
+__all__ = ["Pad", "RandomHorizontalFlip", "RandomVerticalFlip", "ToMode"]
 
 
 def _channels_first(image: np.ndarray) -> np.ndarray:
@@ -48,6 +50,9 @@ class ToMode(VisionTransform):
             raise AssertionError(f"mode must be 'CHW', not {mode!r}")
         self.mode = mode
 
+    def _shape_after(self, shape: Shape) -> Shape:
+        return shape[-1:] + shape[:-1]
+
     @vectorised(_channels_first_whole)
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
         return _channels_first(image)
@@ -61,48 +66,91 @@ class ToMode(VisionTransform):
         return _channels_first(mask)
 
 
-class CenterCrop(VisionTransform):
-    """Cuts out the middle of images.
-
-    Args:
-        output_size: height and width of what is cut out, or one number for both.
-        order: the kinds of a sample's fields, see :class:`VisionTransform`; one of them is "image".
-
-    Raises:
-        AssertionError: if an image is smaller than ``output_size``.
+def moved(coords: np.ndarray, x: int, y: int) -> np.ndarray:
+    """A copy of points, moved; the data set's own points stay.
 
     Example:
-        >>> from megengine.data.transform import CenterCrop
-        >>> CenterCrop((2, 4)).apply(np.arange(48).reshape(6, 8, 1))[:, :, 0]
-        array([[18, 19, 20, 21],
-               [26, 27, 28, 29]])
+        >>> from megengine.data.transform.vision.geometry import moved
+        >>> moved(np.array([[1, 2]]), 10, -1)
+        array([[11,  1]])
+    """
+    coords = coords.copy()
+    coords[:, 0] += x
+    coords[:, 1] += y
+    return coords
+
+
+def _pad_image_whole(transform: Pad, images: np.ndarray) -> Any:
+    return transform._padded(images, transform.value) if images.ndim == 4 else NotImplemented
+
+
+def _pad_mask_whole(transform: Pad, masks: np.ndarray) -> Any:
+    return transform._padded(masks, transform.mask_value) if masks.ndim == 4 else NotImplemented
+
+
+class Pad(VisionTransform):
+    """Puts a border of one colour around images.
+
+    Args:
+        size: pixels added: one number for all four sides, (bottom, right), or (top, bottom, left, right).
+        value: the colour, one number a channel; a single number is that of the first channel, and the others are 0. A float,
+            as in ``[103.5, 116.3, 123.7]``, makes the images float32.
+        mask_value: the class of the border in masks.
+        order: the kinds of a sample's fields, see :class:`VisionTransform`.
+
+    Raises:
+        ValueError: if ``size`` is not of 1, 2 or 4 numbers, or ``mask_value`` is no integer.
+
+    Example:
+        >>> from megengine.data.transform import Pad
+        >>> Pad((1, 2), value=5).apply(np.ones((1, 2, 1), np.uint8))[:, :, 0]
+        array([[1, 1, 5, 5],
+               [5, 5, 5, 5]], dtype=uint8)
     """
 
-    def __init__(self, output_size: int | Sequence[int], *, order: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, size: int | Sequence[int] = 0, value: Any = 0, mask_value: int = 0, *, order: Sequence[str] | None = None
+    ) -> None:
         super().__init__(order)
-        self.output_size = (output_size, output_size) if isinstance(output_size, int) else output_size
+        self.size = F.four_sides(size)
+        self.value = value
+        if not isinstance(mask_value, int):
+            raise ValueError(f"mask_value must be an integer, not {mask_value!r}")
+        self.mask_value = mask_value
 
-    def apply(self, input: Any) -> Any:
-        """Applies the transform to one sample."""
-        height, width, _ = self._get_image(input).shape
-        crop_height, crop_width = self.output_size
-        if crop_height > height or crop_width > width:
-            raise AssertionError(f"cannot cut {crop_height}x{crop_width} out of an image of {height}x{width}")
-        self._left, self._top = round((width - crop_width) / 2), round((height - crop_height) / 2)
-        return super().apply(input)
+    def _shape_after(self, shape: Shape) -> Shape:
+        top, bottom, left, right = self.size
+        return shape[0] + top + bottom, shape[1] + left + right, *shape[2:]
 
+    def _padded(self, images: np.ndarray, value: Any) -> np.ndarray:
+        top, bottom, left, right = self.size
+        height, width = images.shape[-3:-1]
+        return F.crop(images, -left, -top, width + left + right, height + top + bottom, value)
+
+    @vectorised(_pad_image_whole)
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
-        height, width = self.output_size
-        return image[self._top : self._top + height, self._left : self._left + width]
+        return F.pad(image, self.size, self.value)
 
     def _apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        return coords - np.array([self._left, self._top], coords.dtype)
+        top, _, left, _ = self.size
+        return moved(coords, left, top)
 
+    @vectorised(_pad_mask_whole)
     def _apply_mask(self, mask: np.ndarray) -> np.ndarray:
-        return self._apply_image(mask)
+        return F.pad(mask, self.size, self.mask_value)
 
 
-class _RandomFlip(VisionTransform):
+def _flip_whole(transform: _RandomFlip, images: np.ndarray) -> Any:
+    if images.ndim != 4:
+        return NotImplemented
+    flipped = images.copy()
+    for image, (is_flipped, _) in zip(flipped, transform._drawn, strict=True):
+        if is_flipped:
+            image[:] = F.flip(image, transform.axis)
+    return flipped
+
+
+class _RandomFlip(DrawnTransform):
     """Flips whole samples with a given probability; a subclass says along which axis."""
 
     axis: int
@@ -111,26 +159,26 @@ class _RandomFlip(VisionTransform):
         super().__init__(order)
         self.prob = prob
 
-    def apply(self, input: Any) -> Any:
-        """Applies the transform to one sample."""
-        self._flipped = np.random.random() < self.prob
-        self._size = self._get_image(input).shape[self.axis]
-        return super().apply(input)
+    def _draw(self, shape: Shape) -> tuple[bool, int]:
+        return np.random.random() < self.prob, shape[self.axis]
 
+    def _shape_after(self, shape: Shape) -> Shape:
+        return shape
+
+    @vectorised(_flip_whole)
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
-        if not self._flipped:
-            return image
-        if image.ndim != 3:
-            raise ValueError(f"an image must have 3 dimensions (H, W, C), not {image.ndim}")
-        return np.ascontiguousarray(np.flip(image, self.axis))
+        flipped, _ = self._drawn
+        return F.flip(image, self.axis) if flipped else image
 
     def _apply_coords(self, coords: np.ndarray) -> np.ndarray:
-        if not self._flipped:
+        flipped, size = self._drawn
+        if not flipped:
             return coords
-        flipped = coords.copy()  # the data set's own points stay
-        flipped[:, 1 - self.axis] = self._size - coords[:, 1 - self.axis]
-        return flipped
+        mirrored = coords.copy()  # the data set's own points stay
+        mirrored[:, 1 - self.axis] = size - coords[:, 1 - self.axis]
+        return mirrored
 
+    @vectorised(_flip_whole)
     def _apply_mask(self, mask: np.ndarray) -> np.ndarray:
         return self._apply_image(mask)
 

@@ -10,10 +10,11 @@ import numpy as np
 from ...vectorise import batch_function, vectorised
 from ..meta_transform import Transform, apply_whole
 
-__all__ = ["VisionTransform"]
+__all__ = ["VisionTransform", "apply_fields_whole"]
 
 
-def _apply_fields_whole(transform: VisionTransform, sample: Any) -> Any:
+def apply_fields_whole(transform: VisionTransform, sample: Any) -> Any:
+    """The batch function of :meth:`VisionTransform.apply`: that of each field's kind."""
     fields = list(sample) if isinstance(sample, tuple) else [sample]
     for place, kind in zip(range(len(fields)), transform.order, strict=False):
         single = transform._get_apply(kind)
@@ -73,7 +74,7 @@ class VisionTransform(Transform):
         """Applies the transform to each sample of a sequence and returns a tuple."""
         return tuple(self.apply(sample) for sample in inputs)
 
-    @vectorised(_apply_fields_whole)
+    @vectorised(apply_fields_whole)
     def apply(self, input: Any) -> Any:
         """Applies the transform to one sample: a tuple of fields, or a single field."""
         fields = list(input) if isinstance(input, tuple) else [input]
@@ -89,6 +90,10 @@ class VisionTransform(Transform):
     def _get_image(self, input: Any) -> Any:
         fields = input if isinstance(input, tuple) else (input,)
         return fields[self.order.index("image")]
+
+    def _shape_after(self, shape: tuple[int, ...]) -> tuple[int, ...] | None:
+        """The shape of an image of shape (H, W, C) after the transform, or None if it is not known before."""
+        return None
 
     def _unsupported(self, kind: str) -> NotImplementedError:
         return NotImplementedError(f"{type(self).__name__} does not transform {kind}")
