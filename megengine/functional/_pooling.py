@@ -168,7 +168,7 @@ def sliding_window(
             [[2. 3.]]]]]], device=xpux:0)
     """
     window, step, around = _windows(kernel_size, stride, padding)
-    return apply(ops.sliding_window, (window, step, around, sizes(dilation, 2, "dilation")), inp)
+    return apply(ops.sliding_window, (window, around, step, sizes(dilation, 2, "dilation")), inp)
 
 
 def sliding_window_transpose(
@@ -212,7 +212,7 @@ def sliding_window_transpose(
             f"sliding_window_transpose: an image of {out} has windows (N, C, {counts[0]}, {counts[1]}, {window[0]}, "
             f"{window[1]}), the input has shape {inp.shape}"
         )
-    return apply(ops.sliding_window_transpose, (out, step, around, spread), inp)
+    return apply(ops.sliding_window_transpose, (out, around, step, spread), inp)
 
 
 def deformable_psroi_pooling(

@@ -88,17 +88,17 @@ def mean_pool(x, *, window, stride, padding, count_padding):
     return mean.astype(x.dtype)
 
 
-def _check_sliding(x, *, window, stride, padding, dilation):
+def _check_sliding(x, *, window, padding, stride, dilation):
     check_windows("sliding_window", x, window, stride, padding, dilation)
 
 
 @op(check=_check_sliding)
-def sliding_window(x, *, window, stride, padding, dilation):
+def sliding_window(x, *, window, padding, stride, dilation):
     return windows_of(x, window, stride, padding, dilation)
 
 
 @op(promote=promote.numeric)
-def sliding_window_transpose(x, *, size, stride, padding, dilation):
+def sliding_window_transpose(x, *, size, padding, stride, dilation):
     around = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
     if x.shape[4] * x.shape[5] <= MOST_IN_ORDER:
         return trimmed(folded_in_order(x, around, stride, dilation), padding)
