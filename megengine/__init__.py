@@ -1,6 +1,6 @@
 """A deep-learning framework with MegEngine's API, whose imperative programs run as compiled whole steps."""
 
-from . import amp, autodiff, data, device, functional, graph, jit, logger, module, optimizer, random
+from . import amp, autodiff, data, device, distributed, functional, graph, hub, jit, logger, module, optimizer, random
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -56,6 +56,7 @@ __all__ = [
     "get_reserved_memory",
     "get_tensorrt_version",
     "graph",
+    "hub",
     "is_atlas_available",
     "is_cambricon_available",
     "is_cuda_available",

@@ -181,13 +181,20 @@ class _Transfer:
             _Interrupted: it ended early.
         """
         import http.client
+        import urllib.error
         import urllib.request  # only a download is worth the time of importing it
 
         headers = {"User-Agent": "megengine"}
         if self.output.tell() and self.version:
             headers |= {"Range": f"bytes={self.output.tell()}-", "If-Range": self.version}
         pause = min(HTTP_CONNECTION_TIMEOUT, self.timeout or HTTP_CONNECTION_TIMEOUT)
-        with urllib.request.urlopen(urllib.request.Request(self.url, headers=headers), timeout=pause) as response:
+        request = urllib.request.Request(self.url, headers=headers)
+        try:
+            connection = urllib.request.urlopen(request, timeout=pause)
+        except urllib.error.HTTPError as error:
+            error.close()  # its connection would stay open as long as the error is known
+            raise
+        with connection as response:
             if getattr(response, "status", None) != 206:  # all of it, not the rest
                 self.output.seek(0)
                 self.output.truncate()
