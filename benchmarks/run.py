@@ -29,6 +29,7 @@ BENCHMARKS = {
     "startup": "Import",
     "random_draws": "Random numbers",
     "data_loader": "Data loader",
+    "models": "Models",
     "op_sweep": "Ops one by one",
 }
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"

@@ -12,7 +12,7 @@ from .errors import BadIndexError, RecompileError, TraceError
 from .inspect import Watch, watch
 from .notes import note_dependence, note_hyperparameters
 from .options import check_nan, eager, on_recompile, options
-from .run import cut, verify
+from .run import cut, settle, verify
 from .step import StepEnd
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "on_recompile",
     "options",
     "scopes",
+    "settle",
     "verify",
     "watch",
 ]

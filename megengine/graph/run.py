@@ -26,7 +26,7 @@ from .where import Where, text
 
 UNCHECKED_LIMIT = 256
 SMALL = 1 << 16
-_NATURAL = ("read", "step", "option", "trace")
+_NATURAL = ("read", "step", "option", "trace", "settle")
 _refs = sys.getrefcount
 
 
@@ -73,6 +73,13 @@ def cut(reason: str = "read", later: bool = False) -> None:
         return
     with graph.lock:
         run(graph)
+
+
+def settle() -> None:
+    """Run what is pending before what will repeat, so that the first step is not compiled together with the initialisation."""
+    graph = thread.graph
+    if graph.capture is None and not graph.tapes:
+        cut("settle")
 
 
 def run_ended() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import zeros_like
-from ..graph import scopes
+from ..graph import scopes, settle
 from ..graph.notes import note_dependence
 from ..graph.record import thread
 from ..tensor import Parameter, Tensor
@@ -425,6 +425,7 @@ class Module(metaclass=ABCMeta):
             array([[3.]], dtype=float32)
         """
         load_state(self, state_dict, strict)
+        settle()
 
     def __setattr__(self, name: str, value: Any) -> None:
         modules = self.__dict__.get("_modules")

@@ -1,0 +1,114 @@
+"""The training steps of models_torch.py with this package, or with real MegEngine: ``models_megengine.py TASK eager|trace``."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from blocks import serve
+from models import LSTM, MLP, TRANSFORMER, batches, first_losses, weight
+
+import megengine
+import megengine.functional as F
+import megengine.module as M
+from megengine.autodiff import GradManager
+from megengine.jit import trace
+from megengine.optimizer import Adam
+
+
+class Perceptron(M.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = M.Linear(MLP["features"], MLP["hidden"])
+        self.second = M.Linear(MLP["hidden"], MLP["hidden"])
+        self.last = M.Linear(MLP["hidden"], MLP["classes"])
+
+    def forward(self, x):
+        return self.last(F.relu(self.second(F.relu(self.first(x)))))
+
+
+class Block(M.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = M.LayerNorm(width), M.LayerNorm(width)
+        self.qkv, self.out = M.Linear(width, 3 * width), M.Linear(width, width)
+        self.up, self.down = M.Linear(width, 4 * width), M.Linear(4 * width, width)
+
+    def forward(self, x, mask):
+        n, t, d = x.shape
+        qkv = self.qkv(self.norm1(x)).reshape(n, t, 3, self.heads, d // self.heads)
+        q, k, v = F.transpose(qkv, (2, 0, 3, 1, 4))
+        scores = F.matmul(q, k, transpose_b=True) * (d // self.heads) ** -0.5 + mask
+        mixed = F.matmul(F.softmax(scores, axis=-1), v)
+        x = x + self.out(F.transpose(mixed, (0, 2, 1, 3)).reshape(n, t, d))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class Transformer(M.Module):
+    def __init__(self):
+        super().__init__()
+        c = TRANSFORMER
+        self.words, self.places = M.Embedding(c["words"], c["width"]), M.Embedding(c["length"], c["width"])
+        self.blocks = [Block(c["width"], c["heads"]) for _ in range(c["layers"])]
+        self.norm, self.head = M.LayerNorm(c["width"]), M.Linear(c["width"], c["words"])
+        self.mask = megengine.Tensor(np.triu(np.full((c["length"], c["length"]), -1e9, "float32"), 1))
+        self.order = megengine.Tensor(np.arange(c["length"], dtype="int32"))
+
+    def forward(self, x):
+        x = self.words(x) + self.places(self.order)
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return self.head(self.norm(x)).reshape(-1, TRANSFORMER["words"])
+
+
+class Recurrent(M.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = M.LSTM(LSTM["features"], LSTM["hidden"])
+        self.head = M.Linear(LSTM["hidden"], LSTM["classes"])
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][-1])
+
+
+def fill(model):
+    """Give all parameters the values that the PyTorch model has."""
+    for name, parameter in model.named_parameters():
+        if name == "lstm._flatten_weights":  # all matrices, then all biases, rows below one another
+            h, d = LSTM["hidden"], LSTM["features"]
+            shapes = {"weight_ih": (4 * h, d), "weight_hh": (4 * h, h), "bias_ih": (4 * h,), "bias_hh": (4 * h,)}
+            parts = [weight(f"lstm.{part}_l0", shape).ravel() for part, shape in shapes.items()]
+            parameter[...] = megengine.Tensor(np.concatenate(parts).reshape(parameter.shape))
+        elif not name.startswith("lstm.cells"):
+            parameter[...] = megengine.Tensor(weight(name, tuple(parameter.shape)))
+
+
+def make_step(task, how):
+    """A function that trains on the next batch and returns the loss."""
+    model = {"mlp": Perceptron, "transformer": Transformer, "lstm": Recurrent}[task]()
+    fill(model)
+    gm = GradManager().attach(model.parameters())
+    optimizer = Adam(model.parameters(), lr=1e-3)
+    source = batches(task)
+
+    def train(x, y):
+        with gm:
+            loss = F.nn.cross_entropy(model(x), y)
+            gm.backward(loss)
+            optimizer.step().clear_grad()
+        return loss
+
+    if how == "trace":
+        train = trace(train, symbolic=True)
+
+    def step():
+        x, y = next(source)
+        return train(megengine.Tensor(x), megengine.Tensor(y)).item()
+
+    return step
+
+
+if __name__ == "__main__":
+    step = make_step(*sys.argv[1:])
+    serve(step, first_losses(step), warm_up=3)

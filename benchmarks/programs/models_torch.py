@@ -1,0 +1,89 @@
+"""Training steps of a multi-layer perceptron, a transformer and an LSTM in PyTorch, eager: ``models_torch.py TASK``."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+import torch.nn.functional as tf
+from blocks import serve
+from models import LSTM, MLP, TRANSFORMER, batches, first_losses, weight
+from torch import nn
+
+
+class Perceptron(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(MLP["features"], MLP["hidden"])
+        self.second = nn.Linear(MLP["hidden"], MLP["hidden"])
+        self.last = nn.Linear(MLP["hidden"], MLP["classes"])
+
+    def forward(self, x):
+        return self.last(torch.relu(self.second(torch.relu(self.first(x)))))
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x, mask):
+        n, t, d = x.shape
+        q, k, v = self.qkv(self.norm1(x)).reshape(n, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        scores = q @ k.transpose(2, 3) * (d // self.heads) ** -0.5 + mask
+        mixed = torch.softmax(scores, -1) @ v
+        x = x + self.out(mixed.permute(0, 2, 1, 3).reshape(n, t, d))
+        return x + self.down(tf.gelu(self.up(self.norm2(x))))
+
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        c = TRANSFORMER
+        self.words, self.places = nn.Embedding(c["words"], c["width"]), nn.Embedding(c["length"], c["width"])
+        self.blocks = nn.ModuleList([Block(c["width"], c["heads"]) for _ in range(c["layers"])])
+        self.norm, self.head = nn.LayerNorm(c["width"]), nn.Linear(c["width"], c["words"])
+        self.mask = torch.triu(torch.full((c["length"], c["length"]), -1e9), 1)
+
+    def forward(self, x):
+        x = self.words(x) + self.places(torch.arange(x.shape[1]))
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return self.head(self.norm(x)).reshape(-1, TRANSFORMER["words"])
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(LSTM["features"], LSTM["hidden"])
+        self.head = nn.Linear(LSTM["hidden"], LSTM["classes"])
+
+    def forward(self, x):
+        return self.head(self.lstm(x)[0][-1])
+
+
+def make_step(task):
+    """A function that trains on the next batch and returns the loss."""
+    model = {"mlp": Perceptron, "transformer": Transformer, "lstm": Recurrent}[task]()
+    for name, parameter in model.named_parameters():
+        parameter.data = torch.from_numpy(weight(name, tuple(parameter.shape)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    source = batches(task)
+
+    def step():
+        x, y = next(source)
+        optimizer.zero_grad()
+        loss = tf.cross_entropy(model(torch.from_numpy(x)), torch.from_numpy(y).long())
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+if __name__ == "__main__":
+    step = make_step(sys.argv[1])
+    serve(step, first_losses(step), warm_up=3)
