@@ -32,9 +32,9 @@ def megengine_loaders():
 
 def one_by_one_loaders():
     """The loaders of this package without its fast path."""
-    import megengine.data.iterators
+    import megengine.data.batching
 
-    megengine.data.iterators.batch_pipeline = lambda *parts: None
+    megengine.data.batching.batch_pipeline = lambda *parts: None
     return megengine_loaders()
 
 

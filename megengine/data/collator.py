@@ -27,6 +27,7 @@ class Collator:
 
     * arrays are stacked along a new first axis,
     * numbers become one array: integers int64, floats float64, NumPy scalars their own dtype,
+    * what NumPy can take for an array, such as a PyTorch tensor or a PIL image, is stacked as one,
     * strings and bytes are left as they are,
     * of a mapping each value is merged, giving a dict; of a named tuple each field, giving the named tuple; of another
       sequence each element, giving a list.
@@ -70,11 +71,20 @@ class Collator:
         if isinstance(first, float):
             return np.array(inputs, dtype=np.float64)
         if isinstance(first, Mapping):
-            return {key: self.apply([sample[key] for sample in inputs]) for key in first}
+            return {key: self._merge(key, [sample[key] for sample in inputs]) for key in first}
         if isinstance(first, Sequence):
-            fields = [self.apply(field) for field in _transpose(inputs)]
+            fields = [self._merge(position, field) for position, field in enumerate(_transpose(inputs))]
             return type(first)(*fields) if hasattr(first, "_fields") else fields
+        if hasattr(first, "__array__") or hasattr(first, "__array_interface__"):
+            return _stack(inputs)
         raise TypeError(_unsupported(type(first).__name__))
+
+    def _merge(self, field: Any, inputs: Sequence[Any]) -> Any:
+        try:
+            return self.apply(inputs)
+        except (TypeError, ValueError) as error:
+            error.add_note(f"in field {field!r} of the samples")
+            raise
 
 
 def _unsupported(found: str) -> str:

@@ -1,4 +1,4 @@
-"""How a loader makes its batches: from a dataset with an index, from a stream, ahead of time, and within a time limit."""
+"""How a loader makes its batches in its own process: by index, from a stream, ahead of time, and within a time limit."""
 
 from __future__ import annotations
 
@@ -6,91 +6,85 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import count
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from .vectorise import batch_pipeline
+from .batching import BatchMaker, take
+from .position import Position
 from .worker_info import WorkerInfo, acting_as
 
 if TYPE_CHECKING:
     from .dataloader import DataLoader
 
-__all__ = ["MapIterator", "Preloading", "Timed", "stream_batches"]
+__all__ = ["MapBatches", "Preloading", "Timed", "raise_timeout", "raw_batches", "stream_batches"]
 
 Result = TypeVar("Result")
 
 
-class MapIterator:
+class MapBatches:
     """The batches of one pass over a dataset with an index.
 
-    Whole batches go through the batch functions of :mod:`megengine.data.vectorise` as long as these can serve them.
+    Args:
+        loader: whose dataset, transform and collator to use.
+        indices: the indices of each batch.
+        start: number of the first batch.
     """
 
-    def __init__(self, loader: DataLoader) -> None:
-        self.dataset = loader.dataset
-        self.sampler = loader.sampler
-        self.transform = loader.transform
-        self.collator = loader.collator
-        self._indices = iter(loader.sampler)
-        self._load_whole = batch_pipeline(self.dataset, self.transform, self.collator)
+    def __init__(self, loader: DataLoader, indices: Iterator[Any], start: int) -> None:
+        self._make = BatchMaker(loader.dataset, loader.transform, loader.collator).of_indices
+        self._indices = indices
+        self._number = start - 1
 
-    def __iter__(self) -> MapIterator:
+    def __iter__(self) -> MapBatches:
         return self
-
-    def __len__(self) -> int:
-        return len(self.sampler)
 
     def __next__(self) -> Any:
         indices = next(self._indices)
-        if self._load_whole is not None:
-            batch = self._load_whole(indices)
-            if batch is not NotImplemented:
-                return batch
-            self._load_whole = None
-        samples = [self.dataset[index] for index in indices]
-        return self.collator.apply(self.transform.apply_batch(samples))
+        self._number += 1
+        return self._make(indices, self._number)
 
 
-def stream_batches(loader: DataLoader) -> Iterator[Any]:
+def stream_batches(loader: DataLoader, position: Position) -> Iterator[Any]:
     """The batches of one pass over a stream; what is left at its end makes a smaller batch.
 
     With ``parallel_stream`` each worker has an iterator of its own, and the batches come from them in turn.
+
+    Args:
+        loader: whose dataset, transform and collator to use.
+        position: where to begin, and the seed that the workers' seeds follow from.
     """
     workers: list[WorkerInfo | None] = [None]
     if loader.parallel_stream and loader.num_workers:
-        seed = int(np.random.SeedSequence().generate_state(1)[0])
-        workers = [WorkerInfo(idx, loader.num_workers, seed + idx) for idx in range(loader.num_workers)]
-    turns: deque[tuple[WorkerInfo | None, Iterator[Any]]] = deque()
+        workers = [WorkerInfo(idx, loader.num_workers, position.seed + idx) for idx in range(loader.num_workers)]
+    streams: list[Iterator[Any] | None] = []
     for worker in workers:
         with acting_as(worker):
-            turns.append((worker, iter(loader.dataset)))
-    size = loader.sampler.batch_size
-    while turns:
-        worker, stream = turns.popleft()
-        with acting_as(worker):
-            samples = _take(stream, size, loader.transform.apply)
-        if len(samples) == size:
-            turns.append((worker, stream))
-        if samples:
-            yield loader.collator.apply(samples)
+            streams.append(iter(loader.dataset))
+    maker = BatchMaker(None, loader.transform, loader.collator)
+    size, start = loader.sampler.batch_size, position.number
+    for number in count():
+        turn = number % len(streams)
+        stream = streams[turn]
+        if stream is None:
+            if not any(streams):
+                return
+            if number >= start:
+                position.passed()
+            continue
+        with acting_as(workers[turn]):
+            samples = take(stream, size, loader.transform.apply if number >= start else None)
+        if len(samples) < size:
+            streams[turn] = None
+        if samples and number >= start:
+            yield maker.of_transformed(samples, number)
 
 
-def _take(stream: Iterator[Any], count: int, function: Callable[[Any], Any]) -> list[Any]:
-    """The results of the function for the next samples of a stream, fewer than ``count`` at its end."""
-    taken: list[Any] = []
-    while len(taken) < count:
-        try:
-            sample = next(stream)
-        except StopIteration:
-            break
-        except RuntimeError as error:
-            # MegEngine's examples end a generator by a StopIteration inside of it, which Python turns into this.
-            if not isinstance(error.__cause__, StopIteration):
-                raise
-            break
-        taken.append(function(sample))
-    return taken
+def raw_batches(stream: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    """The samples of a stream in lists of ``size``, not yet transformed; at its end a shorter one."""
+    while samples := take(stream, size):
+        yield samples
 
 
 class Timed:
@@ -99,49 +93,49 @@ class Timed:
     Args:
         batches: what makes the batches; each is made in a thread of its own, so that waiting for it can end.
         timeout: seconds allowed for a batch.
-
-    Raises:
-        RuntimeError: once a batch has taken longer; the thread that makes it is left behind.
+        on_timeout: called when a batch takes longer; if it returns, the wait goes on, and if it raises, the thread that makes the
+            batch is left behind.
     """
 
-    def __init__(self, batches: Iterator[Any], timeout: float) -> None:
+    def __init__(self, batches: Iterator[Any], timeout: float, on_timeout: Callable[[], Any]) -> None:
         self._batches: Iterator[Any] | None = batches
         self._timeout = timeout
+        self._on_timeout = on_timeout
 
     def __iter__(self) -> Timed:
         return self
 
-    def __len__(self) -> int:
-        return len(self._batches)  # type: ignore[arg-type]
-
     def __next__(self) -> Any:
         if self._batches is None:
             raise StopIteration
-        try:
-            return _within(self._timeout, self._batches.__next__)
-        except TimeoutError:
-            self._batches = None
-            raise RuntimeError(f"dataloader timeout: a batch took longer than {self._timeout} s") from None
+        outcome: queue.SimpleQueue[Callable[[], Any]] = queue.SimpleQueue()
+        threading.Thread(target=_into, args=(outcome, self._batches), name="megengine-data", daemon=True).start()
+        while True:
+            try:
+                finished = outcome.get(timeout=self._timeout)
+            except queue.Empty:
+                try:
+                    self._on_timeout()
+                except BaseException:
+                    self._batches = None
+                    raise
+            else:
+                return finished()
 
 
-def _within(seconds: float, function: Callable[[], Result]) -> Result:
-    """The function's result or exception, or TimeoutError if it takes longer."""
-    outcome: queue.SimpleQueue[Callable[[], Result]] = queue.SimpleQueue()
+def raise_timeout(seconds: float) -> NoReturn:
+    """What a loader does when a batch takes too long, unless it was given something else."""
+    raise RuntimeError(f"dataloader timeout: a batch took longer than {seconds} s")
 
-    def run() -> None:
-        try:
-            result = function()
-        except BaseException as error:
-            outcome.put(_raiser(error))
-        else:
-            outcome.put(lambda: result)
 
-    threading.Thread(target=run, name="megengine-data", daemon=True).start()
+def _into(outcome: queue.SimpleQueue[Callable[[], Any]], batches: Iterator[Any]) -> None:
+    """Puts what the next batch comes to into the queue, as a function that returns or raises it."""
     try:
-        finished = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    return finished()
+        batch = next(batches)
+    except BaseException as error:
+        outcome.put(_raiser(error))
+    else:
+        outcome.put(lambda: batch)
 
 
 def _raiser(error: BaseException) -> Callable[[], Any]:
@@ -154,37 +148,39 @@ def _raiser(error: BaseException) -> Callable[[], Any]:
 class Preloading:
     """Iterates over batches as Tensors, each on its way to the device while the one before it is in use.
 
+    The batch ahead is taken as soon as taking it does not wait, that is, in this process always, from workers when it is there.
+
     Args:
-        batches: what makes the batches.
+        batches: what makes the batches; if it has a method ``ready``, that says whether the next one is there.
     """
 
     def __init__(self, batches: Iterator[Any]) -> None:
         self._batches = batches
-        self._ahead: deque[Any] = deque()
+        self._ready: Callable[[], bool] = getattr(batches, "ready", lambda: True)
+        self._ahead: deque[Callable[[], Any]] = deque()
 
     def __iter__(self) -> Preloading:
         return self
 
-    def __len__(self) -> int:
-        return len(self._batches)  # type: ignore[arg-type]
-
     def __next__(self) -> Any:
-        while len(self._ahead) < 2:
-            try:
-                self._ahead.append(_as_tensors(next(self._batches)))
-            except StopIteration:
-                break
-        if not self._ahead:
-            raise StopIteration
-        return self._ahead.popleft()
+        batch = self._ahead.popleft() if self._ahead else self._following()
+        if not self._ahead and self._ready():
+            self._ahead.append(self._following())
+        return batch()
+
+    def _following(self) -> Callable[[], Any]:
+        """The next batch, or the error or the end in its place."""
+        try:
+            batch = _as_tensors(next(self._batches))
+        except Exception as error:
+            return _raiser(error)
+        return lambda: batch
 
 
 def _as_tensors(batch: Any) -> Any:
     """The batch with its arrays as Tensors, within dicts, named tuples and lists."""
-    from ..tensor import Tensor  # the rest of this package is plain NumPy
-
     if isinstance(batch, np.ndarray):
-        return Tensor(batch)
+        return _as_tensor(batch)
     if isinstance(batch, Mapping):
         return {key: _as_tensors(value) for key, value in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
@@ -192,3 +188,13 @@ def _as_tensors(batch: Any) -> Any:
     if isinstance(batch, Sequence) and not isinstance(batch, str | bytes):
         return [_as_tensors(value) for value in batch]
     return batch
+
+
+def _as_tensor(array: np.ndarray) -> Any:
+    from ..graph.transfer import transfer  # the rest of this package is plain NumPy
+    from ..tensor import Tensor
+
+    tensor = Tensor(array)
+    device = tensor._value.device
+    # A program on the CPU takes an array from the host faster than it could be moved before.
+    return tensor if device.platform == "cpu" else transfer(tensor, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count, islice
 from typing import Any
 
@@ -63,6 +63,8 @@ class MapSampler(Sampler):
     A subclass defines :meth:`sample`, the indices of one pass. Over several ranks, :meth:`scatter` gives each rank its share,
     ``ceil(samples / world_size)`` indices.
 
+    With ``pad=False`` the ranks' shares are the plain ones instead, every index once, and differ in size by up to one.
+
     Args:
         dataset: what to sample from; only its length is used.
         batch_size: indices in a batch.
@@ -72,6 +74,8 @@ class MapSampler(Sampler):
         rank: which of them this is, 0 to ``world_size - 1``; default that of the process group.
         seed: seed of the draws, which follow NumPy's legacy ``RandomState`` as MegEngine's do. By default each sampler
             draws its own, but over several ranks 0, because all must draw alike.
+        pad: let all ranks have equally many indices, by giving the first ones twice where their number does not divide, as
+            MegEngine does; False gives each index to one rank only.
 
     Raises:
         ValueError: if an argument is not of the stated kind, or a rank's share is smaller than one batch.
@@ -94,6 +98,8 @@ class MapSampler(Sampler):
         world_size: int | None = None,
         rank: int | None = None,
         seed: int | None = None,
+        *,
+        pad: bool = True,
     ) -> None:
         _check_positive("batch_size", batch_size)
         if not isinstance(drop_last, bool):
@@ -109,6 +115,7 @@ class MapSampler(Sampler):
         _check_positive("world_size", self.world_size)
         if not 0 <= self.rank < self.world_size:
             raise ValueError(f"rank must be from 0 to {self.world_size - 1}, not {self.rank!r}")
+        self.pad = pad
         self.num_samples = self._share(len(dataset) if num_samples is None else num_samples)
         if self.num_samples < batch_size:
             raise ValueError(f"batch_size={batch_size} is more than the {self.num_samples} samples of a rank")
@@ -117,13 +124,33 @@ class MapSampler(Sampler):
         self.rng = np.random.RandomState(seed)
 
     def _share(self, total: int) -> int:
-        return math.ceil(total / self.world_size)
+        return math.ceil(total / self.world_size) if self.pad else len(range(self.rank, total, self.world_size))
 
     def __iter__(self) -> Iterator[list[Any]]:
         return self.batch()
 
     def __len__(self) -> int:
         return self.num_samples // self.batch_size if self.drop_last else math.ceil(self.num_samples / self.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the random draws; taken before a pass, it has the pass drawn again.
+
+        A sampler with draws from elsewhere overrides this and :meth:`load_state_dict`.
+
+        Example:
+            >>> from megengine.data import RandomSampler
+            >>> sampler = RandomSampler(range(5), batch_size=5)
+            >>> state = sampler.state_dict()
+            >>> order = list(sampler)
+            >>> sampler.load_state_dict(state)
+            >>> list(sampler) == order
+            True
+        """
+        return {"rng": self.rng.get_state(legacy=False)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a state that :meth:`state_dict` returned."""
+        self.rng.set_state(state["rng"])
 
     def sample(self) -> Iterable[Any]:
         """Returns the indices of one pass, over all ranks."""
@@ -144,6 +171,8 @@ class MapSampler(Sampler):
             >>> sampler.scatter([10, 11, 12, 13, 14])
             [11, 13, 10]
         """
+        if not self.pad:
+            return indices[self.rank :: self.world_size]
         total = self.num_samples * self.world_size
         while indices and len(indices) < total:
             indices += indices[: total - len(indices)]
@@ -209,6 +238,8 @@ class SequentialSampler(MapSampler):
         indices: the indices to take, in this order; default all of the dataset.
         world_size: number of ranks; default that of the process group, 1 without one.
         rank: which of them this is; default that of the process group.
+        pad: let all ranks have equally many indices, by giving the first ones twice where their number does not divide, as
+            MegEngine does; False gives each index to one rank only.
 
     Raises:
         ValueError: if an argument is not of the stated kind, or a rank's share is smaller than one batch.
@@ -227,8 +258,10 @@ class SequentialSampler(MapSampler):
         indices: Sequence[Any] | np.ndarray | None = None,
         world_size: int | None = None,
         rank: int | None = None,
+        *,
+        pad: bool = True,
     ) -> None:
-        super().__init__(dataset, batch_size, drop_last, None, world_size, rank)
+        super().__init__(dataset, batch_size, drop_last, None, world_size, rank, pad=pad)
         self.indices = _as_sequence("indices", indices)
         if self.indices is not None:
             self.num_samples = self._share(len(self.indices))
@@ -249,6 +282,8 @@ class RandomSampler(MapSampler):
         world_size: number of ranks; default that of the process group, 1 without one.
         rank: which of them this is; default that of the process group.
         seed: seed of the order; the passes of one sampler differ.
+        pad: let all ranks have equally many indices, by giving the first ones twice where their number does not divide, as
+            MegEngine does; False gives each index to one rank only.
 
     Raises:
         ValueError: if an argument is not of the stated kind, or a rank's share is smaller than one batch.
@@ -268,8 +303,10 @@ class RandomSampler(MapSampler):
         world_size: int | None = None,
         rank: int | None = None,
         seed: int | None = None,
+        *,
+        pad: bool = True,
     ) -> None:
-        super().__init__(dataset, batch_size, drop_last, None, world_size, rank, seed)
+        super().__init__(dataset, batch_size, drop_last, None, world_size, rank, seed, pad=pad)
         self.indices = _as_sequence("indices", indices)
         if self.indices is not None:
             self.num_samples = self._share(len(self.indices))
@@ -341,7 +378,13 @@ class Infinite(MapSampler):
 
     def __init__(self, sampler: MapSampler) -> None:
         self.sampler = sampler
-        self.sampler_iter = iter(sampler)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Starts the sampler over."""
+        self._state = self.sampler.state_dict()
+        self._taken = 0
+        self.sampler_iter = iter(self.sampler)
 
     def sample(self) -> Iterable[Any]:
         """Is not defined: the indices of a pass without end cannot be listed."""
@@ -353,9 +396,21 @@ class Infinite(MapSampler):
     def __next__(self) -> list[Any]:
         batch = next(self.sampler_iter, None)
         if batch is None:
-            self.sampler_iter = iter(self.sampler)
+            self._begin()
             batch = next(self.sampler_iter)
+        self._taken += 1
         return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sampler's state when it last started, and how many batches were taken since."""
+        return {"sampler": self._state, "taken": self._taken}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes back to a state that :meth:`state_dict` returned."""
+        self.sampler.load_state_dict(state["sampler"])
+        self._begin()
+        for _ in range(state["taken"]):
+            next(self)
 
     def __len__(self) -> int:
         return int(np.iinfo(np.int64).max)

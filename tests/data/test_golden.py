@@ -34,5 +34,5 @@ def test_case(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("load_")])
 def test_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("megengine.data.iterators.batch_pipeline", lambda *parts: None)
+    monkeypatch.setattr("megengine.data.batching.batch_pipeline", lambda *parts: None)
     assert answer(CASES[name]) == GOLDEN[name]

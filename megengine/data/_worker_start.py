@@ -1,0 +1,48 @@
+"""The program of a worker process, run by its path: ``_worker_start.py SOCKET PIPE PACKAGE_FOLDER``.
+
+It comes before any import of the package, whose ``__init__`` would load JAX.
+"""
+
+import fcntl
+import gc
+import os
+import signal
+import socket
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+
+
+def end_with_parent(pipe: int) -> None:
+    """Has the kernel kill this process when the other end of the pipe is closed, whatever it is doing then."""
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        gone = os.read(pipe, 1) == b""
+    except BlockingIOError:
+        return
+    if gone:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """Stand-ins first, then the worker's loop."""
+    sock, pipe, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    end_with_parent(pipe)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec = spec_from_file_location("megengine.data.stand_ins", os.path.join(folder, "data", "stand_ins.py"))
+    assert spec is not None and spec.loader is not None
+    stand_ins = module_from_spec(spec)
+    spec.loader.exec_module(stand_ins)
+    stand_ins.install(folder)
+
+    from megengine.data.channel import Channel
+    from megengine.data.worker import serve
+
+    sys.modules["megengine.data.stand_ins"] = stand_ins
+    gc.freeze()  # the collection after each pass has only the pass to look at
+    serve(Channel(socket.socket(fileno=sock)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,334 @@
+"""One pass over a dataset by worker processes: who makes which batch, and their batches in order."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import sys
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from .position import Position
+from .sampler import _process_group
+from .shared_memory import Lease, Slot
+from .worker import BATCH, ERROR, FINISHED, PASS, READY, TASK, UNABLE, Assignment, Surroundings
+from .worker_info import WorkerInfo
+from .worker_pool import Worker, environment, pool
+
+__all__ = ["ParallelBatches", "WorkersUnable", "surroundings"]
+
+_AHEAD = 2  # batches that each worker has to do
+_MOST_LEASED = 8  # batches in use at a time whose arrays look into shared memory; beyond, arrays are copied out of it
+_SMALL = 1 << 16  # bytes of an array that is copied in any case, lest it keep a large batch's memory
+_LOOK = 0.5  # seconds between looks whether workers live; normally their sockets tell at once
+# What a batch has come to, beside what a worker says.
+SKIPPED, RAISED = "skipped", "raised"
+
+
+Outcome = tuple[str, int, "_Member | None", Sequence[Any]]
+
+
+class WorkersUnable(Exception):
+    """A worker could not rebuild the dataset, the transform or the collator."""
+
+
+def surroundings() -> Surroundings:
+    """What the workers take over from this process."""
+    return Surroundings(list(sys.path), list(sys.argv), os.getcwd(), environment(), _process_group())
+
+
+class _Crew:
+    """The workers of one pass, given back when it ends, however it ends."""
+
+    def __init__(self, count: int) -> None:
+        self.members = pool.take(count)
+        self._owner = os.getpid()
+
+    def leave(self) -> None:
+        """Gives the workers back."""
+        self._part(pool.give_back)
+
+    def kill(self) -> None:
+        """Ends them, whatever they do."""
+        self._part(pool.kill)
+
+    def _part(self, how: Callable[[Worker], None]) -> None:
+        members, self.members = self.members, []
+        if os.getpid() == self._owner:  # a fork has copies of what is its parent's
+            for worker in members:
+                how(worker)
+            pool.tidy()
+
+
+class _Member:
+    """One worker's part of a pass.
+
+    Attributes:
+        pending: batches that it has to make.
+        finished: whether its stream has ended.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.pending = 0
+        self.finished = False
+        self.ready = False
+        self._slots = 0
+        self._free: deque[Slot | int] = deque()
+        self._lent: dict[int, Slot | int] = {}
+
+    def leased(self) -> int:
+        """Batches whose memory arrays of the program look into."""
+        return self._slots - len(self._free) - len(self._lent)
+
+    def assign(self, number: int, work: Any) -> None:
+        """Has it make a batch, in memory that is free."""
+        if not self._free:
+            self._free.append(self._slots)
+            self._slots += 1
+        slot = self._lent[number] = self._free.pop()
+        self.pending += 1
+        self.worker.channel.send((TASK, number, slot if isinstance(slot, int) else slot.name, work))
+
+    def take_back(self, number: int) -> Slot | int:
+        """The memory of a batch, which is not the worker's any more."""
+        return self._lent.pop(number)
+
+    def arrived(self, number: int, descriptors: list[int]) -> None:
+        """Notes that the worker is done with a batch, and the new memory that it is in, if any."""
+        self.pending -= 1
+        for descriptor in descriptors:
+            slot = self._lent[number]
+            self._lent[number] = Slot(slot if isinstance(slot, int) else slot.name, descriptor)
+            os.close(descriptor)
+
+    def decode(self, number: int, copy: bool, pickled: bytes, arrays: list[bytes] | None, spans: Any) -> Any:
+        """The batch, its large arrays in the memory that the worker wrote them to."""
+        slot = self.take_back(number)
+        if arrays is not None or isinstance(slot, int):
+            self._free.append(slot)
+            return pickle.loads(pickled, buffers=map(bytearray, arrays or ()))
+        memory = slot.bytes if copy else np.asarray(Lease(slot, self._free))
+        parts = [memory[start:end] for start, end in spans]
+        batch = pickle.loads(pickled, buffers=[np.array(p) if copy or len(p) < _SMALL else p for p in parts])
+        if copy:
+            self._free.append(slot)
+        return batch
+
+    def give_up(self, number: int) -> None:
+        """Frees the memory of a batch that there is not."""
+        self._free.append(self.take_back(number))
+
+
+class ParallelBatches:
+    """The batches of one pass, made by workers and given in order.
+
+    Args:
+        count: how many workers.
+        assign: makes a worker's assignment from what it is told about itself.
+        shipment: descriptor of the memory with the pickled dataset, transform and collator, and where in it they are; it is
+            closed here.
+        position: where to begin, and the seed.
+        work: what each batch is made of; None where the workers read a stream themselves.
+        timeout: seconds that a batch may take, 0 for no limit.
+        on_timeout: called when a batch takes longer; if it returns, the wait goes on.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        assign: Callable[[WorkerInfo], Assignment],
+        shipment: tuple[int, Any],
+        position: Position,
+        work: Iterator[Any] | None,
+        timeout: float,
+        on_timeout: Callable[[], Any],
+    ) -> None:
+        self._work = work
+        self._position = position
+        self._sent = self._next = position.number
+        self._timeout = timeout
+        self._on_timeout = on_timeout
+        self._outcomes: dict[int, Outcome] = {}
+        memory, spans = shipment
+        try:
+            self._crew = _Crew(count)
+            self.close = weakref.finalize(self, self._crew.leave)
+            self._members = [_Member(worker) for worker in self._crew.members]
+            self._poll = select.poll()
+            around = surroundings()
+            for idx, member in enumerate(self._members):
+                self._poll.register(member.worker.channel, select.POLLIN)
+                assignment = assign(WorkerInfo(idx, count, position.seed + idx))
+                member.worker.channel.send((PASS, assignment, around, spans), [memory])
+        finally:
+            os.close(memory)
+        self._by_descriptor = {member.worker.channel.fileno(): member for member in self._members}
+
+    def __iter__(self) -> ParallelBatches:
+        return self
+
+    def wait_until_ready(self) -> None:
+        """Waits until all workers have what they need.
+
+        Raises:
+            WorkersUnable: one could not rebuild it.
+            RuntimeError: one died.
+        """
+        with self._killing_on_errors():
+            while not all(member.ready for member in self._members):
+                self._wait(_LOOK)
+            self._fill()
+
+    def ready(self) -> bool:
+        """Whether the next batch is there, so that taking it does not wait."""
+        if not self._crew.members:
+            return True
+        with self._killing_on_errors():
+            self._wait(0)
+            self._fill()
+        return self._next in self._outcomes
+
+    def __next__(self) -> Any:
+        if not self._crew.members:
+            raise StopIteration
+        with self._killing_on_errors():
+            outcome = self._take()
+        if outcome is None:
+            self.close()
+            raise StopIteration
+        kind, number, member, content = outcome
+        if kind == RAISED:
+            raise content[0]
+        assert member is not None
+        if kind == ERROR:
+            _raise_as_worker(self._members.index(member), *content)
+        leased = sum(member.leased() for member in self._members)
+        return member.decode(number, leased > _MOST_LEASED, *content)
+
+    def _take(self) -> Outcome | None:
+        """What has become of the next batch, once that is known; None at the end."""
+        started = time.monotonic()
+        self._fill()
+        while True:
+            outcome = self._outcomes.pop(self._next, None)
+            if outcome is not None:
+                self._next += 1
+                self._fill()
+                if outcome[0] != SKIPPED:
+                    return outcome
+                self._position.passed()
+            elif self._next == self._sent:
+                return None
+            elif self._timeout and time.monotonic() - started > self._timeout:
+                self._on_timeout()
+                started = time.monotonic()
+            else:
+                left = self._timeout - (time.monotonic() - started) if self._timeout else _LOOK
+                self._wait(min(max(left, 0), _LOOK))
+
+    def _fill(self) -> None:
+        """Gives the workers work, up to two batches each."""
+        most = _AHEAD * len(self._members)
+        while self._sent - self._next < most:
+            number = self._sent
+            if self._work is None:
+                member = self._members[number % len(self._members)]
+                if all(m.finished for m in self._members):
+                    return
+                work = None
+            else:
+                member = min(self._members, key=lambda m: m.pending)
+                try:
+                    work = next(self._work)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    self._outcomes[number] = (RAISED, number, None, (error,))
+                    self._sent += 1
+                    self._work = iter(())
+                    return
+            self._sent += 1
+            if member.finished:
+                self._outcomes[number] = (SKIPPED, number, None, ())
+                continue
+            try:
+                member.assign(number, work)
+            except OSError:
+                self._died(member)
+
+    def _wait(self, seconds: float) -> None:
+        """Receives what has come, waiting for the first of it."""
+        events = self._poll.poll(seconds * 1000)
+        for descriptor, _ in events:
+            self._receive(self._by_descriptor[descriptor])
+        if not events and seconds:
+            for member in self._members:
+                if member.worker.process.poll() is not None:
+                    self._died(member)
+
+    def _receive(self, member: _Member) -> None:
+        try:
+            (kind, *content), descriptors = member.worker.channel.receive()
+        except EOFError:
+            self._died(member)
+        if kind == READY:
+            member.ready = True
+            return
+        if kind == UNABLE:
+            raise WorkersUnable(*content)
+        number, *content = content
+        member.arrived(number, descriptors)
+        if kind != BATCH:
+            member.give_up(number)
+        if kind == FINISHED:
+            member.finished = True
+            kind = SKIPPED
+        self._outcomes[number] = (kind, number, member, content)
+
+    def _died(self, member: _Member) -> None:
+        """Says which worker died, and of what.
+
+        Raises:
+            RuntimeError: always.
+        """
+        process = member.worker.process
+        try:
+            status: Any = process.wait(1)
+        except Exception:
+            status = "unknown: it closed its connection"
+        hint = ", which is what the system does when memory runs out" if status == -9 else ""
+        raise RuntimeError(
+            f"DataLoader worker (worker(s): {self._members.index(member)}, pid(s): {process.pid}) exited unexpectedly, "
+            f"exitcode(s): {status}{hint}"
+        )
+
+    def _killing_on_errors(self) -> _Killing:
+        return _Killing(self._crew, self.close)
+
+
+class _Killing:
+    """Ends the workers if the block is left by an error: what they do then is not known."""
+
+    def __init__(self, crew: _Crew, finalizer: weakref.finalize) -> None:
+        self._crew = crew
+        self._finalizer = finalizer
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is not None:
+            self._finalizer.detach()
+            self._crew.kill()
+
+
+def _raise_as_worker(worker: int, name: str, trace: str, pickled: bytes | None) -> NoReturn:
+    """Raises the error of a worker in words that MegEngine uses, with the original as its cause where that could be sent."""
+    cause = None if pickled is None else pickle.loads(pickled)
+    raise RuntimeError(f"Caught {name} in DataLoader worker process {worker}.\nOriginal {trace}") from cause
