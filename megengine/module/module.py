@@ -447,6 +447,28 @@ class Module(metaclass=ABCMeta):
         if name in self._modules:
             self._modules.remove(name)
 
+    def summary(self, *inputs: Any, **kwargs: Any) -> str:
+        """The layers in the order of their calls, with the shapes of their outputs and their parameters, as a table.
+
+        MegEngine does not have it; :func:`megengine.utils.module_stats.module_stats` counts operations, too.
+
+        Args:
+            inputs: arguments of the module; a tuple of ints stands for a float32 tensor of that shape.
+            kwargs: its keyword arguments.
+
+        Example:
+            >>> print(M.Sequential(M.Conv2d(3, 8, 3), M.ReLU()).summary((1, 3, 6, 6)))
+            layer       type        output        parameters
+            ----------  ----------  ------------  ----------
+            Sequential  Sequential  (1, 8, 4, 4)
+              0         Conv2d      (1, 8, 4, 4)         224
+              1         ReLU        (1, 8, 4, 4)
+            224 parameters, 896 bytes
+        """
+        from ..utils.summary import summary
+
+        return summary(self, *inputs, **kwargs)
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         if "_short_name" not in state:  # pickled by an early MegEngine
             state["_short_name"] = state.get("_name")

@@ -1,0 +1,90 @@
+"""Reaching into modules: parts by dotted names, and the mode for a while."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..module.module import Module
+
+
+def get_expand_structure(obj: Module, key: str) -> Any:
+    """What a dotted name of :meth:`~megengine.module.Module.named_modules` or the like refers to.
+
+    Args:
+        obj: the module that the name starts from.
+        key: attributes, positions in lists and keys of dicts, such as ``"blocks.0.conv"``; empty for the module itself.
+
+    Raises:
+        AttributeError: there is no such attribute.
+        KeyError: no such key of a dict.
+        IndexError: no such position.
+
+    Example:
+        >>> net = M.Sequential(M.Linear(3, 2), M.Sequential(M.ReLU()))
+        >>> get_expand_structure(net, "1.0")
+        ReLU()
+    """
+    found: Any = obj
+    for part in key.split(".") if key else ():
+        found = _part(found, part)
+    return found
+
+
+def set_expand_structure(obj: Module, key: str, value: Any) -> None:
+    """Put something where a dotted name refers to.
+
+    Args:
+        obj: the module that the name starts from.
+        key: a name as for :func:`get_expand_structure`.
+        value: what to put there.
+
+    Example:
+        >>> net = M.Sequential(M.Linear(3, 2), M.ReLU())
+        >>> set_expand_structure(net, "1", M.Sigmoid())
+        >>> net[1]
+        Sigmoid()
+    """
+    before, _, last = key.rpartition(".")
+    holder = get_expand_structure(obj, before)
+    if isinstance(holder, dict):
+        holder[last] = value
+    elif isinstance(holder, list) or (last.isdigit() and hasattr(holder, "__setitem__")):
+        holder[int(last)] = value
+    else:
+        setattr(holder, last, value)
+
+
+def _part(holder: Any, name: str) -> Any:
+    if isinstance(holder, dict):
+        return holder[name]
+    if isinstance(holder, (list, tuple)):
+        return holder[int(name)]
+    return getattr(holder, name)
+
+
+@contextmanager
+def set_module_mode_safe(module: Module, training: bool = False) -> Iterator[Module]:
+    """Training or evaluation mode inside a ``with`` block; afterwards each part has its own mode again.
+
+    Args:
+        module: the module.
+        training: the mode. Default: False, evaluation
+
+    Example:
+        >>> dropout = M.Dropout(0.5)
+        >>> with set_module_mode_safe(dropout):
+        ...     print(dropout.training)
+        False
+        >>> dropout.training
+        True
+    """
+    before = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in before:
+            part.train(training, recursive=False)
+        yield module
+    finally:
+        for part, mode in before:
+            part.training = mode
