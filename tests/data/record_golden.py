@@ -1,6 +1,6 @@
 """Asks real MegEngine 1.13.0 the cases of ``golden_*.py`` and writes what it answers.
 
-Run with the interpreter that has it: ``python tests/data/record_golden.py [cases] [transforms]``.
+Run with the interpreter that has it: ``python tests/data/record_golden.py [cases] [transforms] [datasets]``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from golden_cases import answer  # noqa: E402
 
 import megengine  # noqa: E402
 
-FILES = {"cases": "golden.json", "transforms": "golden_transforms.json"}
+FILES = {"cases": "golden.json", "transforms": "golden_transforms.json", "datasets": "golden_datasets.json"}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .meta_dataset import ArrayDataset, ConcatDataset, Dataset, StreamDataset
-from .vision import MNIST, FashionMNIST, VisionDataset
+from .vision import *
+from .vision import __all__ as _vision
 
-__all__ = ["Dataset", "ArrayDataset", "StreamDataset", "ConcatDataset", "VisionDataset", "MNIST", "FashionMNIST"]
+__all__ = ["Dataset", "ArrayDataset", "StreamDataset", "ConcatDataset", *_vision]
