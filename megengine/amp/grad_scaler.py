@@ -92,7 +92,7 @@ class GradScaler:
         owners = [t for t in grad_tensors if t is not None and t.grad is not None]
         if not owners:
             return self
-        found = _check_non_finite([t.grad for t in owners], 1.0 / self.scale_factor)
+        found = _check_non_finite([t.grad for t in owners if t.grad is not None], 1.0 / self.scale_factor)
         if self.growth_interval != 0 and found.item():
             self._found_non_finite = True
             for tensor in owners:

@@ -84,7 +84,7 @@ class trace:
         if _run_plainly():
             return self.__wrapped__(*args, **kwargs)
         tensors: list[Any] = []
-        key = precision(), _flatten((args, kwargs) if kwargs else args, tensors)
+        key: Any = precision(), _flatten((args, kwargs) if kwargs else args, tensors)
         if len(tensors) > 1 and len({*map(id, tensors)}) < len(tensors):
             ids = [*map(id, tensors)]
             key = key, tuple(map(ids.index, ids))

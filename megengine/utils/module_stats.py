@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +25,7 @@ logger = get_logger(__name__)
 sizeof_fmt = readable
 
 # The classes whose calls are counted.
-hook_modules: list[type[M.Module]] = [
+hook_modules: list[Any] = [
     M.conv._ConvNd,
     M.Linear,
     M.BatchMatMulActivation,
@@ -42,9 +41,26 @@ hook_modules: list[type[M.Module]] = [
     M.Embedding,
 ]
 
-TotalStats = namedtuple("total_stats", ["param_size", "param_dims", "flops", "act_size", "act_dims"])
-StatsDetails = namedtuple("module_stats", ["params", "flops", "activations"])
 Rows = list[dict[str, Any]]
+
+
+class TotalStats(NamedTuple):
+    """What a model costs in all: bytes and numbers of parameters, operations, bytes and numbers of outputs."""
+
+    param_size: int
+    param_dims: int
+    flops: int
+    act_size: int
+    act_dims: int
+
+
+class StatsDetails(NamedTuple):
+    """The same by layers: a dict for each row of the tables."""
+
+    params: Rows
+    flops: Rows
+    activations: Rows
+
 
 _PARAMS = ["name", "dtype", "shape", "mean", "std", "param_dim", "nbits", "size", "size_cum", "percentage", "size_bar"]
 _FLOPS = ["name", "class_name", "input_shapes", "output_shapes", "flops", "flops_cum", "percentage", "bar"]
@@ -85,7 +101,7 @@ def module_stats(
     cal_activations: bool = True,
     logging_to_stdout: bool = True,
     bar_length_max: int = 20,
-) -> tuple[Any, Any]:
+) -> tuple[TotalStats, StatsDetails]:
     """Call a model once, in evaluation mode, count what its layers cost, and log it as tables.
 
     An operation is a multiplication with an addition. A parameter counts once, however many layers share it. With

@@ -15,10 +15,10 @@ import pytest
 from megengine.tools.train.checkpoint import Checkpoint
 from megengine.tools.train.data import ImageData, Images
 from megengine.tools.train.options import TrainOptions
-from megengine.tools.train.tfevents import read_records
 from megengine.tools.train.trainer import Trainer
+from megengine.utils.tfevents import read_records
 
-from .test_tfevents import scalars
+from ..utils.test_tfevents import scalars
 
 Run = Callable[..., tuple[int, str, str]]
 EPOCH_LINE = re.compile(r"Epoch = \d+, train_loss = \d+\.\d{3}, train_acc = \d\.\d{3}, val_acc = \d\.\d{3}")
@@ -78,10 +78,7 @@ def test_the_reports_graph_is_the_steps(mge: Run, tmp_path: Path) -> None:
     nodes = json.loads(data[1])["nodes"]
     found = {(node["name"], *node["path"]): node for node in nodes}
     for layer, shape in (("fc1", [16, 784]), ("fc2", [12, 16]), ("classifier", [10, 12])):
-        assert (
-            found["weight", "MLP", layer]["shape"] == shape
-            and found["weight", "MLP", layer]["kind"] == "param"
-        )
+        assert found["weight", "MLP", layer]["shape"] == shape and found["weight", "MLP", layer]["kind"] == "param"
         assert re.fullmatch(r"models\.py:\d+", found["linear", "MLP", layer]["where"])
         assert found["linear.grad", "backward", "MLP", layer]["kind"] == "gradient"
     assert found["image",]["shape"] == [32, 784] and found["label",]["shape"] == [32]
@@ -174,9 +171,7 @@ def test_nan_in_the_data_is_named(mge: Run, tmp_path: Path, small_data: dict) ->
         (lambda x, y: (np.full_like(x, 9), y), "every training pixel is 9"),
     ],
 )
-def test_unusable_data_is_named(
-    mge: Run, tmp_path: Path, small_data: dict, change: Callable, message: str
-) -> None:
+def test_unusable_data_is_named(mge: Run, tmp_path: Path, small_data: dict, change: Callable, message: str) -> None:
     small_data[True] = change(*small_data[True])
     status, _, stderr = mge("train", "--out", tmp_path / "run")
     assert status == 1 and re.search(message, stderr), stderr

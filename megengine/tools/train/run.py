@@ -12,6 +12,7 @@ import numpy as np
 
 import megengine
 
+from ...utils.tfevents import EventWriter
 from ..errors import UserError
 from ..report.environment import environment
 from ..report.page import write_report
@@ -24,7 +25,6 @@ from .options import TrainOptions
 from .picture import step_picture
 from .progress import Progress
 from .run_folder import check_writable, make_run_folder
-from .tfevents import EventWriter
 from .trainer import DivergedError, Evaluation, Trainer
 
 __all__ = ["start_run", "resume_run"]
@@ -112,9 +112,7 @@ class _Run:
     def go(self) -> int:
         trainer = self.trainer
         sizes = "-".join(map(str, trainer.layer_sizes))
-        self.say(
-            f"{trainer.options.model} {sizes}, {trainer.num_parameters:,} parameters, run folder {self.folder}"
-        )
+        self.say(f"{trainer.options.model} {sizes}, {trainer.num_parameters:,} parameters, run folder {self.folder}")
         purge_step = len(trainer.history.steps) if trainer.epochs_done else None
         try:
             with EventWriter(self.folder, purge_step) as events:
@@ -170,9 +168,7 @@ def _add_events(events: EventWriter, trainer: Trainer, epoch: Epoch, first_step:
     events.flush()
 
 
-def _summary(
-    trainer: Trainer, folder: Path, evaluation: Evaluation, picture: dict[str, Any]
-) -> RunSummary:
+def _summary(trainer: Trainer, folder: Path, evaluation: Evaluation, picture: dict[str, Any]) -> RunSummary:
     test = trainer.data.test
     return RunSummary(
         name=folder.resolve().name,

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["EventWriter", "crc32c", "masked_crc32c", "read_records"]
+__all__ = ["EventWriter", "crc32c", "key", "masked_crc32c", "message", "read_records", "varint"]
 
 CASTAGNOLI = 0x82F63B78  # the CRC-32C polynomial, bits reversed
 MASK_DELTA = 0xA282EAD8
@@ -42,7 +42,7 @@ def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli) of the bytes, RFC 3720 appendix B.4.
 
     Example:
-        >>> from megengine.tools.train.tfevents import crc32c
+        >>> from megengine.utils.tfevents import crc32c
         >>> hex(crc32c(b"123456789"))
         '0xe3069283'
     """
@@ -58,7 +58,8 @@ def masked_crc32c(data: bytes) -> int:
     return (((crc >> 15) | (crc << 17)) + MASK_DELTA) & 0xFFFFFFFF
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """A whole number as protobuf writes it: seven bits a byte, the lowest first."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -67,17 +68,19 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _key(field: int, wire_type: int) -> bytes:
-    return _varint(field << 3 | wire_type)
+def key(field: int, wire_type: int) -> bytes:
+    """What stands before a field: its number and how it is written."""
+    return varint(field << 3 | wire_type)
 
 
-def _message(field: int, content: bytes) -> bytes:
-    return _key(field, BYTES) + _varint(len(content)) + content
+def message(field: int, content: bytes) -> bytes:
+    """A field of bytes: a string, a packed array or another message."""
+    return key(field, BYTES) + varint(len(content)) + content
 
 
 def _event(step: int, body: bytes) -> bytes:
-    wall_time = _key(1, FIXED64) + struct.pack("<d", time.time())
-    return wall_time + _key(2, VARINT) + _varint(step) + body
+    wall_time = key(1, FIXED64) + struct.pack("<d", time.time())
+    return wall_time + key(2, VARINT) + varint(step) + body
 
 
 def _record(content: bytes) -> bytes:
@@ -118,7 +121,7 @@ class EventWriter:
             interrupted run had written from there on.
 
     Example:
-        >>> from megengine.tools.train.tfevents import EventWriter, read_records
+        >>> from megengine.utils.tfevents import EventWriter, read_records
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with EventWriter(folder) as events:
@@ -137,18 +140,22 @@ class EventWriter:
                 break
             except FileExistsError:
                 count += 1
-        self._write(0, _message(3, b"brain.Event:2"))  # Event.file_version
+        self._write(0, message(3, b"brain.Event:2"))  # Event.file_version
         if purge_step is not None:
-            session_start = _key(1, VARINT) + _varint(1)  # SessionLog.status = START
-            self._write(purge_step, _message(7, session_start))
+            session_start = key(1, VARINT) + varint(1)  # SessionLog.status = START
+            self._write(purge_step, message(7, session_start))
 
     def add_scalars(self, values: Mapping[str, float], step: int) -> None:
         """Writes one event with a value for every tag."""
         summary = b""
         for tag, value in values.items():
-            scalar = _message(1, tag.encode()) + _key(2, FIXED32) + struct.pack("<f", value)
-            summary += _message(1, scalar)  # Summary.value
-        self._write(step, _message(5, summary))  # Event.summary
+            scalar = message(1, tag.encode()) + key(2, FIXED32) + struct.pack("<f", value)
+            summary += message(1, scalar)  # Summary.value
+        self._write(step, message(5, summary))  # Event.summary
+
+    def add_value(self, value: bytes, step: int) -> None:
+        """Writes one event with one value, a ``Summary.Value`` message."""
+        self._write(step, message(5, message(1, value)))
 
     def flush(self) -> None:
         """Makes what was written visible to readers."""
