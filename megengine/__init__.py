@@ -1,6 +1,23 @@
 """A deep-learning framework with MegEngine's API, whose imperative programs run as compiled whole steps."""
 
-from . import amp, autodiff, data, device, distributed, functional, graph, hub, jit, logger, module, optimizer, random
+from . import (
+    amp,
+    autodiff,
+    config,
+    core,
+    data,
+    device,
+    distributed,
+    dtr,
+    functional,
+    graph,
+    hub,
+    jit,
+    logger,
+    module,
+    optimizer,
+    random,
+)
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -37,10 +54,12 @@ __all__ = [
     "amp",
     "autodiff",
     "coalesce_free_memory",
+    "config",
     "data",
     "device",
     "distributed",
     "enable_debug_log",
+    "dtr",
     "functional",
     "get_allocated_memory",
     "get_cuda_compute_capability",

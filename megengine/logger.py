@@ -1,36 +1,63 @@
-"""Logging in MegEngine's manner: one stream handler, levels by name or number."""
+"""Logging in MegEngine's manner: loggers that write to standard error and, if asked, all to one file; levels by name or number.
+
+The environment variable ``MEGENGINE_LOGGING_LEVEL`` (or ``MGE_LOGGING_LEVEL``) sets the level at the start.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-_ROOT = "megengine"
-_LEVEL = logging.INFO
+__all__ = [
+    "MegEngineLogFormatter", "enable_debug_log", "get_logger", "replace_mgb_log_level", "set_log_file", "set_log_level",
+    "set_mgb_log_level",
+]  # fmt: skip
+
+_PACKAGE = "megengine"
+_ENGINE = "megengine.graph"
+_DATE = "%d %H:%M:%S"
+
+
+def _initial_level() -> Any:
+    for variable in ("MEGENGINE_LOGGING_LEVEL", "MGE_LOGGING_LEVEL"):
+        if text := os.environ.get(variable):
+            level = logging.getLevelName(text.upper())
+            if not isinstance(level, int):
+                raise ValueError(f"environment variable {variable}={text!r}: write DEBUG, INFO, WARNING or ERROR")
+            return level
+    return logging.INFO
+
+
+_level: Any = _initial_level()
+_made: dict[str, logging.Logger] = {}  # the package's own logger, and those that programs asked for
+_file: logging.Handler | None = None
 
 
 class MegEngineLogFormatter(logging.Formatter):
-    """``date time [logger] LEVEL message``."""
+    """``date time logger LEVEL: message``."""
 
     def __init__(self, fmt: str | None = None, datefmt: str | None = None) -> None:
-        super().__init__(fmt or "%(asctime)s %(name)s %(levelname)s: %(message)s", datefmt or "%d %H:%M:%S")
+        super().__init__(fmt or "%(asctime)s %(name)s %(levelname)s: %(message)s", datefmt or _DATE)
 
 
-def _root() -> logging.Logger:
-    root = logging.getLogger(_ROOT)
-    if not root.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(MegEngineLogFormatter())
-        root.addHandler(handler)
-        root.setLevel(os.environ.get("MGE_LOGGING_LEVEL", "").upper() or _LEVEL)
-        root.propagate = False
-    return root
+def _make(name: str, formatter: type[logging.Formatter]) -> logging.Logger:
+    """A logger with a handler of its own."""
+    logger = logging.getLogger(name)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(datefmt=_DATE))
+    logger.handlers = [handler] if _file is None else [handler, _file]
+    logger.setLevel(_level)
+    logger.propagate = False
+    _made[name] = logger
+    return logger
 
 
 def get_logger(name: str | None = None, formatter: type[logging.Formatter] = MegEngineLogFormatter) -> logging.Logger:
-    """A logger that writes to standard error at MegEngine's level.
+    """A logger that writes to standard error, and to the file of :func:`set_log_file`, at the level of :func:`set_log_level`.
 
     Args:
         name: dotted name; default the package's own logger.
@@ -40,63 +67,109 @@ def get_logger(name: str | None = None, formatter: type[logging.Formatter] = Meg
         >>> megengine.get_logger("my.program").name
         'my.program'
     """
-    root = _root()
-    if name is None or name == _ROOT or name.startswith(_ROOT + "."):
-        return logging.getLogger(name) if name else root
-    logger = logging.getLogger(name)
-    if not getattr(logger, "_mge_made", False):
-        logger._mge_made = True  # type: ignore[attr-defined]
-        logger.setLevel(root.level)
-        logger.propagate = False
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(formatter())
-        logger.addHandler(handler)
-    return logger
+    if name is None or name == _PACKAGE:
+        return _made[_PACKAGE]
+    if name.startswith(_PACKAGE + "."):
+        return logging.getLogger(name)
+    return _made.get(name) or _make(name, formatter)
 
 
 def set_log_file(fout: Any, mode: str = "a") -> None:
-    """Write the package's log to a file as well.
+    """Write to a file as well: what the package logs, and what loggers of :func:`get_logger` do. It takes the place of the last.
 
     Args:
-        fout: a path or an open text file.
+        fout: a path or an open text file; None writes to no file any more.
         mode: how a path is opened.
 
     Example:
         >>> import io
         >>> file = io.StringIO()
         >>> megengine.set_log_file(file)
-        >>> megengine.get_logger().info("training starts")
-        >>> file.getvalue().endswith("INFO: training starts\\n")
+        >>> megengine.get_logger("my.program").info("training starts")
+        >>> file.getvalue().endswith("my.program INFO: training starts\\n")
         True
+        >>> megengine.set_log_file(None)
     """
-    handler = logging.StreamHandler(fout) if hasattr(fout, "write") else logging.FileHandler(fout, mode)
-    handler.setFormatter(MegEngineLogFormatter())
-    _root().addHandler(handler)
+    global _file
+    before, _file = _file, None
+    if before is not None:
+        for logger in _made.values():
+            logger.removeHandler(before)
+        before.close()
+    if fout is None:
+        return
+    _file = logging.StreamHandler(fout) if hasattr(fout, "write") else logging.FileHandler(fout, mode)
+    _file.setFormatter(MegEngineLogFormatter())
+    for logger in _made.values():
+        logger.addHandler(_file)
 
 
 def set_log_level(level: Any, update_existing: bool = True) -> Any:
-    """Set the level of the package's log.
+    """Set the level of the package's log, and of loggers of :func:`get_logger`.
 
     Args:
         level: a number or name of :mod:`logging`.
-        update_existing: change loggers made before, too.
+        update_existing: change loggers made before, too, and not only those to come.
 
     Returns:
         The level before.
 
+    Raises:
+        ValueError: no such name.
+
     Example:
         >>> before = megengine.set_log_level("WARNING")
         >>> megengine.set_log_level(before)
-        30
+        'WARNING'
     """
-    root = _root()
-    before = root.level
-    root.setLevel(level)
+    global _level
+    before = _level
+    logging.Handler().setLevel(level)  # refuses what is no level
+    _level = level
     if update_existing:
-        for logger in logging.Logger.manager.loggerDict.values():
-            if getattr(logger, "_mge_made", False):
-                logger.setLevel(level)  # type: ignore[union-attr]
+        for logger in _made.values():
+            logger.setLevel(level)
     return before
+
+
+def set_mgb_log_level(level: Any) -> Any:
+    """Set the level of the engine's own log: compilations, falling back to single ops.
+
+    Args:
+        level: a number or name of :mod:`logging`.
+
+    Returns:
+        The level before, for setting it back.
+
+    Example:
+        >>> from megengine.logger import set_mgb_log_level
+        >>> before = set_mgb_log_level("ERROR")
+        >>> set_mgb_log_level(before)
+        40
+    """
+    logger = logging.getLogger(_ENGINE)
+    before = logger.level
+    logger.setLevel(level)
+    return before
+
+
+@contextmanager
+def replace_mgb_log_level(level: Any) -> Iterator[None]:
+    """Use another level of the engine's own log inside the ``with`` block.
+
+    Args:
+        level: a number or name of :mod:`logging`.
+
+    Example:
+        >>> from megengine.logger import replace_mgb_log_level
+        >>> with replace_mgb_log_level("ERROR"):
+        ...     y = Tensor([1.0]) + 1
+    """
+    before = set_mgb_log_level(level)
+    try:
+        yield
+    finally:
+        set_mgb_log_level(before)
 
 
 def enable_debug_log() -> None:
@@ -111,4 +184,4 @@ def enable_debug_log() -> None:
     set_log_level(logging.DEBUG)
 
 
-_root()
+_make(_PACKAGE, MegEngineLogFormatter)

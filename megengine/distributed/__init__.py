@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from . import functional, group, helper, server
 from .group import (
@@ -24,6 +25,9 @@ from .group import (
 from .helper import bcast_list_, make_allreduce_cb, synchronized
 from .launcher import launcher
 from .server import Client, Server
+
+if TYPE_CHECKING:  # what the class below gives the package
+    backend: str
 
 
 def group_start() -> None:

@@ -1,6 +1,21 @@
 """Functions of tensors."""
 
-from . import activation, distributed, elemwise, external, loss, math, metric, nn, quantized, tensor, utils, vision
+from . import (
+    activation,
+    debug_param,
+    distributed,
+    elemwise,
+    external,
+    inplace,
+    loss,
+    math,
+    metric,
+    nn,
+    quantized,
+    tensor,
+    utils,
+    vision,
+)
 from .elemwise import *
 from .math import *
 from .nn import *

@@ -56,15 +56,24 @@ class ExternOprSubgraph(_RuntimeSubgraph):
         **kwargs: Any,
     ) -> None:
         super().__init__(dump_data, **kwargs)
-        self.name = dump_name
+        self._dump_name = dump_name
         self._output_shapes = output_shapes
         self._output_dtypes = [np.float32] * len(output_shapes) if output_dtypes is None else output_dtypes
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Name of the subgraph."""
+        return self._dump_name
+
+    @name.setter
+    def name(self, val: str) -> None:
+        self._dump_name = val
 
     def forward(self, *inputs: Tensor) -> Any:
         return external.extern_opr_subgraph(
             inputs,
             output_shapes=list(self._output_shapes),
-            dump_name=str(self.name),
+            dump_name=self.name,
             dump_data=self.data,
             output_dtypes=self._output_dtypes,
         )

@@ -1,0 +1,5 @@
+"""Where MegEngine defines :class:`~megengine.jit.SublinearMemoryConfig`; programs import it from here, too."""
+
+from .config import SublinearMemoryConfig
+
+__all__ = ["SublinearMemoryConfig"]

@@ -1,0 +1,178 @@
+"""Import lines of public MegEngine programs, and names that programs reach through them."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+IMPORTS = """
+from megengine import functional as F, module as M, tensor, Tensor, Parameter, jit, hub, distributed as dist
+from megengine import config, core, dtr, utils, amp, random, serialization
+import megengine.tensor as tensor
+from megengine.tensor import Tensor, Parameter, tensor
+from megengine.autodiff import Function, GradManager
+from megengine.autodiff.grad_manager import GradManager, get_backwarding_grad_manager
+from megengine.core import get_option, set_option
+from megengine.core._imperative_rt.core2 import Tensor, full_sync, get_option, set_option, sync
+from megengine.core._trace_option import set_symbolic_shape, use_symbolic_shape
+from megengine.core.autodiff.grad import Function
+from megengine.core.tensor import dtype
+from megengine.core.tensor.dtype import bfloat16, get_scale, get_zero_point, is_quantize, qint8, quint8
+from megengine.core.tensor.utils import astensor1d, isscalar, make_shape_tuple
+from megengine.data import Collator, DataLoader, Infinite, RandomSampler, ReplacementSampler, SequentialSampler, transform
+from megengine.data.collator import Collator
+from megengine.data.dataloader import DataLoader, get_worker_info
+from megengine.data.dataset import ArrayDataset, ConcatDataset, Dataset, StreamDataset, MNIST
+from megengine.data.dataset.vision import MNIST
+from megengine.data.dataset.vision.meta_vision import VisionDataset
+from megengine.data.sampler import MapSampler, RandomSampler, Sampler, SequentialSampler, StreamSampler
+from megengine.data.transform import Compose, Normalize, PseudoTransform, ToMode, Transform
+from megengine.data.transform.meta_transform import Transform
+from megengine.data.transform.vision import functional
+from megengine.data.transform.vision.transform import VisionTransform
+from megengine.device import get_default_device, get_device_count, set_default_device, what_is_xpu
+from megengine.distributed import Client, Group, Server, WORLD, launcher, make_allreduce_cb
+from megengine.distributed.functional import all_reduce_sum, collective_comm
+from megengine.distributed.group import WORLD, Group, get_client, get_rank, get_world_size, is_distributed
+from megengine.distributed.helper import bcast_list_, get_device_count_by_fork, param_pack_concat, synchronized
+from megengine.distributed.launcher import launcher
+from megengine.distributed.server import Client, Server
+from megengine.functional import expand_dims, ones, relu, softmax, zeros
+from megengine.functional.debug_param import get_execution_strategy, set_execution_strategy
+from megengine.functional.distributed import remote_recv, remote_send
+from megengine.functional.elemwise import abs, exp, log, maximum
+from megengine.functional.external import tensorrt_runtime_opr
+from megengine.functional.inplace import _inplace_add_
+from megengine.functional.loss import cross_entropy
+from megengine.functional.math import argmax, matmul
+from megengine.functional.metric import topk_accuracy
+from megengine.functional.nn import conv2d, dropout, relu, softmax
+from megengine.functional.tensor import concat, ones, zeros
+from megengine.functional.vision import interpolate, nms, roi_align
+from megengine.hub import load, load_serialized_obj_from_url, pretrained
+from megengine.jit import DTRConfig, GraphOptimizationConfig, SublinearMemoryConfig, exclude_from_trace, trace
+from megengine.jit.dtr_config import DTRConfig
+from megengine.jit.graph_opt_config import GraphOptimizationConfig
+from megengine.jit.sublinear_memory_config import SublinearMemoryConfig
+from megengine.jit.tracing import set_symbolic_shape, trace
+from megengine.logger import enable_debug_log, get_logger, replace_mgb_log_level, set_log_file, set_mgb_log_level
+from megengine.module import BatchNorm2d, Conv2d, Linear, Module, Sequential, SyncBatchNorm
+from megengine.module.activation import ReLU
+from megengine.module.batchnorm import BatchNorm2d
+from megengine.module.conv import Conv2d, ConvTranspose2d
+from megengine.module.external import ExternOprSubgraph
+from megengine.module.init import calculate_fan_in_and_fan_out, fill_
+from megengine.module.linear import Linear
+from megengine.module.module import Module
+from megengine.module.normalization import GroupNorm, InstanceNorm, LayerNorm
+from megengine.module.pooling import AvgPool2d, MaxPool2d
+from megengine.module.rnn import LSTM, RNN, LSTMCell, RNNCell
+from megengine.optimizer import SGD, Adam, LRScheduler, MultiStepLR
+from megengine.optimizer.lr_scheduler import LRScheduler
+from megengine.optimizer.optimizer import Optimizer
+from megengine.random import RNG, normal, seed, uniform
+from megengine.random.rng import RNG
+from megengine.serialization import load, save
+from megengine.utils.http_download import HTTPDownloadError, download_from_url
+from megengine.version import __version__
+""".strip().splitlines()
+
+# Modules that `import megengine` alone makes reachable.
+REACHABLE = [
+    "autodiff",
+    "config",
+    "core",
+    "data",
+    "device",
+    "distributed",
+    "dtr",
+    "functional",
+    "hub",
+    "jit",
+    "logger",
+    "module",
+    "optimizer",
+    "random",
+    "serialization",
+    "utils",
+    "version",
+    "core.tensor.dtype",
+    "data.dataset",
+    "data.transform",
+    "distributed.functional",
+    "distributed.group",
+    "distributed.helper",
+    "distributed.server",
+    "functional.debug_param",
+    "functional.distributed",
+    "functional.elemwise",
+    "functional.external",
+    "functional.loss",
+    "functional.math",
+    "functional.metric",
+    "functional.nn",
+    "functional.quantized",
+    "functional.tensor",
+    "functional.utils",
+    "functional.vision",
+    "hub.exceptions",
+    "hub.fetcher",
+    "hub.tools",
+    "jit.tracing",
+    "module.conv",
+    "module.external",
+    "module.init",
+    "module.module",
+    "random.rng",
+]
+
+
+@pytest.mark.parametrize("line", IMPORTS)
+def test_import(line: str) -> None:
+    exec(compile(line, "program", "exec"), {})
+
+
+@pytest.mark.parametrize("name", REACHABLE)
+def test_reachable(name: str) -> None:
+    import megengine
+
+    value = megengine
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert value is importlib.import_module(f"megengine.{name}")
+
+
+def test_names_are_one_object_under_all_paths() -> None:
+    import megengine as mge
+
+    assert importlib.import_module("megengine.core.autodiff.grad").Function is mge.autodiff.Function
+    assert importlib.import_module("megengine.core._imperative_rt.core2").Tensor is mge.Tensor
+    assert mge.functional.distributed.all_reduce_sum is mge.distributed.functional.all_reduce_sum
+
+
+@pytest.mark.parametrize(
+    ("x", "expected", "dtype"),
+    [([1, 2], [1, 2], "int32"), ((1.5, 2), [1.5, 2.0], "float32"), (7, 7, "int32")],
+)
+def test_vectors(x: object, expected: object, dtype: str) -> None:
+    from megengine import Tensor
+    from megengine.core.tensor.utils import astensor1d
+
+    vector = astensor1d(x)
+    assert vector.numpy().tolist() == expected
+    assert vector.dtype == dtype
+    t = Tensor([3])
+    assert astensor1d(t, dtype="float32") is t
+    assert astensor1d([t, 1.5]).numpy().tolist() == [3.0, 1.5]
+    assert astensor1d([t, 1], dtype="float16", device="cpu0").dtype == "float16"
+
+
+def test_shapes_stay_tuples() -> None:
+    from megengine import Tensor
+    from megengine.core._trace_option import set_symbolic_shape, use_symbolic_shape
+
+    before = set_symbolic_shape(True)
+    assert Tensor([1.0, 2.0]).shape == (2,)
+    assert use_symbolic_shape() is False
+    assert set_symbolic_shape(before) is True
