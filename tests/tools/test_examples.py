@@ -69,4 +69,4 @@ def test_fashion_mnist(
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_examples_stay_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < 100
+    assert len(path.read_text().splitlines()) < 150
