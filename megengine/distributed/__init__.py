@@ -27,6 +27,7 @@ from .launcher import launcher
 from .server import Client, Server
 
 if TYPE_CHECKING:  # what the class below gives the package
+    #: What processes communicate with; ``"auto"`` without a process group. Assigning needs one.
     backend: str
 
 

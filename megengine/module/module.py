@@ -18,6 +18,7 @@ from ..tensor import Parameter, Tensor
 from ..utils.hook import HookHandler
 from .state import load_state
 from .structure import CONTAINERS, assign_names, expand, is_module, logger
+from .structure import access_structure as _access_structure  # noqa: F401  # programs import it from here
 
 
 def _is_tensor(obj: Any) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..tensor import Tensor
@@ -45,6 +46,36 @@ def expand(name: str, obj: Any) -> Iterator[tuple[str, Any]]:
         for position, item in enumerate(obj):
             for inner, leaf in expand(str(position), item):
                 yield f"{name}.{inner}", leaf
+
+
+def part(holder: Any, name: str) -> Any:
+    """What one part of a dotted name refers to: an attribute, a position in a list or tuple, or a key of a dict."""
+    if isinstance(holder, dict):
+        return holder[name]
+    if isinstance(holder, (list, tuple)):
+        return holder[int(name)]
+    return getattr(holder, name)
+
+
+def access_structure(obj: Any, key: str, callback: Callable[[Any, Any, Any], Any] | None = None) -> Any:
+    """What a dotted name refers to, or what ``callback(holder, last part of the name, object)`` says of it.
+
+    Programs that exchange parts of a module import it as ``megengine.module.module._access_structure``.
+
+    Args:
+        obj: the module that the name starts from.
+        key: the name.
+        callback: called at the end; the last part of the name is an int where it is a position.
+
+    Raises:
+        AttributeError, IndexError, KeyError: there is no such part.
+    """
+    before, _, last = key.rpartition(".")
+    holder = functools.reduce(part, before.split("."), obj) if before else obj
+    found = part(holder, last)
+    if callback is None:
+        return found
+    return callback(holder, int(last) if isinstance(holder, (list, tuple)) else last, found)
 
 
 def assign_names(prefix: str | None, name: str, obj: Any) -> None:

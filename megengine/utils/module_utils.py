@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..module.module import Module
+from ..module.structure import part
 
 
 def get_expand_structure(obj: Module, key: str) -> Any:
@@ -27,8 +28,8 @@ def get_expand_structure(obj: Module, key: str) -> Any:
         ReLU()
     """
     found: Any = obj
-    for part in key.split(".") if key else ():
-        found = _part(found, part)
+    for name in key.split(".") if key else ():
+        found = part(found, name)
     return found
 
 
@@ -56,14 +57,6 @@ def set_expand_structure(obj: Module, key: str, value: Any) -> None:
         setattr(holder, last, value)
 
 
-def _part(holder: Any, name: str) -> Any:
-    if isinstance(holder, dict):
-        return holder[name]
-    if isinstance(holder, (list, tuple)):
-        return holder[int(name)]
-    return getattr(holder, name)
-
-
 @contextmanager
 def set_module_mode_safe(module: Module, training: bool = False) -> Iterator[Module]:
     """Training or evaluation mode inside a ``with`` block; afterwards each part has its own mode again.
@@ -80,11 +73,11 @@ def set_module_mode_safe(module: Module, training: bool = False) -> Iterator[Mod
         >>> dropout.training
         True
     """
-    before = [(part, part.training) for part in module.modules()]
+    before = [(each, each.training) for each in module.modules()]
     try:
-        for part, _ in before:
-            part.train(training, recursive=False)
+        for each, _ in before:
+            each.train(training, recursive=False)
         yield module
     finally:
-        for part, mode in before:
-            part.training = mode
+        for each, mode in before:
+            each.training = mode

@@ -20,6 +20,7 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Parameter, Tensor
 from megengine.graph import scopes
+from megengine.module.module import _access_structure
 
 
 class Block(M.Module):
@@ -485,3 +486,14 @@ def test_a_traced_call_follows_the_training_flag() -> None:
     drop.eval()
     for _ in range(4):
         assert set(traced(x).numpy()) == {1.0}
+
+
+def test_access_structure() -> None:
+    net = M.Sequential(M.Linear(2, 3), M.ReLU())
+    net.parts = {"a": [net[0], (net[1],)]}
+    assert _access_structure(net, "0.weight") is net[0].weight
+    assert _access_structure(net, "parts.a.1.0") is net[1]
+    assert _access_structure(net, "parts.a.1.0", lambda holder, key, found: (type(holder), key)) == (tuple, 0)
+    assert _access_structure(net, "parts.a", lambda holder, key, found: key) == "a"
+    with pytest.raises(AttributeError, match="absent"):
+        _access_structure(net, "0.absent")
