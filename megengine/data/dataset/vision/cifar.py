@@ -52,7 +52,7 @@ class CIFAR10(VisionDataset):
     train_batch = [f"data_batch_{number}" for number in range(1, 6)]
     test_batch = ["test_batch"]
     meta_info = {"name": "batches.meta"}
-    _label_kinds = (b"labels",)
+    _label_kinds: tuple[bytes, ...] = (b"labels",)
 
     def __init__(
         self,

@@ -110,7 +110,7 @@ class ImageNet(ImageFolder):
     def _read_meta(self, path: str) -> tuple[dict[int, str], dict[str, tuple[str, ...]]]:
         if not os.path.exists(path):
             raise FileNotFoundError(f"there is no file {path}")
-        import scipy.io  # JAX needs it as well
+        import scipy.io  # type: ignore[import-untyped]  # JAX needs it as well
 
         synsets = scipy.io.loadmat(path, squeeze_me=True)["synsets"]
         classes = [each for each in synsets if each[4] == 0]  # the others are groups of classes

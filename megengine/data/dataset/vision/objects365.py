@@ -77,4 +77,8 @@ class Objects365(JsonAnnotations):
         rabbit, french horn, ambulance, asparagus, hoverboard, pasta, target, hotair balloon, chainsaw, lobster,
         iron, flashlight
     """)
-    class_names = (*class_names[: class_names.index("tissue")], "tissue ", *class_names[class_names.index("tissue") + 1 :])
+    class_names = (
+        *class_names[: class_names.index("tissue")],
+        "tissue ",
+        *class_names[class_names.index("tissue") + 1 :],
+    )

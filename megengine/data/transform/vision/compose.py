@@ -20,7 +20,7 @@ __all__ = ["Compose", "TorchTransformCompose"]
 
 
 def _apply_all_whole(compose: Compose, sample: Any) -> Any:
-    transforms = compose.transforms if compose.batch_compose else _flattened(compose)
+    transforms: list[Any] | None = compose.transforms if compose.batch_compose else _flattened(compose)
     if not _keeps_order(compose) or transforms is None:
         return NotImplemented
     wholes = [batch_function(each.apply_batch if compose.batch_compose else each.apply) for each in transforms]
@@ -41,7 +41,7 @@ def _through(transforms: list[Any], wholes: list[Any], draws: dict[int, list[Any
     place = 0
     while place < len(transforms) and sample is not NotImplemented:
         pair = transforms[place : place + 2]
-        fused = normalize_to_mode_whole(*pair, sample) if is_normalize_to_mode(pair) else NotImplemented
+        fused = normalize_to_mode_whole(pair, sample) if is_normalize_to_mode(pair) else NotImplemented
         if fused is not NotImplemented:
             sample = fused
             place += 2
@@ -132,7 +132,7 @@ class Compose(VisionTransform):
         while place < len(transforms):
             pair = transforms[place : place + 2]
             if is_normalize_to_mode(pair):
-                input = normalize_to_mode(*pair, input)
+                input = normalize_to_mode(pair, input)
                 place += 2
             else:
                 input = transforms[place].apply(input)

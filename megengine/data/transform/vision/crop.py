@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...opencv import opencv
 from ...vectorise import vectorised
 from . import functional as F
 from .drawn import DrawnTransform, Shape
@@ -165,6 +166,28 @@ class RandomCrop(DrawnTransform):
         return F.crop(image, x, y, width, height, value)
 
 
+def _resized_crop_image_whole(transform: RandomResizedCrop, images: np.ndarray) -> Any:
+    interpolation = transform.interpolation
+    return (
+        NotImplemented if isinstance(interpolation, Sequence) else _resized_crop_whole(transform, images, interpolation)
+    )
+
+
+def _resized_crop_mask_whole(transform: RandomResizedCrop, masks: np.ndarray) -> Any:
+    return _resized_crop_whole(transform, masks, F.INTER_NEAREST)
+
+
+def _resized_crop_whole(transform: RandomResizedCrop, images: np.ndarray, interpolation: int) -> Any:
+    if images.ndim != 4 or not images.size:
+        return NotImplemented
+    resample = opencv("resize").resize
+    height, width = transform.output_size
+    resized = np.empty((len(images), height, width, images.shape[3]), images.dtype)
+    for target, image, (x, y, w, h) in zip(resized, images, transform._drawn, strict=True):
+        resample(image[y : y + h, x : x + w], (width, height), target, interpolation=interpolation)
+    return resized
+
+
 class RandomResizedCrop(DrawnTransform):
     """Cuts out windows of random place, area and aspect ratio, and resamples them to one size.
 
@@ -213,7 +236,7 @@ class RandomResizedCrop(DrawnTransform):
         height, width, _ = shape
         for _ in range(10):
             area = np.random.uniform(*self.scale_range) * (height * width)
-            ratio = math.exp(np.random.uniform(*map(math.log, self.ratio_range)))
+            ratio = math.exp(np.random.uniform(math.log(self.ratio_range[0]), math.log(self.ratio_range[1])))
             w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 0 < w <= width and 0 < h <= height:
                 return int(np.random.randint(0, width - w + 1)), int(np.random.randint(0, height - h + 1)), w, h
@@ -227,6 +250,7 @@ class RandomResizedCrop(DrawnTransform):
     def _shape_after(self, shape: Shape) -> Shape:
         return *self.output_size, shape[2]
 
+    @vectorised(_resized_crop_image_whole)
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
         return self._cut(image, self.interpolation)
 
@@ -238,6 +262,7 @@ class RandomResizedCrop(DrawnTransform):
         placed[:, 1] = (coords[:, 1] - y) * height / h
         return placed
 
+    @vectorised(_resized_crop_mask_whole)
     def _apply_mask(self, mask: np.ndarray) -> np.ndarray:
         return self._cut(mask, F.INTER_NEAREST)
 

@@ -157,19 +157,28 @@ def crop(image: np.ndarray, x: int, y: int, width: int, height: int, value: Any)
         array([[4, 5, 9],
                [9, 9, 9]])
     """
-    dtype = np.dtype(np.float32) if np.asarray(value).dtype == np.float64 else image.dtype
     rows, columns, channels = image.shape[-3:]
-    window = np.empty((*image.shape[:-3], height, width, channels), dtype)
     top, left = min(max(0, -y), height), min(max(0, -x), width)
     bottom, right = max(top, min(height, rows - y)), max(left, min(width, columns - x))
+    inside = image[..., y + top : y + bottom, x + left : x + right, :]
+    dtype = np.dtype(np.float32) if np.asarray(value).dtype == np.float64 else image.dtype
+    if isinstance(value, int | tuple | list) and _is_for_opencv(inside) and (cv2 := find_opencv()) is not None:
+        inside = inside.astype(dtype, copy=False)
+        window = cv2.copyMakeBorder(inside, top, height - bottom, left, width - right, cv2.BORDER_CONSTANT, value=value)
+        return window.reshape(height, width, channels)
+    window = np.empty((*image.shape[:-3], height, width, channels), dtype)
     if top or left or bottom < height or right < width:
-        border = colour(value, dtype, channels)
-        window[..., :top, :, :] = border
-        window[..., bottom:, :, :] = border
-        window[..., top:bottom, :left, :] = border
-        window[..., top:bottom, right:, :] = border
-    window[..., top:bottom, left:right, :] = image[..., y + top : y + bottom, x + left : x + right, :]
+        row = np.tile(colour(value, dtype, channels), (width, 1))  # NumPy copies rows faster than it repeats pixels
+        window[..., :top, :, :] = row
+        window[..., bottom:, :, :] = row
+        window[..., top:bottom, :left, :] = row[:left]
+        window[..., top:bottom, right:, :] = row[right:]
+    window[..., top:bottom, left:right, :] = inside
     return window
+
+
+def _is_for_opencv(image: np.ndarray) -> bool:
+    return image.ndim == 3 and image.size > 0 and image.dtype.char in _OPENCV_DTYPES and image.shape[2] <= 4
 
 
 def colour(value: Any, dtype: np.dtype[Any], channels: int) -> np.ndarray:
@@ -214,8 +223,7 @@ def flip(image: np.ndarray, flipCode: int) -> np.ndarray:
         array([3, 2, 1])
     """
     axes = 1 if flipCode > 0 else 0 if flipCode == 0 else (0, 1)
-    cv2 = find_opencv()
-    if cv2 is not None and image.size and image.dtype.char in _OPENCV_DTYPES and image.shape[2] <= 4:
+    if _is_for_opencv(image) and (cv2 := find_opencv()) is not None:
         return cv2.flip(image, flipCode)
     return np.ascontiguousarray(np.flip(image, axes))
 

@@ -27,7 +27,8 @@ class _Resizing(DrawnTransform):
 
     def _draw(self, shape: Shape) -> tuple[int, int, int, int]:
         height, width, _ = shape
-        return (height, width, *self._new_size(height, width))
+        new_height, new_width = self._new_size(height, width)
+        return height, width, new_height, new_width
 
     def _new_size(self, height: int, width: int) -> Sequence[int]:
         raise NotImplementedError(f"{type(self).__name__} does not define _new_size")
