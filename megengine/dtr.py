@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 __all__ = ["disable", "enable", "enable_sqrt_sampling", "evictee_minimum_size", "eviction_threshold", "is_enabled"]
 
 if TYPE_CHECKING:  # what the class below gives the module
-    #: From how many bytes in use on tensors would be dropped; set as a number or a text such as ``"2GB"``. Default: 0
+    #: From how many bytes in use on tensors would be dropped; set as a number or a text such as ``"2GB"``. Kept
     eviction_threshold: int
-    #: Bytes from which on a tensor may be dropped; set as a number or a text such as ``"1MB"``. Default: 1 MB
+    #: Bytes from which on a tensor may be dropped; set as a number or a text such as ``"1MB"``. Kept
     evictee_minimum_size: int
-    #: Whether only a sample of the tensors would be looked at when one has to go. Default: False
+    #: Whether only a sample of the tensors would be looked at when one has to go
     enable_sqrt_sampling: bool
 
 _UNITS = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
