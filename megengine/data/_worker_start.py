@@ -34,12 +34,12 @@ def main() -> None:
     assert spec is not None and spec.loader is not None
     stand_ins = module_from_spec(spec)
     spec.loader.exec_module(stand_ins)
+    sys.modules[spec.name] = stand_ins
     stand_ins.install(folder)
 
     from megengine.data.channel import Channel
     from megengine.data.worker import serve
 
-    sys.modules["megengine.data.stand_ins"] = stand_ins
     gc.freeze()  # the collection after each pass has only the pass to look at
     serve(Channel(socket.socket(fileno=sock)))
 

@@ -8,15 +8,16 @@ import select
 import sys
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from subprocess import TimeoutExpired
 from typing import Any, NoReturn
 
 import numpy as np
 
 from .position import Position
 from .sampler import _process_group
-from .shared_memory import Lease, Slot
+from .shared_memory import Lease, Shelf, Slot
 from .worker import BATCH, ERROR, FINISHED, PASS, READY, TASK, UNABLE, Assignment, Surroundings
 from .worker_info import WorkerInfo
 from .worker_pool import Worker, environment, pool
@@ -28,7 +29,7 @@ _MOST_LEASED = 8  # batches in use at a time whose arrays look into shared memor
 _SMALL = 1 << 16  # bytes of an array that is copied in any case, lest it keep a large batch's memory
 _LOOK = 0.5  # seconds between looks whether workers live; normally their sockets tell at once
 # What a batch has come to, beside what a worker says.
-SKIPPED, RAISED = "skipped", "raised"
+SKIPPED, RAISED, LOST = "skipped", "raised", "lost"
 
 
 Outcome = tuple[str, int, "_Member | None", Sequence[Any]]
@@ -48,7 +49,12 @@ class _Crew:
 
     def __init__(self, count: int) -> None:
         self.members = pool.take(count)
+        self.shelves: list[Shelf] = []
         self._owner = os.getpid()
+
+    def is_here(self) -> bool:
+        """Whether this process is the one that took the workers, and not a fork of it."""
+        return os.getpid() == self._owner
 
     def leave(self) -> None:
         """Gives the workers back."""
@@ -60,7 +66,9 @@ class _Crew:
 
     def _part(self, how: Callable[[Worker], None]) -> None:
         members, self.members = self.members, []
-        if os.getpid() == self._owner:  # a fork has copies of what is its parent's
+        for shelf in self.shelves:
+            shelf.close()
+        if self.is_here():
             for worker in members:
                 how(worker)
             pool.tidy()
@@ -70,30 +78,34 @@ class _Member:
     """One worker's part of a pass.
 
     Attributes:
-        pending: batches that it has to make.
+        pending: numbers of the batches that it has to make.
         finished: whether its stream has ended.
+        lost: whether it is dead.
+        ready: whether it has what it needs.
+        free: memory that can be written to.
     """
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.pending = 0
+        self.pending: set[int] = set()
         self.finished = False
+        self.lost = False
         self.ready = False
         self._slots = 0
-        self._free: deque[Slot | int] = deque()
+        self.free = Shelf()
         self._lent: dict[int, Slot | int] = {}
 
     def leased(self) -> int:
         """Batches whose memory arrays of the program look into."""
-        return self._slots - len(self._free) - len(self._lent)
+        return self._slots - len(self.free) - len(self._lent)
 
     def assign(self, number: int, work: Any) -> None:
         """Has it make a batch, in memory that is free."""
-        if not self._free:
-            self._free.append(self._slots)
+        if not self.free:
+            self.free.put(self._slots)
             self._slots += 1
-        slot = self._lent[number] = self._free.pop()
-        self.pending += 1
+        slot = self._lent[number] = self.free.take()
+        self.pending.add(number)
         self.worker.channel.send((TASK, number, slot if isinstance(slot, int) else slot.name, work))
 
     def take_back(self, number: int) -> Slot | int:
@@ -102,7 +114,7 @@ class _Member:
 
     def arrived(self, number: int, descriptors: list[int]) -> None:
         """Notes that the worker is done with a batch, and the new memory that it is in, if any."""
-        self.pending -= 1
+        self.pending.discard(number)
         for descriptor in descriptors:
             slot = self._lent[number]
             self._lent[number] = Slot(slot if isinstance(slot, int) else slot.name, descriptor)
@@ -112,18 +124,18 @@ class _Member:
         """The batch, its large arrays in the memory that the worker wrote them to."""
         slot = self.take_back(number)
         if arrays is not None or isinstance(slot, int):
-            self._free.append(slot)
+            self.free.put(slot)
             return pickle.loads(pickled, buffers=map(bytearray, arrays or ()))
-        memory = slot.bytes if copy else np.asarray(Lease(slot, self._free))
+        memory = slot.bytes if copy else np.asarray(Lease(slot, self.free))
         parts = [memory[start:end] for start, end in spans]
         batch = pickle.loads(pickled, buffers=[np.array(p) if copy or len(p) < _SMALL else p for p in parts])
         if copy:
-            self._free.append(slot)
+            self.free.put(slot)
         return batch
 
     def give_up(self, number: int) -> None:
         """Frees the memory of a batch that there is not."""
-        self._free.append(self.take_back(number))
+        self.free.put(self.take_back(number))
 
 
 class ParallelBatches:
@@ -156,11 +168,13 @@ class ParallelBatches:
         self._timeout = timeout
         self._on_timeout = on_timeout
         self._outcomes: dict[int, Outcome] = {}
+        self._ended = False  # no more work is given
         memory, spans = shipment
         try:
             self._crew = _Crew(count)
             self.close = weakref.finalize(self, self._crew.leave)
             self._members = [_Member(worker) for worker in self._crew.members]
+            self._crew.shelves = [member.free for member in self._members]
             self._poll = select.poll()
             around = surroundings()
             for idx, member in enumerate(self._members):
@@ -181,16 +195,18 @@ class ParallelBatches:
             WorkersUnable: one could not rebuild it.
             RuntimeError: one died.
         """
-        with self._killing_on_errors():
+        with self._ending_on_errors():
             while not all(member.ready for member in self._members):
                 self._wait(_LOOK)
+                for _, _, _, content in self._outcomes.values():
+                    raise RuntimeError(*content)
             self._fill()
 
     def ready(self) -> bool:
         """Whether the next batch is there, so that taking it does not wait."""
         if not self._crew.members:
             return True
-        with self._killing_on_errors():
+        with self._ending_on_errors():
             self._wait(0)
             self._fill()
         return self._next in self._outcomes
@@ -198,7 +214,7 @@ class ParallelBatches:
     def __next__(self) -> Any:
         if not self._crew.members:
             raise StopIteration
-        with self._killing_on_errors():
+        with self._ending_on_errors():
             outcome = self._take()
         if outcome is None:
             self.close()
@@ -206,6 +222,9 @@ class ParallelBatches:
         kind, number, member, content = outcome
         if kind == RAISED:
             raise content[0]
+        if kind == LOST:
+            self._end()
+            raise RuntimeError(*content)
         assert member is not None
         if kind == ERROR:
             _raise_as_worker(self._members.index(member), *content)
@@ -214,6 +233,10 @@ class ParallelBatches:
 
     def _take(self) -> Outcome | None:
         """What has become of the next batch, once that is known; None at the end."""
+        if not self._crew.is_here():
+            raise RuntimeError(
+                "this pass belongs to the process that this one is a fork of: call iter() on the loader here"
+            )
         started = time.monotonic()
         self._fill()
         while True:
@@ -236,32 +259,34 @@ class ParallelBatches:
     def _fill(self) -> None:
         """Gives the workers work, up to two batches each."""
         most = _AHEAD * len(self._members)
-        while self._sent - self._next < most:
-            number = self._sent
+        while not self._ended and self._sent - self._next < most:
             if self._work is None:
-                member = self._members[number % len(self._members)]
-                if all(m.finished for m in self._members):
-                    return
-                work = None
-            else:
-                member = min(self._members, key=lambda m: m.pending)
-                try:
-                    work = next(self._work)
-                except StopIteration:
-                    return
-                except Exception as error:
-                    self._outcomes[number] = (RAISED, number, None, (error,))
-                    self._sent += 1
-                    self._work = iter(())
-                    return
-            self._sent += 1
-            if member.finished:
-                self._outcomes[number] = (SKIPPED, number, None, ())
+                self._ended = all(member.finished for member in self._members)
+                if not self._ended:
+                    self._assign(self._members[self._sent % len(self._members)], None)
                 continue
             try:
-                member.assign(number, work)
-            except OSError:
-                self._died(member)
+                work = next(self._work)
+            except StopIteration:
+                self._ended = True
+            except Exception as error:
+                self._outcomes[self._sent] = (RAISED, self._sent, None, (error,))
+                self._sent += 1
+                self._ended = True
+            else:
+                self._assign(min(self._members, key=lambda member: len(member.pending)), work)
+
+    def _assign(self, member: _Member, work: Any) -> None:
+        """Has a worker make the next batch."""
+        number = self._sent
+        self._sent += 1
+        if member.finished:
+            self._outcomes[number] = (SKIPPED, number, None, ())
+            return
+        try:
+            member.assign(number, work)
+        except OSError:
+            self._lose(member)
 
     def _wait(self, seconds: float) -> None:
         """Receives what has come, waiting for the first of it."""
@@ -271,13 +296,14 @@ class ParallelBatches:
         if not events and seconds:
             for member in self._members:
                 if member.worker.process.poll() is not None:
-                    self._died(member)
+                    self._lose(member)
 
     def _receive(self, member: _Member) -> None:
         try:
             (kind, *content), descriptors = member.worker.channel.receive()
         except EOFError:
-            self._died(member)
+            self._lose(member)
+            return
         if kind == READY:
             member.ready = True
             return
@@ -292,40 +318,42 @@ class ParallelBatches:
             kind = SKIPPED
         self._outcomes[number] = (kind, number, member, content)
 
-    def _died(self, member: _Member) -> None:
-        """Says which worker died, and of what.
-
-        Raises:
-            RuntimeError: always.
-        """
+    def _lose(self, member: _Member) -> None:
+        """Notes that a worker is dead: its batches are lost, those of the others before them are still to come."""
+        if member.lost:
+            return
+        member.lost = True
         process = member.worker.process
         try:
             status: Any = process.wait(1)
-        except Exception:
-            status = "unknown: it closed its connection"
+        except TimeoutExpired:
+            status = "unknown, it closed its connection"
         hint = ", which is what the system does when memory runs out" if status == -9 else ""
-        raise RuntimeError(
+        message = (
             f"DataLoader worker (worker(s): {self._members.index(member)}, pid(s): {process.pid}) exited unexpectedly, "
             f"exitcode(s): {status}{hint}"
         )
+        if not member.pending:
+            member.pending.add(self._sent)
+            self._sent += 1
+        for number in member.pending:
+            self._outcomes[number] = (LOST, number, member, (message,))
+        self._poll.unregister(member.worker.channel)
+        self._ended = True
 
-    def _killing_on_errors(self) -> _Killing:
-        return _Killing(self._crew, self.close)
+    def _end(self) -> None:
+        """Ends the pass and its workers."""
+        self.close.detach()
+        self._crew.kill()
 
-
-class _Killing:
-    """Ends the workers if the block is left by an error: what they do then is not known."""
-
-    def __init__(self, crew: _Crew, finalizer: weakref.finalize) -> None:
-        self._crew = crew
-        self._finalizer = finalizer
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if error is not None:
-            self._finalizer.detach()
-            self._crew.kill()
+    @contextmanager
+    def _ending_on_errors(self) -> Iterator[None]:
+        """Ends the workers if the block is left by an error: what they do then is not known."""
+        try:
+            yield
+        except BaseException:
+            self._end()
+            raise
 
 
 def _raise_as_worker(worker: int, name: str, trace: str, pickled: bytes | None) -> NoReturn:

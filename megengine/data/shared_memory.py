@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Lease", "Slot", "anonymous_file", "layout"]
+__all__ = ["Lease", "Shelf", "Slot", "anonymous_file", "layout"]
 
 _ALIGNMENT = 64
 
@@ -87,6 +88,41 @@ class Slot:
         self.bytes = np.frombuffer(mmap.mmap(descriptor, 0), np.uint8)
 
 
+class Shelf:
+    """Where slots wait to be written again.
+
+    Example:
+        >>> shelf = Shelf()
+        >>> shelf.put("slot")
+        >>> len(shelf), shelf.take()
+        (1, 'slot')
+        >>> shelf.close()
+        >>> shelf.put("another")
+        >>> len(shelf)
+        0
+    """
+
+    def __init__(self) -> None:
+        self._slots: deque[Any] | None = deque()
+
+    def __len__(self) -> int:
+        return len(self._slots or ())
+
+    def put(self, slot: Any) -> None:
+        """Puts a slot there, from any thread; once the shelf is closed, slots are let go of."""
+        if (slots := self._slots) is not None:
+            slots.append(slot)
+
+    def take(self) -> Any:
+        """The slot that was put there last, which is the most likely to be in the processor's cache."""
+        assert self._slots is not None
+        return self._slots.pop()
+
+    def close(self) -> None:
+        """Lets go of all slots, and of those that are still to come."""
+        self._slots = None
+
+
 class Lease:
     """Keeps a slot from being written again while arrays made from the lease are in use.
 
@@ -94,24 +130,24 @@ class Lease:
 
     Args:
         slot: what is lent.
-        returned: list to which the slot is appended when nothing refers to the lease any more.
+        shelf: where the slot is put when nothing refers to the lease any more.
 
     Example:
         >>> import os
-        >>> descriptor, returned = anonymous_file(8), []
-        >>> part = np.asarray(Lease(Slot(0, descriptor), returned))[2:4]
+        >>> descriptor, shelf = anonymous_file(8), Shelf()
+        >>> part = np.asarray(Lease(Slot(0, descriptor), shelf))[2:4]
         >>> os.close(descriptor)
-        >>> len(returned)
+        >>> len(shelf)
         0
         >>> del part
-        >>> len(returned)
+        >>> len(shelf)
         1
     """
 
-    def __init__(self, slot: Slot, returned: Any) -> None:
+    def __init__(self, slot: Slot, shelf: Shelf) -> None:
         self._slot = slot
-        self._returned = returned
+        self._shelf = shelf
         self.__array_interface__ = slot.bytes.__array_interface__
 
     def __del__(self) -> None:
-        self._returned.append(self._slot)
+        self._shelf.put(self._slot)

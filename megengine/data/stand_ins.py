@@ -134,7 +134,10 @@ def _stand_in(owner: str, name: str) -> Any:
 
 
 class _StandInModule(ModuleType):
-    """A module of which every name exists."""
+    """A module of which every name exists; some, such as ``megengine.tensor``, share their name with a function."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _called(self.__name__, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -41,3 +41,21 @@ def test_batch_is_contiguous() -> None:
 def test_strings_are_the_same_object() -> None:
     names = ("a", "b")
     assert Collator().apply(names) is names
+
+
+def test_errors_name_the_field() -> None:
+    samples = [{"image": (np.zeros(2), 1)}, {"image": (np.zeros(3), 1)}]
+    with pytest.raises(ValueError, match=r"sample 1 \(3,\)") as info:
+        Collator().apply(samples)
+    assert info.value.__notes__ == ["in field 0 of the samples", "in field 'image' of the samples"]
+
+
+def test_every_nesting() -> None:
+    sample = {"a": [(1, 2.5), {"b": np.float16(3)}], "c": (np.array([True]), "x", b"y", np.int8(4))}
+    batch = Collator().apply([sample, sample])
+    (one, half), inner = batch["a"]
+    flag, text, raw, small = batch["c"]
+    found = [one, half, inner["b"], flag, small]
+    assert [str(array.dtype) for array in found] == ["int64", "float64", "float16", "bool", "int8"]
+    assert [array.tolist() for array in found] == [[1, 1], [2.5, 2.5], [3, 3], [[True], [True]], [4, 4]]
+    assert (list(text), list(raw)) == (["x", "x"], [b"y", b"y"])

@@ -26,6 +26,42 @@ def test_shards_cover_all_samples_and_are_even(size: int, world: int, kind: type
     assert len(taken) == share * world
 
 
+@given(size=sizes, world=st.integers(1, 7), batch=st.integers(1, 4), drop_last=st.booleans())
+@pytest.mark.parametrize("kind", [SequentialSampler, RandomSampler])
+def test_shards_without_padding_hold_each_sample_once(
+    kind: type[MapSampler], size: int, world: int, batch: int, drop_last: bool
+) -> None:
+    size = max(size, world * batch)
+    samplers = [kind(range(size), batch, drop_last, world_size=world, rank=rank, pad=False) for rank in range(world)]
+    shards = [list(sampler) for sampler in samplers]
+    assert [len(sampler) for sampler in samplers] == [len(shard) for shard in shards]
+    taken = sorted(i for shard in shards for each in shard for i in each)
+    if drop_last:
+        assert len(taken) == len(set(taken))
+    else:
+        assert taken == list(range(size))
+    sizes = [sum(map(len, shard)) for shard in shards]
+    assert max(sizes) - min(sizes) <= (batch if drop_last else 1)
+
+
+def test_given_indices_are_sharded_without_padding() -> None:
+    shards = [list(SequentialSampler(range(9), 1, indices=[4, 8, 1], world_size=2, rank=r, pad=False)) for r in (0, 1)]
+    assert shards == [[[4], [1]], [[8]]]
+
+
+def test_a_rank_without_a_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match="batch_size=1 is more than the 0 samples of a rank"):
+        SequentialSampler(range(2), world_size=3, rank=2, pad=False)
+
+
+@pytest.mark.parametrize("kind", [RandomSampler, ReplacementSampler])
+def test_a_state_has_a_pass_drawn_again(kind: type[MapSampler]) -> None:
+    sampler, other = kind(range(50), 8), kind(range(50), 8)
+    list(sampler)
+    other.load_state_dict(pickle.loads(pickle.dumps(sampler.state_dict())))
+    assert [list(other), list(other)] == [list(sampler), list(sampler)]
+
+
 @given(size=sizes, batch=st.integers(1, 60), drop_last=st.booleans(), seed=st.integers(0, 99))
 def test_batches_partition_the_samples(size: int, batch: int, drop_last: bool, seed: int) -> None:
     batch = min(batch, size)

@@ -1,0 +1,86 @@
+"""What the tests of worker processes share: data sets, and a count of what a process holds."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from megengine.data import Collator
+from megengine.data.dataset import Dataset, StreamDataset
+from megengine.data.worker_pool import pool
+
+
+class Made(Dataset):
+    """A data set whose samples a function makes of their index."""
+
+    def __init__(self, length: int, make: Callable[[int], Any]) -> None:
+        self.length = length
+        self.make = make
+
+    def __getitem__(self, index: int) -> Any:
+        return self.make(index)
+
+    def __len__(self) -> int:
+        return self.length
+
+
+class Stream(StreamDataset):
+    """A stream that is made by a function."""
+
+    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.make()
+
+
+class AsList(Collator):
+    """Leaves samples as they are."""
+
+    def apply(self, inputs: Any) -> Any:
+        return list(inputs)
+
+
+def values(batches: Any) -> list[Any]:
+    """The batches as lists."""
+    return [b.tolist() if isinstance(b, np.ndarray) else [f.tolist() for f in b] for b in batches]
+
+
+def held() -> dict[str, int]:
+    """What this process holds that workers could make it hold more of: descriptors, named shared memory, mapped slots."""
+    gc.collect()
+    maps = Path("/proc/self/maps").read_text()
+    return {
+        "descriptors": len(os.listdir("/proc/self/fd")) - 2 * len(pool._all),
+        "shared": len(os.listdir("/dev/shm")),
+        "slots": maps.count("megengine-data"),
+    }
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be noticed does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def gone(pids: list[int], seconds: float) -> bool:
+    """Whether these processes end within some seconds."""
+    deadline = time.monotonic() + seconds
+    while any(map(is_alive, pids)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def members(batches: Any) -> list[int]:
+    """The processes that make the batches of an iterator."""
+    return [worker.process.pid for worker in batches._batches._crew.members]
