@@ -1,0 +1,124 @@
+"""Random imperative programs give the same numbers in whole steps as op by op."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import megengine as mge
+import megengine.functional as F
+from megengine import Parameter, Tensor, graph
+from megengine.autodiff import GradManager
+from megengine.optimizer import SGD, Adam
+
+SHAPES = [(2, 3), (3,), (2, 1)]
+Op = Callable[[Tensor, Tensor], Tensor]
+OPS: list[Op] = [
+    lambda a, b: a + b,
+    lambda a, b: a * b,
+    lambda a, b: F.sin(a),
+    lambda a, b: F.maximum(a, b),
+    lambda a, b: a.sum(axis=-1, keepdims=True) + b,
+    lambda a, b: a * 2.5 - b,
+    lambda a, b: a.detach(),
+    lambda a, b: F.exp(-F.abs(a)),
+    lambda a, b: F.where(a > 0, a, a * 0.1),
+    lambda a, b: a[0] + b if a.ndim == 2 else a + b,
+    lambda a, b: mge.random.normal(size=(2, 3)) * 0.1 + a,
+    lambda a, b: F.concat([a.flatten(), b.flatten()])[:3],
+    lambda a, b: F.softmax(a, axis=-1) * b,
+]
+
+
+def _array(seed: int) -> np.ndarray:
+    return np.float32(np.random.RandomState(seed).uniform(-1, 1, SHAPES[seed % 3]))
+
+
+class Life:
+    """A pool of tensors, parameters with an optimizer, and what a seed does with them."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        mge.random.seed(seed)
+        self.pool = [Tensor(_array(self.rng.randrange(999))) for _ in range(5)]
+        self.params = [Parameter(_array(k)) for k in range(3)]
+        self.held: list[Tensor] = []
+        self.seen: list[Any] = []
+        self.gm = GradManager().attach(self.params)
+        momentum = self.rng.random() < 0.5
+        self.optimizer = SGD(self.params, lr=0.1, momentum=0.9) if momentum else Adam(self.params, lr=0.1)
+
+    def likely(self, chance: float) -> bool:
+        return self.rng.random() < chance
+
+    def any(self) -> Tensor:
+        return self.rng.choice(self.pool + self.params)
+
+    def compute(self) -> None:
+        for _ in range(self.rng.randint(2, 7)):
+            result = self.rng.choice(OPS)(self.any(), self.any())
+            self.pool[self.rng.randrange(5)] = result
+            if self.likely(0.15):
+                self.seen.append(self.any().numpy().tolist())
+            if self.likely(0.05):
+                gc.collect()
+            if self.likely(0.1):
+                self.held = [self.any(), *self.held[:2]]
+
+    def change(self) -> None:
+        k, t = self.rng.randrange(5), self.rng.choice(self.pool)
+        if k == 0:
+            t += 1
+        elif k == 1:
+            t[...] = t * 0.3
+        elif k == 2:
+            t[0] = 0.7
+        elif k == 3:
+            t._reset(self.any() * 1.0)
+        else:
+            t.set_value(np.full(t.shape, 0.2, np.float32))
+
+    def learn(self) -> None:
+        with self.gm:
+            self.compute()
+            loss = F.tanh(self.any()).sum() * 0.5 + sum((p * p).sum() for p in self.params) * 0.01
+            if self.likely(0.2):
+                self.seen.append(loss.item())
+            self.gm.backward(loss)
+        if self.likely(0.3):
+            self.seen.append([None if p.grad is None else p.grad.numpy().tolist() for p in self.params])
+        if self.likely(0.8):
+            self.optimizer.step()
+        if self.likely(0.7):
+            self.optimizer.clear_grad()
+        if self.likely(0.2):
+            self.optimizer.param_groups[0]["lr"] *= 0.5
+        if self.likely(0.3):
+            self.seen.append(loss.item())
+
+    def run(self) -> list[Any]:
+        for _ in range(self.rng.randint(3, 6)):
+            self.rng.choice([self.compute, self.change, self.learn, self.learn])()
+        self.seen.append([t.numpy().tolist() for t in self.pool + self.params + self.held])
+        return self.seen
+
+
+def _numbers(nested: Any) -> list[Any]:
+    return [n for part in nested for n in _numbers(part)] if isinstance(nested, list) else [nested]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_steps_are_op_by_op(seed: int) -> None:
+    lives = []
+    for mode in (contextlib.nullcontext(), graph.eager()):
+        with mode:
+            lives.append(_numbers(Life(seed).run()))
+    whole, single = lives
+    assert [n is None for n in whole] == [n is None for n in single]
+    np.testing.assert_allclose(np.float32(whole), np.float32(single), rtol=1e-4, atol=1e-5)
