@@ -29,6 +29,7 @@ BENCHMARKS = {
     "startup": "Import",
     "random_draws": "Random numbers",
     "data_loader": "Data loader",
+    "data_workers": "Data loader with workers",
     "models": "Models",
     "op_sweep": "Ops one by one",
 }

@@ -319,8 +319,10 @@ CHILD = """
 """
 
 
-@pytest.mark.parametrize("state", ["idle", "busy"])
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("state", "how"),
+    [("idle", signal.SIGINT), ("busy", signal.SIGINT), ("busy", signal.SIGTERM), ("busy", signal.SIGKILL)],
+)
 def test_a_program_that_is_stopped_leaves_no_process_and_no_memory(state: str, how: int) -> None:
     shared = sorted(os.listdir("/dev/shm"))
     command = [sys.executable, "-c", textwrap.dedent(CHILD), state]
