@@ -10,6 +10,7 @@ import numpy as np
 MLP = {"features": 1024, "hidden": 2048, "classes": 1000, "batch": 64}
 TRANSFORMER = {"layers": 6, "width": 256, "heads": 8, "length": 128, "batch": 8, "words": 1000}
 LSTM = {"features": 256, "hidden": 256, "length": 64, "batch": 32, "classes": 10}
+RESNET = {"depths": (2, 2, 2, 2), "classes": 1000, "batch": 16, "size": 64}
 BATCHES = 8
 
 
@@ -20,7 +21,7 @@ def weight(name, shape):
     if name.endswith("bias") or "bias_" in name:
         return np.zeros(shape, np.float32)
     random = np.random.RandomState(zlib.crc32(name.encode()) % 2**31)
-    return (random.randn(*shape) * shape[-1] ** -0.5).astype(np.float32)
+    return (random.randn(*shape) * np.prod(shape[1:]) ** -0.5).astype(np.float32)
 
 
 def batches(task):
@@ -34,6 +35,9 @@ def batches(task):
         elif task == "transformer":
             words = random.randint(0, TRANSFORMER["words"], (TRANSFORMER["batch"], TRANSFORMER["length"] + 1))
             x, y = words[:, :-1].astype(np.int32), words[:, 1:].reshape(-1)
+        elif task == "resnet":
+            x = random.randn(RESNET["batch"], 3, RESNET["size"], RESNET["size"]).astype(np.float32)
+            y = random.randint(0, RESNET["classes"], RESNET["batch"])
         else:
             x = random.randn(LSTM["length"], LSTM["batch"], LSTM["features"]).astype(np.float32)
             y = random.randint(0, LSTM["classes"], LSTM["batch"])

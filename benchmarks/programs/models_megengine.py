@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 from blocks import serve
-from models import LSTM, MLP, TRANSFORMER, batches, first_losses, weight
+from models import LSTM, MLP, RESNET, TRANSFORMER, batches, first_losses, weight
 
 import megengine
 import megengine.functional as F
@@ -72,6 +72,35 @@ class Recurrent(M.Module):
         return self.head(self.lstm(x)[0][-1])
 
 
+class Residual(M.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.norm1 = M.Conv2d(inputs, outputs, 3, stride, 1, bias=False), M.BatchNorm2d(outputs)
+        self.conv2, self.norm2 = M.Conv2d(outputs, outputs, 3, 1, 1, bias=False), M.BatchNorm2d(outputs)
+        self.projected = inputs != outputs
+        if self.projected:
+            self.conv3, self.norm3 = M.Conv2d(inputs, outputs, 1, stride, bias=False), M.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        return F.relu(y + (self.norm3(self.conv3(x)) if self.projected else x))
+
+
+class ResNet(M.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.pool = M.Conv2d(3, 64, 7, 2, 3, bias=False), M.BatchNorm2d(64), M.MaxPool2d(3, 2, 1)
+        widths = [64] + [64 << k for k, n in enumerate(RESNET["depths"]) for _ in range(n)]
+        self.blocks = [Residual(a, b, 1 + (a != b)) for a, b in zip(widths, widths[1:], strict=False)]
+        self.head = M.Linear(widths[-1], RESNET["classes"])
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.norm(self.conv(x))))
+        for block in self.blocks:
+            x = block(x)
+        return self.head(F.mean(x, (2, 3)))
+
+
 def fill(model):
     """Give all parameters the values that the PyTorch model has."""
     for name, parameter in model.named_parameters():
@@ -81,12 +110,14 @@ def fill(model):
             parts = [weight(f"lstm.{part}_l0", shape).ravel() for part, shape in shapes.items()]
             parameter[...] = megengine.Tensor(np.concatenate(parts).reshape(parameter.shape))
         elif not name.startswith("lstm.cells"):
-            parameter[...] = megengine.Tensor(weight(name, tuple(parameter.shape)))
+            shape = tuple(parameter.shape)
+            values = weight(name, (shape[1],) if "norm" in name and len(shape) == 4 else shape)
+            parameter[...] = megengine.Tensor(values.reshape(shape))
 
 
 def make_step(task, how):
     """A function that trains on the next batch and returns the loss."""
-    model = {"mlp": Perceptron, "transformer": Transformer, "lstm": Recurrent}[task]()
+    model = {"mlp": Perceptron, "transformer": Transformer, "lstm": Recurrent, "resnet": ResNet}[task]()
     fill(model)
     gm = GradManager().attach(model.parameters())
     optimizer = Adam(model.parameters(), lr=1e-3)

@@ -1,4 +1,4 @@
-"""Training steps of a multi-layer perceptron, a transformer and an LSTM in PyTorch, eager: ``models_torch.py TASK``."""
+"""Training steps of a perceptron, a transformer, an LSTM and a ResNet in PyTorch, eager: ``models_torch.py TASK``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import torch
 import torch.nn.functional as tf
 from blocks import serve
-from models import LSTM, MLP, TRANSFORMER, batches, first_losses, weight
+from models import LSTM, MLP, RESNET, TRANSFORMER, batches, first_losses, weight
 from torch import nn
 
 
@@ -65,9 +65,42 @@ class Recurrent(nn.Module):
         return self.head(self.lstm(x)[0][-1])
 
 
+class Residual(nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1, self.norm1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.conv2, self.norm2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs)
+        self.projected = inputs != outputs
+        if self.projected:
+            self.conv3, self.norm3 = nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+
+    def forward(self, x):
+        y = self.norm2(self.conv2(torch.relu(self.norm1(self.conv1(x)))))
+        return torch.relu(y + (self.norm3(self.conv3(x)) if self.projected else x))
+
+
+class ResNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.pool = (
+            nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+            nn.BatchNorm2d(64),
+            nn.MaxPool2d(3, 2, 1),
+        )
+        widths = [64] + [64 << k for k, n in enumerate(RESNET["depths"]) for _ in range(n)]
+        self.blocks = nn.ModuleList([Residual(a, b, 1 + (a != b)) for a, b in zip(widths, widths[1:], strict=False)])
+        self.head = nn.Linear(widths[-1], RESNET["classes"])
+
+    def forward(self, x):
+        x = self.pool(torch.relu(self.norm(self.conv(x))))
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x.mean((2, 3)))
+
+
 def make_step(task):
     """A function that trains on the next batch and returns the loss."""
-    model = {"mlp": Perceptron, "transformer": Transformer, "lstm": Recurrent}[task]()
+    model = {"mlp": Perceptron, "transformer": Transformer, "lstm": Recurrent, "resnet": ResNet}[task]()
     for name, parameter in model.named_parameters():
         parameter.data = torch.from_numpy(weight(name, tuple(parameter.shape)))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
