@@ -234,3 +234,35 @@ def test_second_derivatives() -> None:
         outer.backward(first.sum())
     np.testing.assert_allclose(first.numpy(), [[2, 4]])
     np.testing.assert_allclose(x.grad.numpy(), [[2, 2]])
+
+
+def _losses(dtype: str | None) -> list[float]:
+    """Of a small convolutional network's first 20 steps; in float16 with a scaled loss."""
+    megengine.random.seed(3)
+    net = M.Sequential(M.Conv2d(1, 8, 3), M.BatchNorm2d(8), M.ReLU(), M.AdaptiveAvgPool2d(2), _Flat(), M.Linear(32, 3))
+    gm, optimizer = GradManager().attach(net.parameters()), SGD(net.parameters(), lr=0.1, momentum=0.9)
+    scaler = amp.GradScaler(init_scale=128.0 if dtype == "float16" else 1.0, growth_interval=0)
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, 12).astype("int32")
+    image = Tensor(np.float32(rng.standard_normal((12, 1, 8, 8)) + label[:, None, None, None]))
+    losses = []
+    for _ in range(20):
+        with gm:
+            with amp.autocast(enabled=dtype is not None, low_prec_dtype=dtype or "float16"):
+                loss = F.nn.cross_entropy(net(image), Tensor(label))
+            scaler.backward(gm, loss)
+        optimizer.step().clear_grad()
+        losses.append(loss.item())
+    return losses
+
+
+class _Flat(M.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.flatten(x, 1)
+
+
+@pytest.mark.parametrize(("dtype", "apart"), [("float16", 0.01), ("bfloat16", 0.06)])
+def test_training_curves_stay_together(dtype: str, apart: float) -> None:
+    plain, low = np.array(_losses(None)), np.array(_losses(dtype))
+    assert plain[-1] < 0.3 * plain[0]
+    assert 0 < np.abs(low - plain).max() < apart, np.abs(low - plain).max()
