@@ -1,13 +1,12 @@
-"""save and load: what comes back, where it goes, damaged files, files of MegEngine, and writes that fail."""
+"""save and load: what comes back, where it goes, and damaged files."""
 
 from __future__ import annotations
 
 import io
-import os
 import pickle
-import stat
 import sys
 import tempfile
+import threading
 from collections import OrderedDict
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +21,9 @@ import megengine as mge
 import megengine.module as M
 import megengine.optimizer as optim
 from megengine import Parameter, Tensor
-from megengine.serialization import CheckpointError
-
-CHECKPOINTS = Path(__file__).resolve().parent / "golden" / "checkpoints"
+from megengine.core.tensor.dtype import qint8
+from megengine.ops.quantised import BUILTIN
+from megengine.serialization import CheckpointError, RefusedError, dmap, reading
 
 leaves = st.one_of(
     st.none(),
@@ -136,6 +135,7 @@ def saved(obj: Any) -> io.BytesIO:
 @pytest.mark.parametrize(
     ("location", "wanted"),
     [
+        ("cpux", ["cpux:0", "cpux:0"]),
         (None, ["xpux:0", "cpu0:0"]),
         ("cpu1", ["cpu1:0", "cpu1:0"]),
         ({"cpu0": "cpu1"}, ["xpux:0", "cpu1:0"]),
@@ -148,6 +148,16 @@ def test_devices(location: Any, wanted: list[str]) -> None:
     loaded = mge.load(file, map_location=location)
     assert [str(t.device) for t in loaded[:2]] == wanted
     assert type(loaded[0]) is Tensor and type(loaded[1]) is Parameter and loaded[1].item() == 2
+
+
+def test_dmap_is_a_map_location_for_a_block() -> None:
+    file = saved([Tensor([1.0]), Parameter([2], device="cpu0")])
+    with dmap(lambda name: "cpu1"):
+        assert [t.device for t in mge.load(file)] == ["cpu1", "cpu1"]
+        file.seek(0)
+        assert mge.load(file, map_location="cpu2")[0].device == "cpu2"
+    file.seek(0)
+    assert mge.load(file)[0].device == "xpux"
 
 
 def test_a_device_that_is_not_here() -> None:
@@ -180,23 +190,28 @@ def test_arguments_refused(tmp_path: Path) -> None:
 
 
 def test_another_pickle_module() -> None:
-    class Module:
-        calls: list[str] = []
+    calls: list[str] = []
 
-        @classmethod
-        def dump(cls, obj: Any, file: Any, protocol: int) -> None:
-            cls.calls.append("dump")
+    class Module(ModuleType):
+        Unpickler = pickle.Unpickler
+
+        def dump(self, obj: Any, file: Any, protocol: int) -> None:
+            calls.append(f"dump {protocol}")
             pickle.dump(obj, file, protocol)
 
-        @classmethod
-        def load(cls, file: Any) -> Any:
-            cls.calls.append("load")
+        def load(self, file: Any) -> Any:
+            calls.append("load")
             return pickle.load(file)
 
+    other = Module("other")
     file = io.BytesIO()
-    mge.save(3, file, pickle_module=Module)
+    mge.save(Tensor([3]), file, pickle_module=other, pickle_protocol=3)
     file.seek(0)
-    assert mge.load(file, pickle_module=Module) == 3 and Module.calls == ["dump", "load"]
+    with pytest.raises(RefusedError, match="pickle_module=other .*allow='all'"):
+        mge.load(file, pickle_module=other)
+    assert mge.load(file, pickle_module=other, allow="all").item() == 3 and calls == ["dump 3", "load"]
+    file.seek(0)
+    assert mge.load(file, "cpu1", other, allow="all").device == "cpu1"
 
 
 @pytest.fixture
@@ -206,11 +221,11 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kept", [0, 1, 10, 100, 1000, 4000, -21, -20, -5, -1])
+@pytest.mark.parametrize("kept", [0, 1, 10, 100, 1000, 4000, -25, -24, -5, -1])
 def test_truncated_files(kept: int, checkpoint: Path) -> None:
     data = checkpoint.read_bytes()
     checkpoint.write_bytes(data[:kept])
-    if len(data[:kept]) in (len(data) - 20, len(data) - 5, len(data) - 1):
+    if len(data[:kept]) in (len(data) - 24, len(data) - 5, len(data) - 1):
         assert mge.load(checkpoint)["n"] == 3  # the pickle itself is whole
         return
     with pytest.raises(CheckpointError, match="cannot load .*good.mge"):
@@ -223,7 +238,7 @@ def test_no_flipped_byte_goes_unnoticed(where: float, flip: int) -> None:
         path = Path(folder) / "flipped.mge"
         mge.save({"w": Tensor(np.arange(50, dtype="float32")), "n": 3}, path)
         data = bytearray(path.read_bytes())
-        position = int(where * (len(data) - 20))
+        position = int(where * (len(data) - 24))
         data[position] ^= flip
         path.write_bytes(data)
         with pytest.raises(CheckpointError, match="cannot load .*flipped.mge.*checksum"):
@@ -251,45 +266,11 @@ def test_a_class_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     mge.save(project.Net(), path)
     del project.Net
     with pytest.raises(AttributeError, match="Net") as caught:
-        mge.load(path)
-    assert any("x.mge" in note and "class" in note for note in caught.value.__notes__)
+        mge.load(path, allow=["project.Net"])
+    assert any("class" in note for note in caught.value.__notes__) and any("x.mge" in n for n in caught.value.__notes__)
     monkeypatch.delitem(sys.modules, "project")
     with pytest.raises(ModuleNotFoundError, match="project"):
-        mge.load(path)
-
-
-def test_an_unfinished_write_leaves_the_file_that_was_there(checkpoint: Path) -> None:
-    before = checkpoint.read_bytes()
-    with pytest.raises((pickle.PicklingError, AttributeError), match="lambda"):
-        mge.save({"w": Tensor(np.zeros(10**5, "float32")), "bad": lambda: 0}, checkpoint)
-    assert checkpoint.read_bytes() == before
-    assert os.listdir(checkpoint.parent) == ["good.mge"]
-
-
-def test_a_replaced_file_keeps_its_mode_and_a_link_its_target(checkpoint: Path) -> None:
-    checkpoint.chmod(0o640)
-    link = checkpoint.with_name("link.mge")
-    link.symlink_to(checkpoint)
-    mge.save(5, link)
-    assert link.is_symlink() and mge.load(checkpoint) == 5
-    assert stat.S_IMODE(checkpoint.stat().st_mode) == 0o640
-
-
-def test_paths_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="cannot save to .*nosuch"):
-        mge.save(1, tmp_path / "nosuch" / "x.mge")
-    with pytest.raises(IsADirectoryError, match="is a folder"):
-        mge.save(1, tmp_path)
-    if os.geteuid() != 0:
-        tmp_path.chmod(0o500)
-        with pytest.raises(PermissionError, match="cannot save to"):
-            mge.save(1, tmp_path / "x.mge")
-        tmp_path.chmod(0o700)
-
-
-def test_a_pipe_is_written_directly() -> None:
-    mge.save(1, os.devnull)
-    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+        mge.load(path, allow="all")
 
 
 def test_deeply_nested_modules(tmp_path: Path) -> None:
@@ -300,36 +281,138 @@ def test_deeply_nested_modules(tmp_path: Path) -> None:
     assert len(list(mge.load(tmp_path / "deep.mge").modules())) == 61
 
 
-def test_module_saved_by_megengine() -> None:
-    net = mge.load(CHECKPOINTS / "module.mge")
-    assert repr(net) == (
-        "Sequential(\n"
-        "  (0): Linear(in_features=3, out_features=4, bias=True)\n"
-        "  (1): ReLU()\n"
-        "  (2): Sequential(\n"
-        "    (0): Dropout(drop_prob=0.5)\n"
-        "    (1): Linear(in_features=4, out_features=2, bias=False)\n"
-        "  )\n"
-        ")"
-    )
-    assert not net.training and type(net[0].weight) is Parameter
-    weights = [np.arange(p.size, dtype="float32").reshape(p.shape) / 8 - i for i, p in enumerate(net.parameters())]
-    x = np.array([[1.0, 2.0, 3.0]], "float32")
-    hidden = np.maximum(x @ weights[1].T + weights[0], 0)
-    np.testing.assert_allclose(net(Tensor(x)).numpy(), hidden @ weights[2].T, rtol=1e-6)
+ARRAYS = {
+    "strided": np.arange(10)[::2],
+    "fortran": np.asfortranarray(np.arange(600.0).reshape(20, 30)),
+    "transposed": np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+    "big_endian": np.arange(300, dtype=">f4"),
+    "empty": np.zeros((0, 3)),
+    "scalar": np.array(2.5),
+    "bool": np.array([True, False]),
+    "complex": np.arange(400) * 1j,
+    "dates": np.array(["2020-01-01", "NaT"], "M8[D]"),
+    "times": np.array([1, 2], "m8[25s]"),
+    "text": np.array(["ab", "c"] * 300),
+    "bytes": np.array([b"ab", b""]),
+    "record": np.array([(1, 2.5, [3, 4])] * 40, [("a", "i4"), ("b", ">f8"), ("c", "u1", (2,))]),
+    "objects": np.array([[1, "a"], [None, 2.5]], object),
+    "no_items": np.zeros(3, "S0"),
+    "large": np.arange(10**5, dtype="int16"),
+}
 
 
-def test_training_state_saved_by_megengine() -> None:
-    state = mge.load(CHECKPOINTS / "training.mge")
-    assert state["epoch"] == 3
-    net = M.Sequential(M.Linear(3, 4), M.ReLU(), M.Sequential(M.Dropout(0.5), M.Linear(4, 2, bias=False)))
-    net.load_state_dict(state["net"])
-    optimizer = optim.Adam(net.parameters(), lr=0.5)
-    optimizer.load_state_dict(state["optimizer"])
-    assert optimizer.param_groups[0]["lr"] == 0.25
-    assert [s["step"].item() for s in optimizer._state.values()] == [1, 1, 1]
-    for tensors in (state["tensors"], mge.load(CHECKPOINTS / "protocol2.mge", map_location="cpu1")):
-        ints, parameter, half, flag, empty = tensors
-        assert ints.numpy().tolist() == [1, 2, 3] and ints.dtype == np.int32
-        assert type(parameter) is Parameter and parameter.numpy().tolist() == [[1.5]]
-        assert half.dtype == np.float16 and flag.dtype == np.bool_ and flag.item() is True and empty.shape == (0, 2)
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_every_array_comes_back(protocol: int, tmp_path: Path) -> None:
+    mge.save(ARRAYS, tmp_path / "x.mge", pickle_protocol=protocol)
+    with open(tmp_path / "x.mge", "rb") as file:
+        plainly = pickle.load(file)
+    for loaded in (mge.load(tmp_path / "x.mge"), plainly, mge.load(io.BytesIO(pickle.dumps(ARRAYS, protocol)))):
+        for name, array in ARRAYS.items():
+            found = loaded[name]
+            # NumPy's own loading gives this machine's byte order.
+            wanted = array.dtype.newbyteorder("=") if loaded is plainly and array.dtype == ">f4" else array.dtype
+            assert found.dtype == wanted and found.shape == array.shape, name
+            np.testing.assert_array_equal(found, array, err_msg=name)
+        assert loaded["fortran"].flags.f_contiguous
+
+
+def test_loaded_arrays_are_separate_and_can_be_written(tmp_path: Path) -> None:
+    x = np.arange(1000.0)
+    mge.save([x, x, x.copy(), Tensor(np.arange(1000.0)), b"p" * 3000], tmp_path / "x.mge")
+    first, again, other, tensor, blob = mge.load(tmp_path / "x.mge")
+    assert first is again and blob == b"p" * 3000
+    first[:] = -1
+    assert other[-1] == 999 and tensor.numpy()[-1] == 999
+
+
+def test_an_array_in_a_file_twice_is_not_shared_with_a_tensor() -> None:
+    x = np.arange(400, dtype="float32")
+
+    class Reduced:
+        def __reduce__(self) -> Any:
+            return Tensor, (x, np.dtype("float32"), "xpux")
+
+    for items in ([x, Reduced()], [Reduced(), x]):
+        loaded = mge.load(io.BytesIO(pickle.dumps(items)))
+        array, tensor = sorted(loaded, key=lambda item: isinstance(item, Tensor))
+        array[:] = -1
+        assert tensor.numpy()[5] == 5
+
+
+def test_numpy_scalars_and_generator_state() -> None:
+    state = np.random.RandomState(3).get_state()
+    items = [np.float32(0.1), np.int64(-3), np.bool_(True), np.float16(2), np.complex64(1j), np.str_("a"), state]
+    loaded = mge.load(saved(items))
+    assert [type(i) for i in loaded] == [type(i) for i in items] and loaded[:-1] == items[:-1]
+    drawn = np.random.RandomState()
+    drawn.set_state(loaded[-1])
+    assert drawn.rand() == np.random.RandomState(3).rand()
+
+
+def test_random_streams_go_on() -> None:
+    rng = mge.random.RNG(seed=3)
+    rng.normal(size=(5,))
+    rng.permutation(4)
+    again = mge.load(saved(rng))
+    np.testing.assert_array_equal(again.normal(size=(5,)).numpy(), rng.normal(size=(5,)).numpy())
+    np.testing.assert_array_equal(again.permutation(9).numpy(), rng.permutation(9).numpy())
+
+
+def test_optimizers_and_their_schedules_go_on() -> None:
+    def step(optimizer: optim.Optimizer, param: Parameter) -> list[float]:
+        param.grad = Tensor([0.5])
+        optimizer.step().clear_grad()
+        return param.numpy().tolist()
+
+    param = Parameter([1.0])
+    schedule = optim.MultiStepLR(optim.SGD([param], lr=0.1, momentum=0.9), [2])
+    step(schedule.optimizer, param)
+    schedule.step()
+    loaded = mge.load(saved(schedule))
+    same_param = loaded.optimizer.param_groups[0]["params"][0]
+    for _ in range(3):
+        assert step(loaded.optimizer, same_param) == step(schedule.optimizer, param)
+        loaded.step()
+        schedule.step()
+
+
+def test_quantised_tensors_and_parameters_of_quantisation() -> None:
+    x = Tensor([0.5, -1.0]).astype(qint8(0.25))
+    x.qparams.scale = Tensor(0.25)
+    x.qparams.dtype_meta = BUILTIN["qint8"]
+    y = mge.load(saved(x))
+    assert y.dtype.metadata == x.dtype.metadata and y.numpy().tolist() == [2, -4]
+    assert y.qparams == x.qparams and y.qparams.dtype_meta is not None
+
+
+@pytest.mark.parametrize("size", [30, 70_000])
+def test_damage_in_a_large_array(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.mge"
+    mge.save({"w": np.arange(size, dtype="float32"), "n": 3}, path)
+    data = path.read_bytes()
+    at = data.index(np.float32(17).tobytes() + np.float32(18).tobytes())
+    path.write_bytes(data[:at] + b"\x01" + data[at + 1 :])
+    with pytest.raises(CheckpointError, match=r"cannot load .*x\.mge.*checksum"):
+        mge.load(path)
+
+
+def test_a_huge_length_allocates_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.mge"
+    path.write_bytes(b"\x80\x04\x8e" + (2**62).to_bytes(8, "little") + b"abc")
+    with pytest.raises(CheckpointError, match="truncated"):
+        mge.load(path)
+
+
+def test_large_files_are_read_ahead_by_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_AHEAD", 1 << 17)
+    monkeypatch.setattr(reading, "_PIECE", 1 << 16)
+    monkeypatch.setattr(reading, "_THREADS", 2)
+    state = {str(i): np.random.default_rng(i).random(40_000 + i) for i in range(5)}
+    mge.save(state, tmp_path / "x.mge")
+    assert same(mge.load(tmp_path / "x.mge"), state)
+    data = bytearray((tmp_path / "x.mge").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "x.mge").write_bytes(data)
+    with pytest.raises(CheckpointError, match="checksum"):
+        mge.load(tmp_path / "x.mge")
+    assert not [t for t in threading.enumerate() if t.name.startswith("megengine-load")]
