@@ -74,6 +74,8 @@ def waiting(setup: Setup, workers: int) -> Row:
     found = [answer("waiting.py", workers) for _ in range(setup.rounds(3))]
     share, step = (statistics.median(values) for values in zip(*found, strict=True))
     what = f"waiting, {workers} worker{'s' * (workers != 1)} (a step takes {step:.0f} µs)"
+    if workers:  # for arrays in memory, which want none
+        return Row(what, f"{share:.1%}")
     return Row(what, f"{share:.1%}", target=f"≤ {MOST_WAITING:.0%}", met=share <= MOST_WAITING)
 
 

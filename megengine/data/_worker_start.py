@@ -3,6 +3,7 @@
 It comes before any import of the package, whose ``__init__`` would load JAX.
 """
 
+import ctypes
 import fcntl
 import gc
 import os
@@ -25,11 +26,21 @@ def end_with_parent(pipe: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def keep_freed_memory() -> None:
+    """Has the allocator keep what batches free, which it otherwise gives back and gets anew, page by page, for each batch."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mmap_threshold, trim_threshold = -3, -1
+        mallopt(mmap_threshold, 32 << 20)
+        mallopt(trim_threshold, 256 << 20)
+
+
 def main() -> None:
     """Stand-ins first, then the worker's loop."""
     sock, pipe, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     end_with_parent(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     spec = spec_from_file_location("megengine.data.stand_ins", os.path.join(folder, "data", "stand_ins.py"))
     assert spec is not None and spec.loader is not None
     stand_ins = module_from_spec(spec)

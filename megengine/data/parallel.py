@@ -18,6 +18,7 @@ import numpy as np
 from .position import Position
 from .sampler import _process_group
 from .shared_memory import Lease, Shelf, Slot
+from .shipping import pack
 from .worker import BATCH, ERROR, FINISHED, PASS, READY, TASK, UNABLE, Assignment, Surroundings
 from .worker_info import WorkerInfo
 from .worker_pool import Worker, environment, pool
@@ -106,7 +107,15 @@ class _Member:
             self._slots += 1
         slot = self._lent[number] = self.free.take()
         self.pending.add(number)
-        self.worker.channel.send((TASK, number, slot if isinstance(slot, int) else slot.name, work))
+        task = (TASK, number, slot if isinstance(slot, int) else slot.name)
+        if _is_plain(work):
+            self.worker.channel.send((*task, work, None))
+            return
+        memory, spans = pack(work)
+        try:
+            self.worker.channel.send((*task, None, spans), [memory])
+        finally:
+            os.close(memory)
 
     def take_back(self, number: int) -> Slot | int:
         """The memory of a batch, which is not the worker's any more."""
@@ -136,6 +145,11 @@ class _Member:
     def give_up(self, number: int) -> None:
         """Frees the memory of a batch that there is not."""
         self.free.put(self.take_back(number))
+
+
+def _is_plain(work: Any) -> bool:
+    """Whether work is what any process understands: a list of integers, or nothing."""
+    return work is None or (type(work) is list and all(type(index) is int for index in work))
 
 
 class ParallelBatches:
@@ -169,6 +183,7 @@ class ParallelBatches:
         self._on_timeout = on_timeout
         self._outcomes: dict[int, Outcome] = {}
         self._ended = False  # no more work is given
+        self._by_descriptor: dict[int, _Member] = {}
         memory, spans = shipment
         try:
             self._crew = _Crew(count)
@@ -179,11 +194,14 @@ class ParallelBatches:
             around = surroundings()
             for idx, member in enumerate(self._members):
                 self._poll.register(member.worker.channel, select.POLLIN)
+                self._by_descriptor[member.worker.channel.fileno()] = member
                 assignment = assign(WorkerInfo(idx, count, position.seed + idx))
-                member.worker.channel.send((PASS, assignment, around, spans), [memory])
+                try:
+                    member.worker.channel.send((PASS, assignment, around, spans), [memory])
+                except OSError:
+                    self._lose(member)
         finally:
             os.close(memory)
-        self._by_descriptor = {member.worker.channel.fileno(): member for member in self._members}
 
     def __iter__(self) -> ParallelBatches:
         return self
@@ -287,6 +305,11 @@ class ParallelBatches:
             member.assign(number, work)
         except OSError:
             self._lose(member)
+        except Exception as error:
+            error.add_note(f"while sending what batch {number} is made of to a worker")
+            member.pending.discard(number)
+            member.give_up(number)
+            self._outcomes[number] = (RAISED, number, None, (error,))
 
     def _wait(self, seconds: float) -> None:
         """Receives what has come, waiting for the first of it."""

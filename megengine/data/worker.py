@@ -203,16 +203,26 @@ def _serve_pass(channel: Channel, current: _Pass) -> None:
                 message = _receive(channel)
                 if message is None:
                     return
-                (kind, *content), _ = message
+                (kind, *content), descriptors = message
                 if kind == END:
+                    for _, _, _, _, *unused in tasks:
+                        for descriptor in unused:
+                            os.close(descriptor)
                     channel.send((IDLE,))
                     return
-                tasks.append(content)
+                tasks.append((*content, *descriptors))
             _answer(channel, current, slots, *tasks.popleft())
 
 
-def _answer(channel: Channel, current: _Pass, slots: _Slots, number: int, slot: int, work: Any) -> None:
+def _answer(
+    channel: Channel, current: _Pass, slots: _Slots, number: int, slot: int, work: Any, spans: Any, memory: int = -1
+) -> None:
     try:
+        if spans is not None:
+            try:
+                work = unpack(memory, spans)
+            finally:
+                os.close(memory)
         batch = current.make(number, work)
         if batch is None:
             channel.send((FINISHED, number))

@@ -246,6 +246,24 @@ def test_abandoned_passes_leave_nothing() -> None:
     assert held() == before
 
 
+def test_workers_hold_nothing_of_earlier_passes() -> None:
+    class Look(T.Transform):
+        def apply(self, input: Any) -> Any:
+            maps = Path("/proc/self/maps").read_text()
+            return len(os.listdir("/proc/self/fd")), maps.count("megengine-data"), np.zeros(20_000)
+
+    def look() -> tuple[int, int]:
+        batches = iter(DataLoader(Stream(lambda: iter([np.zeros(20_000)] * 100)), transform=Look(), num_workers=1))
+        next(batches)
+        descriptors, maps, _ = next(batches)
+        return int(descriptors[0]), int(maps[0])
+
+    first = look()
+    for _ in range(30):
+        last = look()
+    assert max(last) <= max(first) + 1  # a task that waits may have come with a descriptor, or not
+
+
 def test_a_worker_busy_with_an_abandoned_batch_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_pool, "_GRACE", 0.1)
     monkeypatch.setattr(worker_pool, "_LINGER", 0.2)

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import textwrap
+import threading
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,33 @@ def test_a_stream_is_read_here_and_transformed_in_workers() -> None:
     assert [b[0] for b in batches] == [[0, 1], [2, 3], [4, 5], [6]]
     assert set(read_by) == {os.getpid()}
     assert os.getpid() not in {pid for b in batches for pid in b[1]}
+
+
+def test_samples_of_a_stream_and_indices_may_be_of_any_class() -> None:
+    class Key:
+        def __init__(self, value: Any) -> None:
+            self.value = value
+
+    class Unwrapped(T.Transform):
+        def apply(self, input: Any) -> Any:
+            return input.value
+
+    stream = Stream(lambda: (Key(np.full(20_000, i)) for i in range(3)))
+    batches = list(DataLoader(stream, StreamSampler(2), Unwrapped(), num_workers=1))
+    assert [batch[:, 7].tolist() for batch in batches] == [[0, 1], [2]]
+    dataset = Made(3, lambda key: key.value)  # type: ignore[attr-defined]
+    sampler = SequentialSampler(dataset, 2, indices=[Key(5), Key(6), Key(7)])
+    assert values(DataLoader(dataset, sampler, num_workers=1)) == [[5, 6], [7]]
+
+
+def test_a_sample_of_a_stream_that_cannot_be_sent_is_an_error_of_its_batch() -> None:
+    samples = [1, threading.Lock(), 3]
+    batches = iter(DataLoader(Stream(lambda: iter(samples)), num_workers=1))
+    assert next(batches).tolist() == [1]
+    with pytest.raises(TypeError, match="cannot pickle") as info:
+        next(batches)
+    assert info.value.__notes__ == ["while sending what batch 1 is made of to a worker"]
+    assert next(batches).tolist() == [3]
 
 
 @pytest.mark.parametrize("parallel", [False, True])
