@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Mapping
@@ -50,7 +51,8 @@ def load(file: Any, name: str) -> dict[str, np.ndarray]:
 
     try:
         if os.path.isfile(name):
-            return dict(package.load_file(name, backend="pread"))
+            with contextlib.suppress(AttributeError):  # float8, which the package reads as bytes only
+                return dict(package.load_file(name, backend="pread"))
         return {
             key: np.frombuffer(bytearray(entry["data"]), _DTYPES[entry["dtype"]]).reshape(entry["shape"])
             for key, entry in deserialize(file.read())
