@@ -129,10 +129,10 @@ def _rnn_loop(activation, reverse, x, weight_ih, shift, h, weight):
 
 def _rnn_forward(activation, reverse, x, weight_ih, shift, h, weight):
     def step(h, now):
-        h = _ACTIVATIONS[activation](now + h @ weight.T)
+        h = _ACTIVATIONS[activation](now + shift + h @ weight.T)
         return h, h
 
-    hs = lax.scan(step, h, x @ weight_ih.T + shift, reverse=reverse, unroll=UNROLL)[1]
+    hs = lax.scan(step, h, x @ weight_ih.T, reverse=reverse, unroll=UNROLL)[1]
     return hs, (hs, x, weight_ih, h, weight)
 
 
@@ -164,12 +164,11 @@ def _lstm_loop(reverse, x, weight_ih, shift, h, c, weight):
 def _lstm_forward(reverse, x, weight_ih, shift, h, c, weight):
     def step(state, now):
         h, c = state
-        gates = _lstm_gates(now + h @ weight.T)
+        gates = _lstm_gates(now + shift + h @ weight.T)
         h, c = _lstm_update(gates, c)
         return (h, c), (h, c, jnp.concatenate(gates, -1))
 
-    sums = x @ weight_ih.T + shift
-    (_, last_c), (hs, cs, gates) = lax.scan(step, (h, c), sums, reverse=reverse, unroll=UNROLL)
+    (_, last_c), (hs, cs, gates) = lax.scan(step, (h, c), x @ weight_ih.T, reverse=reverse, unroll=UNROLL)
     return (hs, last_c), (gates, hs, cs, x, weight_ih, h, c, weight)
 
 
