@@ -54,7 +54,7 @@ class Capture:
         self.seen: dict[int, list[tuple[weakref.ref[Value], weakref.ref[Handle]]]] = {}
         self.written: dict[int, weakref.ref[Handle]] = {}
         self.grads: dict[int, weakref.ref[Handle]] = {}
-        self.grads_before: list[tuple[Any, Aval | None]] = []
+        self.grads_before: dict[int, tuple[Any, Aval | None]] = {}
         self.grad_owner: dict[int, Handle] = {}
         self.args: dict[int, int] = {}
         self.arg_handles: list[weakref.ref[Handle]] = []
@@ -89,10 +89,10 @@ class Capture:
 
     def read_grad(self, handle: Any) -> None:
         """The gradient of ``handle`` was looked at: it has the one from before the call, or none, unless it was set since."""
-        if id(handle) in self.grads or any(h is handle for h, _ in self.grads_before):
+        if id(handle) in self.grads or id(handle) in self.grads_before:
             return
         grad = handle._grad
-        self.grads_before.append((handle, None if grad is None else grad._value.aval))
+        self.grads_before[id(handle)] = handle, None if grad is None else grad._value.aval
         if grad is not None:
             self.grad_owner[id(_of_its_own(grad))] = handle
 
@@ -173,10 +173,10 @@ class Replay:
         self.results = [source(h) for h in results]
         written = [h for ref in capture.written.values() if (h := ref()) is not None]
         graded: list[Any] = [h for ref in capture.grads.values() if (h := ref()) is not None]
-        gradients = {id(h._grad) for h in [*graded, *(h for h, _ in capture.grads_before)]}
+        gradients = {id(h._grad) for h in [*graded, *(h for h, _ in capture.grads_before.values())]}
         self.writes = [(place(h), source(h)) for h in written if id(h) not in gradients]
         self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
-        self.grads_before = [(place(h), aval) for h, aval in capture.grads_before]
+        self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
         self.where = [capture.graph.where[n] for n in self.program.checked]
         self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)
