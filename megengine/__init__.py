@@ -40,7 +40,8 @@ from .device import (
     set_default_device,
     set_prealloc_config,
 )
-from .graph.run import full_sync as _full_sync  # private in MegEngine too, but public programs time with it
+from .graph.run import full_sync as _full_sync  # private in MegEngine too, but public programs time with these
+from .graph.run import full_sync as _sync
 from .logger import enable_debug_log, get_logger, set_log_file, set_log_level
 from .serialization import load, save
 from .tensor import Parameter, Tensor, tensor
@@ -51,6 +52,7 @@ __all__ = [
     "Tensor",
     "__version__",
     "_full_sync",
+    "_sync",
     "amp",
     "autodiff",
     "coalesce_free_memory",

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
 from importlib import metadata
 from typing import Any, NamedTuple
 
 from .graph import device as _device
 from .graph import memory as _memory
+from .graph.device import Device as CompNode
 from .graph.memory import bytes_in_use, bytes_limit, peak_bytes
 from .graph.record import thread
 from .graph.run import cut
 
 __all__ = [
+    "CompNode", "DeviceType",
     "coalesce_free_memory", "get_allocated_memory", "get_cuda_compute_capability", "get_cuda_device_property",
     "get_cuda_version", "get_cudnn_version", "get_default_device", "get_device_count", "get_max_allocated_memory",
     "get_max_reserved_memory", "get_mem_status_bytes", "get_reserved_memory", "get_tensorrt_version", "is_atlas_available",
     "is_cambricon_available", "is_cuda_available", "is_rocm_available", "reset_max_memory_stats", "set_default_device",
     "set_prealloc_config",
 ]  # fmt: skip
+
+
+class DeviceType(Enum):
+    """Kinds of devices, as MegEngine numbers them; XLA computes on those of the CPU, CUDA and ROCm.
+
+    Example:
+        >>> megengine.device.DeviceType.CPU.name
+        'CPU'
+    """
+
+    UNSPEC = 0
+    CUDA = 1
+    CPU = 2
+    CAMBRICON = 3
+    ROCM = 8
+    ATLAS = 9
+    MULTITHREAD = 11
 
 
 def what_is_xpu() -> str:

@@ -20,7 +20,7 @@ LAYERS: list[set[str]] = [
     {"distributed", "config", "dtr"},
     {"functional", "random"},
     {"core", "autodiff", "data", "module", "optimizer", "serialization", "utils"},
-    {"amp", "hub", "jit", "quantization", "traced_module"},
+    {"amp", "experimental", "hub", "jit", "quantization", "traced_module"},
     {"tools"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

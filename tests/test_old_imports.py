@@ -16,7 +16,7 @@ from megengine.autodiff.grad_manager import GradManager, get_backwarding_grad_ma
 from megengine.core import get_option, set_option
 from megengine.core._imperative_rt.core2 import Tensor, full_sync, get_option, set_option, sync
 from megengine.core._trace_option import set_symbolic_shape, use_symbolic_shape
-from megengine.core.autodiff.grad import Function
+from megengine.core.autodiff.grad import Function, Grad
 from megengine.core.tensor import dtype
 from megengine.core.tensor.dtype import bfloat16, get_scale, get_zero_point, is_quantize, qint8, quint8
 from megengine.core.tensor.utils import astensor1d, isscalar, make_shape_tuple
@@ -31,7 +31,7 @@ from megengine.data.transform import Compose, Normalize, PseudoTransform, ToMode
 from megengine.data.transform.meta_transform import Transform
 from megengine.data.transform.vision import functional
 from megengine.data.transform.vision.transform import VisionTransform
-from megengine.device import get_default_device, get_device_count, set_default_device, what_is_xpu
+from megengine.device import CompNode, DeviceType, get_default_device, get_device_count, set_default_device, what_is_xpu
 from megengine.distributed import Client, Group, Server, WORLD, launcher, make_allreduce_cb
 from megengine.distributed.functional import all_reduce_sum, collective_comm
 from megengine.distributed.group import WORLD, Group, get_client, get_rank, get_world_size, is_distributed
@@ -41,7 +41,8 @@ from megengine.distributed.server import Client, Server
 from megengine.functional import expand_dims, ones, relu, softmax, zeros
 from megengine.functional.debug_param import get_execution_strategy, set_execution_strategy
 from megengine.functional.distributed import remote_recv, remote_send
-from megengine.functional.elemwise import abs, exp, log, maximum
+from megengine.experimental.weight_scaler import get_norm_mod_value, get_scaled_model
+from megengine.functional.elemwise import abs, exp, hsigmoid, hswish, log, maximum, relu, relu6, sigmoid
 from megengine.functional.external import tensorrt_runtime_opr
 from megengine.functional.inplace import _inplace_add_
 from megengine.functional.loss import cross_entropy
@@ -74,7 +75,14 @@ from megengine.optimizer.optimizer import Optimizer
 from megengine.random import RNG, normal, seed, uniform
 from megengine.random.rng import RNG
 from megengine.serialization import load, save
+from megengine.utils.deprecation import deprecated, deprecated_func, deprecated_kwargs_default
+from megengine.utils.dlpack import from_dlpack, to_dlpack
+from megengine.utils.future import Future
 from megengine.utils.http_download import HTTPDownloadError, download_from_url
+from megengine.utils.persistent_cache import PersistentCacheOnServer
+from megengine.utils.profiler import Profiler, is_profiling, merge_trace_events, profile, scope
+from megengine.utils.tensor_sanity_check import TensorSanityCheck
+from megengine.utils.tuple_function import _pair, _pair_nonzero, _quadruple, _single, _triple, _triple_nonzero, get_ndtuple
 from megengine.version import __version__
 """.strip().splitlines()
 

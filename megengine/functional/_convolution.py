@@ -6,7 +6,7 @@ from typing import Any
 
 from ..graph.record import apply
 from ..ops import conv as ops
-from ..ops import deform
+from ..ops import deform, region
 from ..tensor import Tensor
 from ._settings import require_dims, require_mode, sizes
 
@@ -357,3 +357,51 @@ def deformable_conv2d(
     _check_modes(conv_mode, compute_mode)
     attrs = (*_window(2, stride, padding, dilation), _groups(groups))
     return apply(deform.deformable_conv2d, attrs, *_operands(inp, weight, offset, mask, bias))
+
+
+def region_restricted_conv(
+    inp: Tensor,
+    weight: Tensor,
+    rin: Tensor,
+    rout: Tensor,
+    bias: Tensor | None = None,
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 0,
+    dilation: int | tuple[int, int] = 1,
+    groups: int = 1,
+    conv_mode: str = "cross_correlation",
+    compute_mode: str = "default",
+) -> Tensor:
+    """:func:`conv2d` whose windows leave out what is not of their own region.
+
+    The sum of :func:`conv2d` at ``(n, o, y, x)`` goes over the elements of the window where ``rin`` is ``rout[n, y, x]``.
+
+    Args:
+        inp: ``(N, C, H, W)``.
+        weight: kernel ``(groups, O / groups, C / groups, h, w)``, also for one group.
+        rin: numbers of the input's regions, int32 or uint8, ``(N, H, W)``.
+        rout: numbers of the result's regions, of the same dtype, ``(N, OH, OW)``.
+        bias: ``(1, O, 1, 1)``, or None.
+        stride: from one window to the next; default 1.
+        padding: zeros on both sides; default 0.
+        dilation: distance of a window's elements; default 1.
+        groups: into how many groups the channels are divided; default 1.
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
+
+    Returns:
+        ``(N, O, OH, OW)``, of the size that :func:`conv2d` gives.
+
+    Raises:
+        RuntimeError: shapes do not fit, integers to convolve, or regions of another dtype.
+        ValueError: a stride, padding, dilation, group count or mode that does not exist.
+
+    Example:
+        >>> regions = Tensor([[[0, 0, 1]]])
+        >>> x, kernel = Tensor([[[[1.0, 2.0, 4.0]]]]), F.ones((1, 1, 1, 1, 3))
+        >>> F.region_restricted_conv(x, kernel, regions, regions, padding=(0, 1))
+        Tensor([[[[3. 3. 4.]]]], device=xpux:0)
+    """
+    _check_modes(conv_mode, compute_mode)
+    attrs = (*_window(2, stride, padding, dilation), _groups(groups))
+    return apply(region.region_restricted_conv, attrs, *_operands(inp, weight, rin, rout, bias))

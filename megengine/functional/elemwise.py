@@ -25,6 +25,13 @@ from ._comparison import (
 )
 from ._trigonometric import acos, acosh, asin, asinh, atan, atan2, atanh, cos, cosh, sin, sinh, tan, tanh
 
+# Programs written before MegEngine 1.3 take these from here.
+from .activation import hsigmoid as hsigmoid
+from .activation import hswish as hswish
+from .activation import relu as relu
+from .activation import relu6 as relu6
+from .activation import sigmoid as sigmoid
+
 __all__ = [
     "add", "sub", "mul", "div", "floor_div", "mod", "neg", "pow", "abs", "square", "sqrt",
     "exp", "expm1", "log", "log1p", "logaddexp",

@@ -26,6 +26,7 @@ from ._convolution import (
     conv_transpose3d,
     deformable_conv2d,
     local_conv2d,
+    region_restricted_conv,
 )
 from ._ctc import ctc_loss as ctc_loss
 from ._normalization import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm
@@ -83,6 +84,7 @@ __all__ = [
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
     "softmax", "logsoftmax", "logsigmoid", "logsumexp",
     "conv1d", "conv2d", "conv3d", "local_conv2d", "conv_transpose2d", "conv_transpose3d", "deformable_conv2d",
+    "region_restricted_conv",
     "max_pool2d", "avg_pool2d", "adaptive_max_pool2d", "adaptive_avg_pool2d",
     "sliding_window", "sliding_window_transpose", "deformable_psroi_pooling",
 ]  # fmt: skip

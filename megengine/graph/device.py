@@ -14,21 +14,47 @@ _PLATFORM = {"cuda": "gpu", "rocm": "gpu", "multithread": "cpu"}
 
 
 class Device:
-    """A logical device: the name that users see, and what computes behind it.
+    """A logical device: the name that users see, and what computes behind it. MegEngine's ``CompNode``.
+
+    Args:
+        name: a device name, such as ``"gpu0"`` or ``"cpux"``; the same name gives the same object.
+
+    Raises:
+        ArgumentError: not a device name.
+        RuntimeError: no such device here.
 
     Attributes:
         name: without its stream, such as ``"xpux"``.
         stream: number of the stream; XLA orders work by itself, so it is part of the name only.
+
+    Example:
+        >>> megengine.device.CompNode("cpu0") == Tensor(1.0, device="cpu0").device
+        True
     """
 
     __slots__ = ("name", "stream", "_number", "_jax_device", "_place")
 
-    def __init__(self, name: str, stream: str = "0", jax_device: Any = None, number: int = 0) -> None:
+    name: str
+    stream: str
+    _number: int
+    _jax_device: Any
+    _place: str | None
+
+    def __new__(cls, name: str | Device = "xpux") -> Device:
+        return resolve(name)
+
+    @classmethod
+    def _make(cls, name: str, stream: str = "0", jax_device: Any = None, number: int = 0) -> Device:
+        self = object.__new__(cls)
         self.name = name
         self.stream = stream
         self._number = number
         self._jax_device = jax_device
-        self._place: str | None = None
+        self._place = None
+        return self
+
+    def __reduce__(self) -> Any:
+        return Device, (self.logical_name,)
 
     @property
     def jax_device(self) -> Any:
@@ -43,6 +69,11 @@ class Device:
         if self._place is None:
             self._place = f"{self.platform}{self._number}:{self.stream}"
         return self._place
+
+    @property
+    def physical_name(self) -> str:
+        """The same as ``place``, by MegEngine's name."""
+        return self.place
 
     @property
     def is_default(self) -> bool:
@@ -74,7 +105,7 @@ class Device:
         return hash(self.logical_name)
 
 
-_by_name: dict[str, Device] = {"xpux": Device("xpux")}
+_by_name: dict[str, Device] = {"xpux": Device._make("xpux")}
 _default_name = "xpux"
 
 
@@ -124,7 +155,7 @@ def _find(name: str) -> Device:
     # MegEngine's cpu0, cpu1, ... are places on one processor, so every cpu number is a valid name.
     if number >= len(devices) and not (kind == "cpu" and devices):
         raise RuntimeError(f"no device {name!r} on this machine (here: {offered})")
-    return Device(f"{match[1]}{index}", stream, devices[min(number, len(devices) - 1)], number)
+    return Device._make(f"{match[1]}{index}", stream, devices[min(number, len(devices) - 1)], number)
 
 
 def default_name() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -56,7 +57,7 @@ class Program:
         self.leading = bool(check_nan) + bool(self.checked)
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
-        self.run: Any = self._first_run
+        self.run: Any = _observed(self, self._first_run)
         self.seconds = 0.0
         self.hits = 0
 
@@ -65,7 +66,7 @@ class Program:
         outs = self.jitted(*args)
         self.seconds = time.perf_counter() - start
         counters.compile_seconds += self.seconds
-        self.run = self.jitted
+        self.run = _observed(self, self.jitted)
         return outs
 
     def abstract_args(self) -> list[jax.ShapeDtypeStruct]:
@@ -81,7 +82,36 @@ def avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
     return [table[p] for p in positions]
 
 
+Run = Callable[..., Any]
+Observer = Callable[[Program, Run], Run]
+
 _recent: OrderedDict[Program, None] = OrderedDict()
+_observers: list[Observer] = []
+_alive: weakref.WeakSet[Program] = weakref.WeakSet()  # more than the recent ones: traced functions keep theirs
+
+
+def _observed(program: Program, run: Run) -> Run:
+    """What runs a program, inside every observer."""
+    for observer in _observers:
+        run = observer(program, run)
+    return run
+
+
+def observe(observer: Observer) -> None:
+    """Have every program run by ``observer(program, run)`` from now on; what is not observed costs nothing."""
+    _observers.append(observer)
+    _rewrap()
+
+
+def unobserve(observer: Observer) -> None:
+    """Undo :func:`observe`."""
+    _observers.remove(observer)
+    _rewrap()
+
+
+def _rewrap() -> None:
+    for program in list(_alive):
+        program.run = _observed(program, program.jitted if program.seconds else program._first_run)
 
 
 def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
@@ -102,6 +132,7 @@ def build(state: State, key: tuple[Any, ...]) -> Program:
         state.programs = {}
     state.programs[key] = program
     _recent[program] = None
+    _alive.add(program)
     weakref.finalize(program, _unloaded)
     counters.executables += 1
     while len(_recent) > options.programs_limit:

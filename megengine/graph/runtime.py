@@ -66,19 +66,20 @@ def configure() -> None:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
-def prune(limit: int = CACHE_BYTES) -> None:
-    """Delete the oldest compiled programs on disk until they take at most ``limit`` bytes."""
+def prune(limit: int = CACHE_BYTES) -> int:
+    """Delete the oldest compiled programs on disk until they take at most ``limit`` bytes; returns how many files."""
     try:
         found = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(cache_directory())]
     except OSError:
         # No directory, or another process is pruning it.
-        return
-    total = sum(size for _, size, _ in found)
+        return 0
+    total, deleted = sum(size for _, size, _ in found), 0
     for _, size, path in sorted(found):
         if total <= limit:
             break
         Path(path).unlink(missing_ok=True)
-        total -= size
+        total, deleted = total - size, deleted + 1
+    return deleted
 
 
 if not _switched_off("MEGENGINE_KEEP_MEMORY"):

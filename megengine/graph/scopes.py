@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 enabled = False
+listeners: list[Callable[[str, str], None]] = []
 
 
 class _Stack(threading.local):
@@ -18,14 +20,16 @@ _stack = _Stack()
 
 def push(module: Any) -> None:
     """Enter a module's forward."""
-    _stack.names = (
-        *_stack.names,
-        getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__,
-    )
+    name = getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__
+    _stack.names = (*_stack.names, name)
+    for listener in listeners:
+        listener(name, "B")
 
 
 def pop() -> None:
     """Leave it."""
+    for listener in listeners:
+        listener(_stack.names[-1], "E")
     _stack.names = _stack.names[:-1]
 
 

@@ -19,6 +19,12 @@ def _classify(filename: str) -> bool:
     return user
 
 
+def is_user_file(filename: str) -> bool:
+    """Whether a file is the user's, not this package's."""
+    known = _is_user.get(filename)
+    return _classify(filename) if known is None else known
+
+
 def here(depth: int = 1) -> Where:
     """The nearest frame outside this package, from ``depth`` callers up."""
     frame: FrameType | None = _getframe(depth)

@@ -16,6 +16,7 @@ from .conv import (
     ConvTransposeRelu2d,
     DeformableConv2d,
     LocalConv2d,
+    RegionRestrictedConv,
 )
 from .conv_bn import ConvBn2d, ConvBnRelu2d
 from .conv_transpose_bn import ConvTransposeBn2d, ConvTransposeBnRelu2d
@@ -44,6 +45,7 @@ __all__ = [
     "Linear", "LinearRelu", "LinearBn1d", "LinearBnRelu1d", "BatchMatMulActivation", "Embedding",
     "Conv1d", "Conv2d", "Conv3d", "ConvRelu2d", "ConvTranspose2d", "ConvTranspose3d", "ConvTransposeRelu2d",
     "ConvBn2d", "ConvBnRelu2d", "ConvTransposeBn2d", "ConvTransposeBnRelu2d", "DeformableConv2d", "LocalConv2d",
+    "RegionRestrictedConv",
     "AvgPool2d", "MaxPool2d", "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "DeformablePSROIPooling",
     "SlidingWindow", "SlidingWindowTranspose", "PixelShuffle", "Pad",
     "BatchNorm1d", "BatchNorm2d", "SyncBatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "GeneralNorm",

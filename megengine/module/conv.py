@@ -16,6 +16,7 @@ from ..functional import (
     conv_transpose3d,
     deformable_conv2d,
     local_conv2d,
+    region_restricted_conv,
     relu,
 )
 from ..functional._settings import require_mode, sizes
@@ -547,3 +548,66 @@ class DeformableConv2d(_ConvNd):
 
     def forward(self, inp: Tensor, offset: Tensor, mask: Tensor) -> Tensor:
         return self.calc_conv(inp, self.weight, offset, mask, self.bias)
+
+
+class RegionRestrictedConv(_ConvNd):
+    """Convolution whose windows leave out other regions, see :func:`~megengine.functional.region_restricted_conv`.
+
+    The weight, of shape ``(groups, out_channels / groups, in_channels / groups, h, w)`` also for one group, and the bias start as
+    those of :class:`Conv2d`. Called with the input and the numbers of its and of the output's regions.
+
+    Args:
+        in_channels: channels of the input ``(N, in_channels, H, W)``.
+        out_channels: channels of the output.
+        kernel_size: height and width of the windows, or one number for both.
+        groups: into how many groups the channels are divided. Default: 1
+        bias: whether to add a bias. Default: True
+        stride: from one window to the next. Default: 1
+        padding: zeros added on both sides. Default: 0
+        dilation: distance of a window's elements. Default: 1
+        conv_mode: ``"cross_correlation"``.
+        compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
+        padding_mode: ``"zeros"``: what another padding is made of has no region.
+
+    Raises:
+        ValueError: channels that the groups do not divide.
+        SettingError: a size or padding mode that does not exist.
+
+    Example:
+        >>> conv = M.RegionRestrictedConv(2, 4, kernel_size=3, groups=2, padding=1)
+        >>> regions = Tensor(np.zeros((1, 5, 5), "int32"))
+        >>> conv(Tensor(np.ones((1, 2, 5, 5), "float32")), regions, regions).shape
+        (1, 4, 5, 5)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        groups: int = 1,
+        bias: bool = True,
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        conv_mode: str = "cross_correlation",
+        compute_mode: str = "default",
+        padding_mode: str = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, 0, dilation, groups, bias, **kwargs)
+        self.conv_mode = conv_mode
+        self.compute_mode = compute_mode
+        self.padding_mode = require_mode(padding_mode, ("zeros",), "padding_mode")
+
+    def _infer_weight_shape(self) -> tuple[int, ...]:
+        share = self.out_channels // self.groups, self.in_channels // self.groups
+        return (self.groups, *share, *self.kernel_size)
+
+    def calc_conv(self, inp: Tensor, weight: Tensor, rin: Tensor, rout: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's function with weight and bias from outside."""
+        settings = (self.stride, self.padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
+        return region_restricted_conv(inp, weight, rin, rout, bias, *settings)
+
+    def forward(self, inp: Tensor, rin: Tensor, rout: Tensor) -> Tensor:
+        return self.calc_conv(inp, self.weight, rin, rout, self.bias)

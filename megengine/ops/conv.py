@@ -58,7 +58,7 @@ def add_bias(y, bias):
     return y.astype(bias[0].dtype) + bias[0] if bias else y
 
 
-def _bilinear(lower):
+def bilinear(lower):
     """The gradient of an op linear in its input and in its kernel: no more is kept of its forward pass than these."""
 
     def grad(operands, out, ct, **attrs):
@@ -102,7 +102,7 @@ def _conv(x, weight, *, stride, padding, dilation, groups):
     return convolve(x, dense(weight, groups), stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
-@op(promote=promote_conv, check=_check_conv, grad=_bilinear(_conv), autocast=autocast.low)
+@op(promote=promote_conv, check=_check_conv, grad=bilinear(_conv), autocast=autocast.low)
 def conv(x, weight, *bias, stride, padding, dilation, groups):
     y = _conv(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return add_bias(y, bias)
@@ -153,7 +153,7 @@ def _conv_transpose(x, weight, *, stride, padding, dilation, extra, groups):
     return jax.linear_transpose(forward, result)(x)[0]
 
 
-@op(promote=_promote_transpose, check=_check_transpose, grad=_bilinear(_conv_transpose), autocast=autocast.low)
+@op(promote=_promote_transpose, check=_check_transpose, grad=bilinear(_conv_transpose), autocast=autocast.low)
 def conv_transpose(x, weight, *bias, stride, padding, dilation, extra, groups):
     y = _conv_transpose(x, weight, stride=stride, padding=padding, dilation=dilation, extra=extra, groups=groups)
     return add_bias(y, bias)
@@ -185,6 +185,6 @@ def _local(x, weight, *, stride, padding, dilation):
     return y.reshape(x.shape[0], -1, *y.shape[3:])
 
 
-@op("local_conv2d", promote=promote_conv, check=_check_local, grad=_bilinear(_local))
+@op("local_conv2d", promote=promote_conv, check=_check_local, grad=bilinear(_local))
 def local_conv(x, weight, *bias, stride, padding, dilation):
     return add_bias(_local(x, weight, stride=stride, padding=padding, dilation=dilation), bias)

@@ -53,7 +53,7 @@ def _has_bias(module: Any) -> bool:
     return module.bias is not None and module.bias is not False
 
 
-@register_flops(M.Conv1d, M.Conv2d, M.Conv3d, M.LocalConv2d, M.DeformableConv2d)
+@register_flops(M.Conv1d, M.Conv2d, M.Conv3d, M.LocalConv2d, M.DeformableConv2d, M.RegionRestrictedConv)
 def _conv(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     window = _volume(module.kernel_size, outputs[0].ndim - 2)
     return prod(outputs[0].shape) * (module.in_channels // module.groups * window + _has_bias(module))

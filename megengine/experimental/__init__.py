@@ -1,0 +1,1 @@
+"""What MegEngine keeps apart, since it may change."""
