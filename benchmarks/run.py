@@ -30,6 +30,7 @@ BENCHMARKS = {
     "random_draws": "Random numbers",
     "data_loader": "Data loader",
     "data_workers": "Data loader with workers",
+    "checkpoint": "Checkpoints",
     "models": "Models",
     "op_sweep": "Ops one by one",
 }

@@ -12,7 +12,8 @@ from ..graph.dtypes import BFLOAT16
 
 _DATES = "mM"
 _ALIGN = 64
-_LARGE = 1 << 23
+_HUGE = 1 << 21  # a huge page, which the system gives from addresses divisible by its size on
+_LARGE = 1 << 22
 _BLOCK = 1 << 25
 
 
@@ -58,8 +59,9 @@ class Memory:
 
 
 def _aligned(size: int) -> np.ndarray:
-    room = np.empty(size + _ALIGN, np.uint8)
-    start = -room.__array_interface__["data"][0] % _ALIGN
+    unit = _HUGE if size >= _LARGE else _ALIGN
+    room = np.empty(size + unit, np.uint8)
+    start = -room.__array_interface__["data"][0] % unit
     return room[start : start + size]
 
 

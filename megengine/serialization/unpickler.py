@@ -157,8 +157,10 @@ class Unpickler(_PythonUnpickler):
             self.stack = list[Any]()
             self.metastack = list[Any]()
             self._adopted.clear()
+            self._makers.clear()  # which refer to this object
             if self._reader is not None:
                 self._reader.close()
+                self._reader = None
 
     @property
     def leaked(self) -> bool:
