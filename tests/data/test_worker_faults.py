@@ -24,7 +24,7 @@ from megengine.data import transform as T
 from megengine.data.dataset import ArrayDataset
 from megengine.data.worker_pool import pool
 
-from .workers import Made, Stream, gone, held, members, values
+from .workers import Made, Stream, connections, gone, held, members, values
 
 ROOT = Path(megengine.__path__[0]).parent
 
@@ -217,11 +217,12 @@ def test_two_hundred_passes_leave_nothing() -> None:
     dataset = ArrayDataset(np.arange(1200).reshape(12, 100), np.arange(12))
     loader = DataLoader(dataset, RandomSampler(dataset, 5, seed=0), num_workers=2)
     list(loader)
-    before, workers = held(), len(pool._all)
+    before, workers, connected = held(), len(pool._all), connections()
     for _ in range(200):
         assert sorted(i for _, labels in loader for i in labels.tolist()) == list(range(12))
     assert held() == before
     assert len(pool._all) <= workers
+    assert connections() <= connected
 
 
 def test_a_loader_for_each_pass_keeps_the_workers() -> None:
