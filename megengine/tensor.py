@@ -16,11 +16,12 @@ from ._methods.qparams import QParams, QuantMode
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
 from .graph.errors import ArgumentError, SizeError
+from .graph.formats import FORMATS
 from .graph.host import host_value, to_array
 from .graph.notes import note_held
 from .graph.record import apply, materialise, thread
 from .graph.run import verify
-from .graph.value import Handle, Value, new_handle, register_handle_type
+from .graph.value import Handle, Value, aval, new_handle, register_handle_type
 from .logger import get_logger
 from .ops import elemwise, quantised, reduce
 from .ops import shape as shape_ops
@@ -63,7 +64,6 @@ class Tensor(Operators):
     _name: str | None = None
     _short_name: str | None = None
     _prefix: str | None = None
-    _format: str = "default"
 
     def __new__(
         cls,
@@ -82,14 +82,10 @@ class Tensor(Operators):
             data = ()
         if isinstance(data, Handle):
             self._value = _converted(data, dtype, device)
-            if format == "default":
-                format = data._format  # type: ignore[attr-defined]
         else:
             self._value = host_value(to_array(data, dtype), resolve(device))
-        if format not in ("default", "nchw", "nhwc"):
-            raise ValueError(f"format={format!r}: write default, nchw or nhwc")
         if format != "default":
-            self._format = format
+            self.format = format
         return self
 
     def __init__(
@@ -144,12 +140,28 @@ class Tensor(Operators):
 
     @property
     def format(self) -> str:
-        """Label of the memory layout, one of ``"default"``, ``"nchw"`` and ``"nhwc"``."""
-        return self._format
+        """Label of the memory layout, one of ``"default"``, ``"nchw"`` and ``"nhwc"``.
+
+        Results of four or five dimensions have that of their operands of as many; those of ``matmul``, ``pad``, ``repeat``,
+        ``roll``, ``stack``, ``tile``, ``transpose`` and ``where`` have none.
+
+        Raises:
+            ValueError: set to something else.
+        """
+        return self._value.aval.format
 
     @format.setter
     def format(self, format: str) -> None:
-        self._format = format
+        if format not in FORMATS:
+            raise ValueError(f"format={format!r}: write default, nchw or nhwc")
+        value = self._value
+        known = value.aval
+        if format == known.format:
+            return
+        if value.array is None or thread.graph.capture is not None:
+            self._reset(apply(elemwise.relabel, (format,), self))
+        else:
+            self._value = Value(None, aval(known.shape, known.dtype, format), value.array, value.device)
 
     @property
     def name(self) -> str:
@@ -327,8 +339,6 @@ class Tensor(Operators):
         self._node = other._node
         if other._node is not None:
             self._slot = other._slot
-        if other._format != self._format:  # type: ignore[attr-defined]
-            self._format = other._format  # type: ignore[attr-defined]
         capture = thread.graph.capture
         if capture is not None:
             capture.wrote(self)

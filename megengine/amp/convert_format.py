@@ -13,7 +13,7 @@ def convert_tensor_format(x: Tensor, inplace: bool = True) -> Tensor:
     """Label an image or a kernel as NHWC.
 
     The shape stays ``(N, C, H, W)`` and so do all numbers. In MegEngine the memory is rearranged too; here its layout is XLA's
-    to choose, and the label is for programs that ask for it.
+    to choose, and the label, which results of images and kernels have too, is for programs that ask for it.
 
     Args:
         x: a tensor; one that does not have four or five dimensions is returned as it is.

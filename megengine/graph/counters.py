@@ -13,7 +13,8 @@ class Counters:
     Attributes:
         ops: ops recorded and run.
         cuts: how often a pending graph was run, by reason.
-        compilations: programs compiled, by reason (``new``, ``shape``, ``dtype``, ``op``, ``liveness``, ``donation``).
+        compilations: programs compiled, by reason (``new``, ``shape``, ``dtype``, ``format``, ``op``, ``liveness``,
+            ``donation``).
         compile_seconds: time spent tracing and compiling.
         hits: cuts served by a program compiled before.
         executables: programs alive now.

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
+from .formats import labels
 from .value import Aval, aval
 
 INFERRED_LIMIT = 4096
@@ -54,7 +55,9 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     if op.quantised is not None:
         found = op.quantised(op.name, own, **dict(zip(op.attrs, attrs, strict=True)))
         dtypes = dtypes if found is None else [found] * len(dtypes)
-    return targets, tuple(aval(tuple(o.shape), d) for o, d in zip(out if multi else (out,), dtypes, strict=True)), multi
+    shapes = [tuple(o.shape) for o in (out if multi else (out,))]
+    formats = labels(op.name, attrs, specs, [len(s) for s in shapes])
+    return targets, tuple(map(aval, shapes, dtypes, formats)), multi
 
 
 def _plain(dtype: np.dtype) -> np.dtype:

@@ -92,7 +92,7 @@ def churns(where: Where) -> bool:
 
 
 def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[Any, ...]) -> tuple[str, str]:
-    """The kind (shape, dtype, op, liveness, donation) and the words for what differs between two programs."""
+    """The kind (shape, dtype, format, op, liveness, donation) and the words for what differs between two programs."""
     for number, (a, b) in enumerate(zip(old.path(), new.path(), strict=False)):
         name = f"op {number} ({_name(new, b.instr)})"
         if _name(old, a.instr) != _name(new, b.instr):
@@ -102,6 +102,8 @@ def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[
                 return "shape", f"{name} meets shape {y.shape}, was {x.shape}"
             if x.dtype != y.dtype:
                 return "dtype", f"{name} meets dtype {y.dtype}, was {x.dtype}"
+            if x.format != y.format:
+                return "format", f"{name} meets format {y.format}, was {x.format}"
         if getattr(a.instr, "attrs", ()) != getattr(b.instr, "attrs", ()):
             return "op", f"{name} has attributes {b.instr.attrs}, was {a.instr.attrs}"
         if a.instr is not b.instr and _wiring(a.instr) != _wiring(b.instr):

@@ -220,7 +220,7 @@ def _on_host(graph: Graph, op: Op, attrs: tuple[Any, ...], x: Handle) -> Any:
         return None
     assert op.on_host is not None
     value = x._value
-    if value.aval.dtype.metadata is not None:
+    if not value.aval.is_plain:
         return None
     array = op.on_host(value.array, *attrs)
     if array is None:

@@ -14,36 +14,40 @@ if TYPE_CHECKING:
 
 
 class Aval:
-    """Shape and dtype of a value, interned: equal ones are the same object, so hashing is by identity.
+    """Shape, dtype and label of a value, interned: equal ones are the same object, so hashing is by identity.
 
     A description that came out of an operator: use :func:`aval` to make one.
     """
 
-    __slots__ = ("shape", "dtype", "size", "ndim", "is_float")
+    __slots__ = ("shape", "dtype", "size", "ndim", "is_float", "format", "is_plain")
 
-    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, format: str = "default") -> None:
         self.shape = shape
         self.dtype = dtype
         self.size = prod(shape)
         self.ndim = len(shape)
         self.is_float = dtype.kind in "fcV"
+        self.format = format
+        self.is_plain = dtype.metadata is None and format == "default"
 
     def __repr__(self) -> str:
         return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
 
     def __reduce__(self) -> Any:
-        return aval, (self.shape, self.dtype)
+        return aval, (self.shape, self.dtype, self.format)
 
 
 _interned: dict[Any, Aval] = {}
 
 
-def aval(shape: tuple[int, ...], dtype: np.dtype) -> Aval:
-    """The interned abstract value of this shape and dtype."""
-    # NumPy calls quantised dtypes equal that differ in metadata.
-    key = (shape, dtype) if dtype.metadata is None else (shape, dtype, str(dtype.metadata))
+def aval(shape: tuple[int, ...], dtype: np.dtype, format: str = "default") -> Aval:
+    """The interned abstract value of this shape, dtype and label (see :mod:`megengine.graph.formats`)."""
+    key: tuple[Any, ...] = (shape, dtype)
+    if dtype.metadata is not None or format != "default":
+        # NumPy calls quantised dtypes equal that differ in metadata.
+        key = (shape, dtype, str(dtype.metadata), format)
     found = _interned.get(key)
-    return found if found is not None else _interned.setdefault(key, Aval(shape, dtype))
+    return found if found is not None else _interned.setdefault(key, Aval(shape, dtype, format))
 
 
 class Value:

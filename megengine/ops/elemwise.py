@@ -281,6 +281,12 @@ def copy(x):
     return x
 
 
+@op()
+def relabel(x, *, format):
+    """The same with another label of its memory format."""
+    return x
+
+
 @op(promote=promote.all_float32)
 def complex(real, imag):
     return jax.lax.complex(*jnp.broadcast_arrays(real, imag))
