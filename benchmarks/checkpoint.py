@@ -11,7 +11,7 @@ from pathlib import Path
 from .contenders import PROGRAMS, Setup, run
 from .results import Row, Section, compared, figure
 
-ROUNDS = 11
+ROUNDS = 5
 RATE = 0.8  # of the rate of a plain read
 PEAK = 1.3
 ABOUT = (
