@@ -184,3 +184,10 @@ def test_shapes_stay_tuples() -> None:
     assert Tensor([1.0, 2.0]).shape == (2,)
     assert use_symbolic_shape() is False
     assert set_symbolic_shape(before) is True
+
+
+def test_elwise_by_mode() -> None:
+    from megengine import Tensor
+    from megengine.functional.elemwise import _elwise
+
+    assert _elwise(Tensor(0.5), mode="erf").item() == pytest.approx(0.520500, abs=1e-6)

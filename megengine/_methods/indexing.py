@@ -12,6 +12,7 @@ from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise
 from ..ops import index as ops
+from ..ops.shape import reshape
 from .bounds import outside
 
 _ALL = slice(None)
@@ -41,9 +42,10 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     if isinstance(value, np.generic) or not isinstance(value, (Handle, bool, int, float)):
         value = as_constant(to_array(value))
     shape = value._value.aval.shape if isinstance(value, Handle) else ()
-    if isinstance(index, Handle) and index.dtype == np.bool_ and index.shape == x.shape and shape in ((), (1,)):  # type: ignore[attr-defined]
+    mask = _pending_mask(x, index) if shape in ((), (1,)) else None
+    if mask is not None:
         filled = apply(elemwise.cast, (np.dtype(x.dtype),), value)
-        return apply(elemwise.where, (), index, filled, x)
+        return apply(elemwise.where, (), mask, filled, x)
     spec, numbers = _plan(x, index)
     try:
         return apply(ops.setitem, (spec,), x, value, *numbers)
@@ -52,6 +54,28 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
         raise ArgumentError(
             f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {known}"
         ) from error
+
+
+def _pending_mask(x: Any, index: Any) -> Any:
+    """The mask that broadcasts to ``x``, for an index of one mask tensor and full slices; None for any other.
+
+    One number goes under such a mask without its values being looked at first.
+    """
+    entries = index if isinstance(index, tuple) else (index,)
+    if not all(isinstance(e, Handle) or e is Ellipsis or (isinstance(e, slice) and e == _ALL) for e in entries):
+        return None
+    masks = [e for e in entries if isinstance(e, Handle)]
+    if len(masks) != 1 or masks[0].dtype != np.bool_:  # type: ignore[attr-defined]
+        return None
+    known = masks[0]._value.aval.shape
+    shape = x._value.aval.shape
+    if not known or sum(map(_consumes, entries)) > len(shape):
+        return None
+    axis = next(k for k, e in enumerate(_expanded(index, len(shape), shape)) if e is masks[0])
+    if shape[axis : axis + len(known)] != known:
+        return None
+    behind = (1,) * (len(shape) - axis - len(known))
+    return apply(reshape, (known + behind,), masks[0]) if behind else masks[0]
 
 
 def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:

@@ -350,3 +350,10 @@ def clip(x: Tensor | float, lower: Tensor | float | None = None, upper: Tensor |
             raise AssertionError("clip: give lower, upper or both")
         return minimum(x, upper)
     return maximum(x, lower) if upper is None else apply(ops.clip, (), x, lower, upper)
+
+
+def _elwise(*args: Tensor, mode: str) -> Tensor:
+    """An operator by its mode, which programs call for the few that have no function (``"erf"``)."""
+    from . import _modes  # it lists functions of this module
+
+    return _modes.call(mode, *args)

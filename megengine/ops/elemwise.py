@@ -230,6 +230,10 @@ asinh = _unary("asinh", lambda x: jnp.arcsinh(x))
 acosh = _unary("acosh", lambda x: jnp.arccosh(x))
 atanh = _unary("atanh", lambda x: jnp.arctanh(x))
 erf = _unary("erf", lambda x: jax.scipy.special.erf(x), amp=None)
+erfc = _unary("erfc", lambda x: jax.scipy.special.erfc(x), amp=None)
+erfinv = _unary("erfinv", lambda x: jax.scipy.special.erfinv(x), amp=None)
+# By way of the normal quantile, which keeps its digits where 1 - x would lose them.
+erfcinv = _unary("erfcinv", lambda x: -jax.scipy.special.ndtri(x / 2) / np.sqrt(2).astype(x.dtype), amp=None)
 
 
 @op(promote=promote.comparison, differentiable=False)

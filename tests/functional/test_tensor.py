@@ -196,6 +196,27 @@ def test_where() -> None:
     gradients.check(lambda a, b: F.where(Tensor([True, False]), a, b), [1.0, 2.0], [3.0, 4.0])
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda m: m(X > 5),
+        lambda m: (slice(None), m(X[0, :, 0] > 2)),
+        lambda m: (..., m(X[0] > 5)),
+        lambda m: (..., m(X[0, 0] > 1)),
+        lambda m: (m(X[:, 0, 0] > 1), slice(None), ...),
+        lambda m: m(X[:, :, 0] > 1),
+    ],
+)
+def test_a_number_goes_under_a_mask_that_is_still_to_be_computed(index: Any) -> None:
+    wanted = X.copy()
+    wanted[index(np.asarray)] = -1
+    x = Tensor(X) * 1
+    before = graph.counters.cuts.total()
+    x[index(lambda mask: Tensor(mask.astype(np.int32)) > 0)] = -1
+    assert graph.counters.cuts.total() == before
+    np.testing.assert_array_equal(x.numpy(), wanted)
+
+
 def test_cond_take_is_differentiable_and_reads_only_the_mask() -> None:
     x = Tensor(X[0])
     manager = GradManager().attach(x)
