@@ -17,8 +17,8 @@ from ._args import require_tensor
 def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
     if not isinstance(inps, (list, tuple)) or not inps:
         raise ArgumentError(f"{name} takes a list of one or more tensors, not {inps!r}")
-    # Shapes are tensors in MegEngine's trace.
-    inps = [Tensor(x) if isinstance(x, tuple) and x else x for x in inps]
+    # Shapes are tensors in MegEngine's trace, and programs join them with sizes.
+    inps = [Tensor(x) if isinstance(x, (tuple, int)) and x != () else x for x in inps]
     for k, x in enumerate(inps):
         require_tensor(x, f"{name}: element {k}")
     return tuple(inps) if device is None else tuple(copy(x, device) for x in inps)

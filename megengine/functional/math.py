@@ -7,6 +7,7 @@ from typing import Any
 
 from .._methods import axes as _axes
 from .._methods.operators import matmul as _matmul
+from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..ops import elemwise, linalg, optimize, reduce
 from ..tensor import Tensor
@@ -16,7 +17,7 @@ from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var
 __all__ = [
     "sum", "prod", "mean", "var", "std", "min", "max", "argmin", "argmax",
     "sort", "argsort", "topk", "sign", "isnan", "isinf",
-    "matmul", "dot", "matinv", "svd", "norm", "normalize",
+    "matmul", "dot", "einsum", "matinv", "svd", "norm", "normalize",
 ]  # fmt: skip
 
 
@@ -158,6 +159,30 @@ def matmul(
         Tensor([3. 7.], device=xpux:0)
     """
     return _matmul(inp1, inp2, bool(transpose_a), bool(transpose_b))
+
+
+def einsum(equation: str, *operands: Tensor) -> Tensor:
+    """Sums of products along dimensions named by letters (Einstein, 1916), as ``numpy.einsum`` has them.
+
+    Args:
+        equation: the letters of each operand's dimensions with commas between them, and behind ``->`` those of the result,
+            such as ``"bij,bjk->bik"``; without an arrow the letters that occur once, in alphabetical order. ``...`` stands
+            for any dimensions, which broadcast.
+        operands: one tensor for each group of letters.
+
+    Raises:
+        TypeError: the equation is not a str, or an operand not a tensor.
+        RuntimeError: operands do not fit the equation.
+
+    Example:
+        >>> F.einsum("ij,ij->i", Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1.0, 1.0], [2.0, 2.0]]))
+        Tensor([ 3. 14.], device=xpux:0)
+    """
+    if not isinstance(equation, str):
+        raise ArgumentError(f"einsum takes an equation first, not {equation!r}")
+    for k, x in enumerate(operands):
+        require_tensor(x, f"einsum: operand {k}")
+    return apply(linalg.einsum, (equation,), *operands)
 
 
 def dot(inp1: Tensor, inp2: Tensor) -> Tensor:

@@ -309,13 +309,13 @@ def _pull_kept(node: GradNode, cots: list[Handle | None], need: tuple[int, ...])
     pullback, arrays = node.kept
     present = tuple(c is not None for c in cots)
     assert node.instr is not None
-    outs = node.instr.avals
+    outs, count = node.instr.avals, len(arrays)  # what is made is kept for good, so it must not hold the arrays
 
     def make() -> Any:
         def gradient(*xs: Any) -> Any:
-            given = iter(xs[len(arrays) :])
+            given = iter(xs[count:])
             cts = tuple(next(given) if p else zero_cotangent(a) for p, a in zip(present, outs, strict=True))
-            grads = pullback.lower(xs[: len(arrays)], cts)
+            grads = pullback.lower(xs[:count], cts)
             return tuple(grads[k] for k in need)
 
         return gradient

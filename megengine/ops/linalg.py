@@ -51,6 +51,11 @@ def linear(x, weight, *bias):
     return y + bias[0] if bias else y
 
 
+@op(promote=promote.arithmetic, autocast=autocast.low)
+def einsum(*operands, equation):
+    return jnp.einsum(equation, *operands)
+
+
 def _check_dot(x, y):
     if x.ndim and y.ndim and x.shape != y.shape:
         raise RuntimeError(f"dot: vectors of different lengths, {x.size} and {y.size}")

@@ -154,6 +154,31 @@ MATMULS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("ij,jk->ik", [(2, 3), (3, 4)]),
+        ("bhwc,hkc->bhwk", [(2, 3, 4, 5), (3, 6, 5)]),
+        ("...i,...i->...", [(2, 3, 4), (4,)]),
+        ("ba,cb", [(2, 3), (4, 2)]),
+        ("ii->i", [(3, 3)]),
+        ("i,j,ij->", [(2,), (3,), (2, 3)]),
+    ],
+)
+def test_einsum_as_numpy(equation: str, shapes: list[tuple[int, ...]]) -> None:
+    arrays = [np.random.default_rng(0).normal(size=s).astype(np.float32) for s in shapes]
+    y = F.einsum(equation, *map(Tensor, arrays))
+    np.testing.assert_allclose(y.numpy(), np.einsum(equation, *arrays), rtol=1e-5, atol=1e-6)
+    gradients.check(lambda *xs: F.einsum(equation, *xs), *arrays)
+
+
+def test_einsum_refuses_what_does_not_fit() -> None:
+    with pytest.raises(RuntimeError, match="einsum.*float32\\[2,3\\]"):
+        F.einsum("ij,jk->ik", Tensor(np.ones((2, 3))), Tensor(np.ones((2, 3))))
+    with pytest.raises(TypeError, match="takes an equation first"):
+        F.einsum(Tensor([1.0]), "i")  # type: ignore[arg-type]
+
+
 def test_matmul_as_numpy() -> None:
     pairs = [tuple(np.float32(RNG.uniform(-1, 1, s)) for s in shapes) for shapes in MATMULS]
     found = [F.matmul(Tensor(a), Tensor(b)) for a, b in pairs]

@@ -189,6 +189,11 @@ def test_a_computed_index_out_of_range_is_reported_when_something_is_read() -> N
             result.numpy()
 
 
+def test_sizes_join_a_shape() -> None:
+    shape = Tensor((2, 3, 4))
+    assert F.concat([shape[:-1], 2, (2,)]).numpy().tolist() == [2, 3, 2, 2]
+
+
 def test_where() -> None:
     mask = X[0] > 5
     np.testing.assert_array_equal(F.where(Tensor(mask), Tensor(X[0]), -1).numpy(), np.where(mask, X[0], -1))

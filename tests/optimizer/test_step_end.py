@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 
@@ -32,6 +33,32 @@ def test_cleared_gradients_are_not_written_out() -> None:
             loss.item()
     assert _results(seen) == [2, 2, 2]  # the loss and the parameter
     np.testing.assert_array_equal(param.numpy(), np.zeros(23))
+
+
+def test_one_slow_step_compiles_nothing() -> None:
+    param, gm, opt = _setup()
+    with graph.watch() as seen:
+        for k in range(6):
+            with gm:
+                gm.backward((param * param).sum())
+                opt.step()
+            if k == 2:
+                time.sleep(0.01)
+            opt.clear_grad()
+    assert _results(seen) == [1] * 6
+
+
+def test_a_program_that_clears_later_runs_its_steps_at_once() -> None:
+    _, gm, opt = _setup()
+    pending = []
+    for _ in range(5):
+        with gm:
+            gm.backward((opt.param_groups[0]["params"][0] * 2).sum())
+        opt.step()
+        pending.append(thread.ended is not None)
+        time.sleep(0.002)
+        opt.clear_grad()
+    assert pending == [True, True, True, False, False]
 
 
 def test_gradients_kept_for_longer_are_there() -> None:
