@@ -62,7 +62,8 @@ def test_signature_is_the_documented_one(name: str, signature: str) -> None:
         if want is ...:
             assert default is not inspect.Parameter.empty, argument
         elif want is not inspect.Parameter.empty:
-            assert default == want or (not default and not want), argument
+            same = tuple(default) == tuple(want) if isinstance(want, list) else default == want
+            assert same or (not default and not want), argument
 
 
 def test_methods_take_what_their_functions_take() -> None:

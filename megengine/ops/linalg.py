@@ -35,7 +35,7 @@ def matmul(x, y, *, transpose_a, transpose_b):
 
 
 # Of two vectors; as in the reference, mixed precision leaves those alone.
-inner = matmul.variant(autocast=None)
+inner = matmul.variant(name="inner", autocast=None)
 
 
 def _check_linear(x, weight, *bias):
