@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import autocast, promote
-from .convolve import convolve, spread
+from .convolve import convolve, gradients, spread, transposes
 from .op import op
 from .windows import out_size, windows_of
 
@@ -58,18 +58,15 @@ def add_bias(y, bias):
     return y.astype(bias[0].dtype) + bias[0] if bias else y
 
 
-def bilinear(lower):
-    """The gradient of an op linear in its input and in its kernel: no more is kept of its forward pass than these."""
+def bilinear(lower, gradients=transposes):
+    """The gradient of an op linear in its input and in its kernel, and of a bias that it adds."""
 
     def grad(operands, out, ct, **attrs):
         x, weight, *bias = operands
         of_bias = [_unbroadcast(ct, b.shape) for b in bias]
         if not jnp.issubdtype(x.dtype, jnp.floating):
             return None, None, *of_bias
-        linear_ct = ct.astype(jnp.result_type(x, weight))
-        (dx,) = jax.linear_transpose(lambda x: lower(x, weight, **attrs), x)(linear_ct)
-        (dw,) = jax.linear_transpose(lambda w: lower(x, w, **attrs), weight)(linear_ct)
-        return dx, dw, *of_bias
+        return *gradients(lower, x, weight, ct.astype(jnp.result_type(x, weight)), **attrs), *of_bias
 
     return grad
 
@@ -102,7 +99,12 @@ def _conv(x, weight, *, stride, padding, dilation, groups):
     return convolve(x, dense(weight, groups), stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
-@op(promote=promote_conv, check=_check_conv, grad=bilinear(_conv), autocast=autocast.low)
+def _conv_gradients(lower, x, weight, ct, *, groups, **settings):
+    dx, dw = gradients(x, dense(weight, groups), ct, groups=groups, **settings)
+    return dx, dw.reshape(weight.shape)
+
+
+@op(promote=promote_conv, check=_check_conv, grad=bilinear(_conv, _conv_gradients), autocast=autocast.low)
 def conv(x, weight, *bias, stride, padding, dilation, groups):
     y = _conv(x, weight, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return add_bias(y, bias)

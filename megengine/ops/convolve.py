@@ -7,6 +7,7 @@ from functools import partial, reduce
 from math import prod
 from operator import add
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -15,6 +16,8 @@ from .windows import out_size, padded, placed, taps, trimmed, windows_of
 # Beyond these, one convolution a group or one product an element takes longer to compile than it saves.
 MOST_SPLIT = 8
 MOST_TAPS = 100
+# Up to this many, the gradients of depthwise convolutions are as quick to compile written out.
+FEW_TAPS = 9
 
 
 def convolve(x, kernel, *, stride, padding, dilation, groups):
@@ -26,6 +29,29 @@ def convolve(x, kernel, *, stride, padding, dilation, groups):
     if on_cpu is direct:
         return direct(x, kernel, **settings)
     return lax.platform_dependent(x, kernel, cpu=partial(on_cpu, **settings), default=partial(direct, **settings))
+
+
+def gradients(x, kernel, ct, **settings):
+    """The gradients of a convolution's input and kernel."""
+    default = partial(transposes, convolve, **settings)
+    if choose(x.shape, kernel.shape, **settings) is not depthwise or prod(kernel.shape[2:]) <= FEW_TAPS:
+        return default(x, kernel, ct)
+    on_cpu = partial(depthwise_gradients, **settings)
+    if x.dtype.itemsize < 4:
+        on_cpu = partial(_gradients_in_float32, on_cpu)
+    return lax.platform_dependent(x, kernel, ct, cpu=on_cpu, default=default)
+
+
+def transposes(lower, x, kernel, ct, **settings):
+    """The gradients of what is linear in its input and in its kernel: no more is kept of its forward pass than these."""
+    (dx,) = jax.linear_transpose(lambda x: lower(x, kernel, **settings), x)(ct)
+    (dw,) = jax.linear_transpose(lambda kernel: lower(x, kernel, **settings), kernel)(ct)
+    return dx, dw
+
+
+def _gradients_in_float32(algorithm, *operands):
+    dx, dw = algorithm(*(a.astype(jnp.float32) for a in operands))
+    return dx.astype(operands[0].dtype), dw.astype(operands[1].dtype)
 
 
 def _in_float32(algorithm, x, kernel, **settings):
@@ -100,6 +126,37 @@ def depthwise(x, kernel, *, stride, padding, dilation, groups):
         (tap[:, :, None] * k.reshape(groups, -1, *many) for tap, k in _positions(x, kernel, stride, padding, dilation)),
     )
     return y.reshape(y.shape[0], -1, *y.shape[3:])
+
+
+def depthwise_gradients(x, kernel, ct, *, stride, padding, dilation, groups):
+    """Those of :func:`depthwise`: as many operations, in fewer loops than its transpose has, which are quicker to compile."""
+    window, sizes = kernel.shape[2:], ct.shape[2:]
+    axes = list(zip(x.shape[2:], window, sizes, stride, padding, dilation, strict=True))
+    ends = [(d * (w - 1) - p, n + p - (o - 1) * s - 1, s - 1) for n, w, o, s, p, d in axes]
+    around = lax.pad(ct, jnp.zeros((), ct.dtype), [(0, 0, 0), (0, 0, 0), *ends])
+    once = [1] * len(window)
+    dx = depthwise(
+        around,
+        jnp.flip(kernel, range(2, kernel.ndim)),
+        stride=once,
+        padding=[0] * len(window),
+        dilation=dilation,
+        groups=ct.shape[1],
+    )
+    dx = dx.reshape(x.shape[0], groups, -1, *x.shape[2:]).sum(2)
+
+    shares = ct.reshape(x.shape[0], groups, -1, *sizes)
+    whole = padded(x, padding)
+    spans = [(o - 1) * s + 1 for o, s in zip(sizes, stride, strict=True)]
+
+    def of_element(place):
+        starts = [0, 0, *(i * d for i, d in zip(place, dilation, strict=True))]
+        seen = lax.dynamic_slice(whole, starts, (*x.shape[:2], *spans))[..., *(slice(None, None, s) for s in stride)]
+        return (seen[:, :, None] * shares).sum((0, *range(3, shares.ndim)))
+
+    places = jnp.unravel_index(jnp.arange(prod(window)), window)
+    dw = lax.map(of_element, places)
+    return dx, jnp.moveaxis(dw, 0, -1).reshape(kernel.shape)
 
 
 def by_tap(x, kernel, *, stride, padding, dilation, groups):

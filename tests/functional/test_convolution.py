@@ -172,6 +172,22 @@ def test_output_padding_of_each_dimension() -> None:
     assert F.conv_transpose3d(volume, kernel, None, 2, 1, (1, 0, 1)).shape == (1, 3, 3, 5, 6)
 
 
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "padding", "dilation"),
+    [
+        ((6, 7), (4, 1, 1, 5, 3), 1, (2, 1), 1),
+        ((6, 7), (4, 2, 1, 4, 3), (2, 3), (1, 2), (1, 2)),
+        ((7, 6), (4, 1, 1, 4, 3), (3, 1), (5, 0), (2, 1)),
+        ((3, 4, 3), (4, 1, 1, 3, 2, 3), 1, 1, 1),
+    ],
+)
+def test_gradients_of_depthwise_convolutions(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> None:
+    function = F.conv2d if len(size) == 2 else F.conv3d
+    assert np.prod(kernel[3:]) > convolve.FEW_TAPS
+    x, w = normal(2, 4, *size), normal(*kernel)
+    directions.check(lambda x, w: function(x, w, None, stride, padding, dilation, 4), x, w)
+
+
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_gradients(groups: int) -> None:
     shape = (4, 4, 2, 3) if groups == 1 else (groups, 4 // groups, 4 // groups, 2, 3)
