@@ -32,6 +32,11 @@ def getitem(x: Any, index: Any) -> Any:
     return apply(ops.getitem, (spec,), x, *numbers)
 
 
+def _is_whole(entry: Any) -> bool:
+    # A bound may be a tensor, which compares by value.
+    return isinstance(entry, slice) and entry.start is None and entry.stop is None and entry.step is None
+
+
 def setitem(x: Any, index: Any, value: Any) -> Any:
     """The tensor that ``x`` is after ``x[index] = value``.
 
@@ -62,7 +67,7 @@ def _pending_mask(x: Any, index: Any) -> Any:
     One number goes under such a mask without its values being looked at first.
     """
     entries = index if isinstance(index, tuple) else (index,)
-    if not all(isinstance(e, Handle) or e is Ellipsis or (isinstance(e, slice) and e == _ALL) for e in entries):
+    if not all(isinstance(e, Handle) or e is Ellipsis or _is_whole(e) for e in entries):
         return None
     masks = [e for e in entries if isinstance(e, Handle)]
     if len(masks) != 1 or masks[0].dtype != np.bool_:  # type: ignore[attr-defined]

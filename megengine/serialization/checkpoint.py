@@ -81,9 +81,9 @@ def _dump(obj: Any, file: Any, pickle_module: Any, protocol: int) -> None:
 def load(f: Any, map_location: Any = None, pickle_module: Any = pickle, *, allow: Any = ()) -> Any:
     """Load what :func:`save` or MegEngine saved, a safetensors file, or a state dict of PyTorch; the content tells which.
 
-    Only what is harmless is loaded: tensors, NumPy arrays and scalars, Python's containers, and the modules and optimizers of
-    this package. A file that names anything else could run any code; loading it takes ``allow``, or the environment variable
-    ``MEGENGINE_LOAD_ALLOW``.
+    Only what is harmless is loaded: tensors, NumPy arrays and scalars, Python's containers, the modules and optimizers of
+    this package, and subclasses of ``Module`` that the program has defined or imported. A file that names anything else could
+    run any code; loading it takes ``allow``, or the environment variable ``MEGENGINE_LOAD_ALLOW``.
 
     safetensors and PyTorch files come as NumPy arrays, which is what ``load_state_dict`` takes.
 

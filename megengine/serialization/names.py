@@ -11,6 +11,7 @@ import datetime
 import importlib
 import os
 import pathlib
+import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -112,6 +113,14 @@ def known(module: str, name: str) -> Any:
         raise ImportError(f"this megengine has no {module}.{name}", name=module) from None
     harmless = isinstance(found, type) and issubclass(found, Tensor | Module | Optimizer | LRScheduler)
     return found if harmless or key in _RANDOM else None
+
+
+def of_the_program(module: str, name: str) -> type[Module] | None:
+    """A subclass of Module that the running program has defined or imported, or None; nothing is imported for it."""
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found if isinstance(found, type) and issubclass(found, Module) else None
 
 
 class Allowed:

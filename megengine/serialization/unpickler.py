@@ -22,7 +22,7 @@ from ..graph.dtypes import SUPPORTED
 from ..graph.host import host_value
 from ..tensor import Tensor
 from .arrays import Payload, array_from, dtype_from
-from .names import Allowed, known
+from .names import Allowed, known, of_the_program
 from .objects import incoming
 from .reading import Reader
 
@@ -141,6 +141,7 @@ class Unpickler(_PythonUnpickler):
         self._reader = Reader(file, sums or {}) if defer else None
         self._payloads: list[weakref.ref[Payload]] = []
         self._named: dict[int, Any] = {}  # what find_class gave, by id
+        self._only_made: set[int] = set()  # those of them that may be made without being called
         self._shared: set[int] = set()
         self._adopted: dict[int, np.ndarray] = {}
         self._makers = {
@@ -183,6 +184,8 @@ class Unpickler(_PythonUnpickler):
                 found = known(module, name)
             if found is None and self._allowed.everything:
                 found = super().find_class(module, name)
+            elif found is None and (found := of_the_program(module, name)) is not None:
+                self._only_made.add(id(found))
         except (ImportError, AttributeError) as error:
             error.add_note(MISSING)
             raise
@@ -208,7 +211,7 @@ class Unpickler(_PythonUnpickler):
             raise pickle.UnpicklingError(f"arguments {args!r}")
         if type(function) is Function:
             return function.run(*args)
-        trusted = id(function) in self._named and function is not np.ndarray
+        trusted = id(function) in self._named and id(function) not in self._only_made and function is not np.ndarray
         if not trusted and not self._allowed.everything:
             raise pickle.UnpicklingError(f"the file calls {function!r}")
         if isinstance(function, type) and issubclass(function, Tensor):

@@ -260,3 +260,12 @@ def test_indices_may_change_without_compiling() -> None:
 def test_broadcast_to_a_shape_of_tensors_and_none() -> None:
     x = Tensor(np.arange(6, dtype=np.float32).reshape(1, 2, 3))
     assert F.broadcast_to(x, (Tensor(2), None, 2, 3)).shape == (2, 1, 2, 3)
+
+
+def test_bounds_of_slices_may_be_tensors() -> None:
+    data = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    x, two = Tensor(data), Tensor(2)
+    np.testing.assert_array_equal(x[:, :two, :two, [1, 2]].numpy(), data[:, :2, :2, [1, 2]])
+    x[:, :two, : Tensor([2]), [1]] = 0
+    data[:, :2, :2, [1]] = 0
+    np.testing.assert_array_equal(x.numpy(), data)

@@ -233,9 +233,37 @@ def test_allowing_classes(allow: Any) -> None:
     item = [Net(), Config()]
     with pytest.raises(RefusedError) as caught:
         mge.load(saved(item))
-    assert caught.value.names == [NAME, CONFIG]  # all at once, not one after the other
+    assert caught.value.names == [CONFIG]
     net, config = mge.load(saved(item), allow=allow)
     assert type(net) is Net and net(Tensor([[1.0, 2.0]])).shape == (1, 1) and config.width == 3
+
+
+def test_modules_of_the_program_load_and_are_not_called() -> None:
+    """Making one without its ``__init__`` runs nothing but what the program's own class says."""
+    net = mge.load(saved(Net()))
+    assert type(net) is Net and net(Tensor([[1.0, 2.0]])).shape == (1, 1)
+
+    class Called:
+        def __reduce__(self) -> Any:
+            return Net, ()
+
+    with pytest.raises(pickle.UnpicklingError, match="calls"):
+        mge.load(io.BytesIO(pickle.dumps(Called())))
+    for name in ("Net.forward", "M.Module.__call__", "Config", "os.system", "NAME"):
+        data = (
+            pickle.PROTO
+            + b"\x04"
+            + b"".join(pickle.SHORT_BINUNICODE + bytes([len(part)]) + part.encode() for part in (__name__, name))
+        )
+        with pytest.raises((RefusedError, pickle.UnpicklingError)):
+            mge.load(io.BytesIO(data + pickle.STACK_GLOBAL + b"."))
+
+
+def test_all_that_is_refused_is_told_at_once() -> None:
+    data = pickle.dumps([Config(), complex], 0).replace(b"complex", b"eval")
+    with pytest.raises(RefusedError) as caught:
+        mge.load(io.BytesIO(data))
+    assert caught.value.names == [CONFIG, "builtins.eval"]
 
 
 def test_what_is_allowed_is_all_that_is() -> None:
