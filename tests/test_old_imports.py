@@ -15,11 +15,12 @@ from megengine.autodiff import Function, GradManager
 from megengine.autodiff.grad_manager import GradManager, get_backwarding_grad_manager
 from megengine.core import get_option, set_option
 from megengine.core._imperative_rt.core2 import Tensor, full_sync, get_option, set_option, sync
+from megengine.core._imperative_rt.core2 import close, pop_scope, push_scope
 from megengine.core._trace_option import set_symbolic_shape, use_symbolic_shape
 from megengine.core.autodiff.grad import Function, Grad
 from megengine.core.tensor import dtype
 from megengine.core.tensor.dtype import bfloat16, get_scale, get_zero_point, is_quantize, qint8, quint8
-from megengine.core.tensor.utils import astensor1d, isscalar, make_shape_tuple
+from megengine.core.tensor.utils import astensor1d, isscalar, make_shape_tuple, subgraph_fn
 from megengine.data import Collator, DataLoader, Infinite, RandomSampler, ReplacementSampler, SequentialSampler, transform
 from megengine.data.collator import Collator
 from megengine.data.dataloader import DataLoader, get_worker_info
@@ -191,3 +192,37 @@ def test_elwise_by_mode() -> None:
     from megengine.functional.elemwise import _elwise
 
     assert _elwise(Tensor(0.5), mode="erf").item() == pytest.approx(0.520500, abs=1e-6)
+
+
+def test_named_parts_of_a_program_are_seen() -> None:
+    from megengine import Tensor, graph
+    from megengine.core._imperative_rt.core2 import pop_scope, push_scope
+
+    with graph.watch() as seen:
+        push_scope("outer")
+        y = Tensor([1.0]) * 2
+        with pytest.raises(RuntimeError, match="'inner' cannot end before 'outer'"):
+            pop_scope("inner")
+        pop_scope("outer")
+        (y + 1).numpy()
+    assert seen[0].scopes == [("outer",), ()]
+
+
+def test_subgraph_fn_writes_expressions_by_name() -> None:
+    from megengine import Tensor
+    from megengine.autodiff import GradManager
+    from megengine.core.tensor.utils import subgraph_fn
+
+    @subgraph_fn("affine", "float32", "xpux", 2, gopt_level=2)
+    def affine(inputs, f, c):  # type: ignore[no-untyped-def]
+        x, y = inputs
+        return (f("+", f("*", x, y), c(1.0)), f("-", x)), (True, False)
+
+    x = Tensor([2.0, 3.0])
+    with GradManager().attach(x) as manager:
+        first, second = affine(x, Tensor([4.0, 5.0]))
+        manager.backward(first.sum() + second.sum())
+    assert first.tolist() == [9.0, 16.0] and second.tolist() == [-2.0, -3.0]
+    assert x.grad.tolist() == [4.0, 5.0]
+    with pytest.raises(TypeError, match="affine takes 2 tensors, got 1"):
+        affine(x)

@@ -1,4 +1,4 @@
-"""Which module's forward is running: kept only while someone watches graphs."""
+"""Which module's forward or named part of the program is running: kept only while someone watches graphs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ _stack = _Stack()
 
 def push(module: Any) -> None:
     """Enter a module's forward."""
-    name = getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__
+    enter(getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__)
+
+
+def enter(name: str) -> None:
+    """Enter a part of the program that has a name."""
     _stack.names = (*_stack.names, name)
     for listener in listeners:
         listener(name, "B")
 
 
 def pop() -> None:
-    """Leave it."""
+    """Leave what was entered last."""
     for listener in listeners:
         listener(_stack.names[-1], "E")
     _stack.names = _stack.names[:-1]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from ..._methods import axes as _axes
-from ...functional import concat
+from ...functional import _modes, concat
 from ...tensor import Tensor
 
-__all__ = ["astensor1d", "isscalar", "make_shape_tuple"]
+__all__ = ["astensor1d", "isscalar", "make_shape_tuple", "subgraph_fn"]
+
+# What MegEngine's expressions call their operators, where that is no mode of Elemwise.
+_SYMBOLS = {
+    ("-", 1): "NEGATE", ("+", 2): "ADD", ("-", 2): "SUB", ("*", 2): "MUL", ("/", 2): "TRUE_DIV", ("//", 2): "FLOOR_DIV",
+    ("**", 2): "POW", ("additive", 2): "ADD", ("fma3", 3): "FUSE_MUL_ADD3", ("fma4", 4): "FUSE_MUL_ADD4",
+}  # fmt: skip
 
 
 def isscalar(x: Any) -> bool:
@@ -59,3 +67,54 @@ def astensor1d(x: Any, *reference: Tensor, dtype: Any = None, device: Any = None
         vector = concat(parts, device=device)
         return vector if dtype is None else vector.astype(dtype)
     return Tensor(x, dtype=dtype, device=device)
+
+
+def subgraph_fn(name: str, dtype: Any, device: Any, nr_inputs: int, *settings: Any, **named: Any) -> Callable[..., Any]:
+    """Decorator for ``function(inputs, f, c)``, which writes an expression with ``f("+", x, y)`` and constants ``c(1.0)``.
+
+    It runs as any other operators do, which are compiled together anyway.
+
+    Args:
+        name: of the expression, for errors.
+        dtype: of constants.
+        device: of constants.
+        nr_inputs: how many tensors it takes.
+        settings, named: how MegEngine compiles it; nothing here.
+
+    Returns:
+        A decorator; what it returns takes the inputs and returns the tuple of outputs. ``function`` returns them with a
+        tuple of bools, which of them have gradients.
+
+    Raises:
+        NotImplementedError: ``f`` is called with an operator of MegEngine's interpreter.
+
+    Example:
+        >>> from megengine.core.tensor.utils import subgraph_fn
+        >>> @subgraph_fn("twice", dtype="float32", device="xpux", nr_inputs=1)
+        ... def twice(inputs, f, c):
+        ...     return (f("*", inputs[0], c(2.0)),), (True,)
+        >>> twice(Tensor([1.0, 3.0]))
+        (Tensor([2. 6.], device=xpux:0),)
+    """
+
+    def constant(value: Any, dtype: Any = dtype, device: Any = device) -> Tensor:
+        return Tensor(value, dtype=dtype, device=device)
+
+    def expression(op: Any, *operands: Tensor) -> Tensor:
+        if not isinstance(op, str):
+            raise NotImplementedError(
+                f"{name}: expressions take operators by name, not {op!r}; write it in functional's"
+            )
+        return _modes.call(_SYMBOLS.get((op, len(operands)), op), *operands)
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., tuple[Tensor, ...]]:
+        @wraps(function)
+        def call(*inputs: Tensor) -> tuple[Tensor, ...]:
+            if len(inputs) != nr_inputs:
+                raise TypeError(f"{name} takes {nr_inputs} tensors, got {len(inputs)}")
+            outputs, has_grad = function(inputs, expression, constant)
+            return tuple(y if smooth else y.detach() for y, smooth in zip(outputs, has_grad, strict=True))
+
+        return call
+
+    return decorate
