@@ -82,7 +82,10 @@ def examples() -> Iterator[doctest.DocTest]:
                 yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs=names)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/index.md", "docs/getting-started.md", "docs/how-it-works.md", "docs/checkpoints.md"])
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("index", "getting-started", "how-it-works", "checkpoints"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The `>>>` examples of a page run from top to bottom, and its blocks marked `run` are whole programs."""
     monkeypatch.chdir(tmp_path)
