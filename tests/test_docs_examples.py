@@ -102,7 +102,9 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.attempted or programs, f"{page} has nothing to run"
 
 
-@pytest.mark.parametrize("example", [pytest.param(e, id=e.name.removeprefix("megengine.")) for e in examples() if e.examples])
+@pytest.mark.parametrize(
+    "example", [pytest.param(e, id=e.name.removeprefix("megengine.")) for e in examples() if e.examples]
+)
 def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     report = io.StringIO()

@@ -33,7 +33,10 @@ def convolve(x, kernel, *, stride, padding, dilation, groups):
 
 def gradients(x, kernel, ct, **settings):
     """The gradients of a convolution's input and kernel."""
-    default = partial(transposes, convolve, **settings)
+
+    def default(x, kernel, ct):
+        return transposes(convolve, x, kernel, ct, **settings)
+
     if choose(x.shape, kernel.shape, **settings) is not depthwise or prod(kernel.shape[2:]) <= FEW_TAPS:
         return default(x, kernel, ct)
     on_cpu = partial(depthwise_gradients, **settings)

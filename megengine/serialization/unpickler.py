@@ -173,7 +173,7 @@ class Unpickler(_PythonUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         if self.proto < 3:
             module, name = _renamed(module, name)
-        found = _FUNCTIONS.get((module, name))
+        found: Any = _FUNCTIONS.get((module, name))
         if found is not None:
             return found
         if module == "copyreg" and name in self._makers:
