@@ -109,7 +109,7 @@ def topk(
 
     Args:
         inp: input of one or two dimensions.
-        k: how many; more than there are gives all.
+        k: how many; more than there are gives all. A negative number takes ``-k`` from the other end.
         descending: the largest, largest first; otherwise the smallest, smallest first.
         kth_only: only the k-th element, that dimension gone.
         no_sort: the order does not matter (it is sorted all the same).
@@ -118,7 +118,7 @@ def topk(
         The elements and their int32 indices.
 
     Raises:
-        RuntimeError: the input has no or more than two dimensions, or ``k`` is below 1.
+        RuntimeError: the input has no or more than two dimensions, or ``k`` is 0.
 
     Example:
         >>> F.topk(Tensor([2.0, 4.0, 1.0, 3.0]), 2)
@@ -127,8 +127,10 @@ def topk(
     if inp.ndim not in (1, 2):
         raise RuntimeError(f"topk: the input needs 1 or 2 dimensions, it has shape {inp.shape}")
     count = int(k) if isinstance(k, float) else _axes.as_int(k, "k")
-    if count < 1:
-        raise RuntimeError(f"topk: k must be at least 1, not {k}")
+    if count == 0:
+        raise RuntimeError("topk: k must not be 0")
+    if count < 0:
+        count, descending = -count, not descending
     return apply(reduce.topk, (count, bool(descending), bool(kth_only)), inp)
 
 

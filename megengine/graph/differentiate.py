@@ -212,7 +212,8 @@ def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, H
     thread.graph.tapes = tuple(t for t in before if t.level < tape.level)
     grads: dict[GradNode, Handle] = {}
     try:
-        for node in reversed(order):
+        while order:
+            node, _ = order.popitem()  # the newest; nothing is kept for it any more when the graph is cut
             cot = cots.pop(node, None)
             if cot is None:
                 continue

@@ -13,6 +13,9 @@ from .differentiate import zero_cotangent
 from .structure import Instr, Pull, State
 from .value import Aval
 
+PULLBACKS_LIMIT = 4096
+_pullback_ops: dict[tuple[Any, ...], Op] = {}
+
 
 def lower(
     state: State, live: tuple[int, ...], kept: tuple[tuple[int, tuple[int, ...]], ...], check_nan: bool
@@ -124,12 +127,25 @@ def _keep(instr: Instr, key: Any, pullback: Any, inputs: list[Any], results: lis
             at = len(results)
             results.append(jnp.asarray(leaf))
         sources.append(("out", at))
-    multi = instr.multi
+    return _pullback_op(instr, key[1], leaves, tree), tuple(sources)
 
-    def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
-        return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
 
-    return Op(f"{instr.op.name}.grad", apply_pullback), tuple(sources)
+def _pullback_op(instr: Instr, mask: tuple[int, ...], leaves: list[Any], tree: Any) -> Op:
+    """A pullback as an op, one for all programs that keep it of such an instruction, so that what uses it is the same too."""
+    same = tuple(instr.operands.index(o) for o in instr.operands)
+    key = (instr.op, instr.attrs, instr.specs, same, mask, tuple((a.shape, a.dtype) for a in leaves))
+    found = _pullback_ops.pop(key, None)
+    if found is None:
+        multi = instr.multi
+
+        def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
+            return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
+
+        found = Op(f"{instr.op.name}.grad", apply_pullback)
+        if len(_pullback_ops) >= PULLBACKS_LIMIT:
+            _pullback_ops.pop(next(iter(_pullback_ops)), None)
+    _pullback_ops[key] = found
+    return found
 
 
 def describe_avals(avals: Sequence[Aval]) -> str:

@@ -1,4 +1,5 @@
-"""Recompilation is visible and bounded: what differed is said, and a place that never settles runs op by op."""
+"""Recompilation is visible and bounded: what differed is said, what stays the same is compiled apart, and a place that
+never settles runs op by op."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from .options import options
 from .program import lookup
 from .record import Graph
 from .structure import Pull, State
-from .where import Where, text
+from .where import Line, Where, line, text
 
 log = logging.getLogger("megengine.graph")
 
@@ -35,10 +36,13 @@ class _Place:
         self.restless = 0
 
 
-_places: dict[tuple[Where, Where], _Place] = {}
-_churning: set[Where] = set()
+_places: dict[tuple[Line, Line], _Place] = {}
+_churning: set[Line] = set()
+_splits: dict[Line, int] = {}
 PLACES_LIMIT = 4096
 PAYS_OFF = 5
+SPLITS_AFTER = 3
+WORTH_A_CUT = 8
 
 
 def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
@@ -49,8 +53,8 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
     """
     if len(_places) > PLACES_LIMIT:
         _places.clear()
-    begin = graph.where[0]
-    place = _places.setdefault((begin, graph.where[-1]), _Place())
+    begin = line(graph.where[0])
+    place = _places.setdefault((begin, line(graph.where[-1])), _Place())
     place.compiled += 1
     if place.state is None:
         counters.compilations["new"] += 1
@@ -62,18 +66,22 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
             place.restless = 0
         elif reason == "shape":
             place.restless += 1
-        message = f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(begin)}, since {detail}"
+            if place.restless == SPLITS_AFTER:
+                _split(begin, place.state, state)
+        message = (
+            f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(graph.where[0])}, since {detail}"
+        )
         if options.on_recompile == "error":
             graph.error = RecompileError(message)
             raise graph.error
         if options.on_recompile == "log" and place.compiled in (2, 3):
             log.info(message)
-        if place.restless == options.churn_limit:
-            record.some_place_churns = True
+        if place.restless == options.churn_limit and begin not in _splits:
+            record.some_place_is_special = True
             _churning.add(begin)
             log.warning(
                 "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket its inputs.",
-                text(begin),
+                text(graph.where[0]),
                 place.compiled,
             )
     place.state, place.key = state, key
@@ -83,12 +91,51 @@ def forget_places() -> None:
     """Start anew: no place has compiled anything yet."""
     _places.clear()
     _churning.clear()
-    record.some_place_churns = False
+    _splits.clear()
+    record.some_place_is_special = False
 
 
 def churns(where: Where) -> bool:
     """Whether graphs that begin here keep changing their shapes."""
-    return where in _churning
+    return line(where) in _churning
+
+
+def split(where: Where) -> int | None:
+    """After how many ops graphs that begin here are cut, so that those behind are not compiled for each new shape before them."""
+    return _splits.get(line(where))
+
+
+def _split(begin: Line, old: State, new: State) -> None:
+    depth = _settled_from(old, new)
+    if 0 < depth <= new.depth - WORTH_A_CUT:
+        record.some_place_is_special = True
+        _splits[begin] = max(depth, _splits.get(begin, 0))
+
+
+def _settled_from(old: State, new: State) -> int:
+    """How many ops come before those that are the same in both, to the end."""
+    depth = new.depth
+    if old.depth == depth:
+        for a, b in zip(reversed(_signatures(old)), reversed(_signatures(new)), strict=True):
+            if a != b:
+                break
+            depth -= 1
+    return depth
+
+
+def _signatures(state: State) -> list[tuple[Any, ...]]:
+    """Of each instruction what has to be the same for its program to be: op, settings, and all shapes and dtypes."""
+    known = {**dict(state.input_positions()), **state.results()}
+    found: list[tuple[Any, ...]] = []
+    for step in state.path():
+        instr = step.instr
+        takes = tuple(known[o] if isinstance(o, int) else o for o in _wiring(instr)[0])
+        if isinstance(instr, Pull):
+            own: tuple[Any, ...] = (found[instr.source], instr.mask, instr.need)
+        else:
+            own = (instr.op, instr.attrs)
+        found.append((*own, _wiring(instr), takes, step.avals))
+    return found
 
 
 def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[Any, ...]) -> tuple[str, str]:
@@ -120,7 +167,7 @@ def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[
 
 
 def _wiring(instr: Any) -> Any:
-    return (instr.cots, instr.need) if isinstance(instr, Pull) else instr.operands
+    return (instr.cots, instr.need) if isinstance(instr, Pull) else (instr.operands,)
 
 
 def _name(state: State, instr: Any) -> str:

@@ -31,7 +31,7 @@ cut_at_limit: Callable[[Any], None]
 materialise: Callable[[Value], None]
 track: Callable[..., None]
 as_constant: Callable[[Any, tuple[Any, ...]], Handle]
-some_place_churns = False
+some_place_is_special = False
 current_scope: Callable[[], tuple[str, ...]] = tuple
 
 
@@ -88,7 +88,7 @@ class Graph:
 
     def reset_limit(self) -> None:
         """Take the number of ops that may be pending from the options."""
-        self.limit = 1 if self.op_by_op or options.eager or some_place_churns else options.pending_limit
+        self.limit = 1 if self.op_by_op or options.eager or some_place_is_special else options.pending_limit
 
     def bind(self, value: Value, handle: Handle) -> Aval | None:
         """Make a value from outside an input; returns its key, or None if it lives on another device."""

@@ -18,7 +18,7 @@ from .differentiate import GradNode, keep
 from .errors import BadIndexError, TraceError
 from .options import options
 from .program import Program, build, lookup
-from .recompile import churns, note_compilation
+from .recompile import churns, note_compilation, split
 from .record import Graph, count_ops, pack, thread
 from .structure import ROOT
 from .value import Value
@@ -295,17 +295,22 @@ def _compute_for_other_thread(graph: Graph, value: Value) -> None:
 
 
 def _at_limit(graph: Graph) -> None:
+    depth = graph.state.depth
     if options.eager:
         cut("eager")
     elif graph.op_by_op:
         cut("churn")
-    elif graph.state.depth >= options.pending_limit:
+    elif depth >= options.pending_limit:
         cut("limit")
     elif churns(graph.where[0]):
         graph.op_by_op = True
         cut("churn")
     else:
-        graph.limit = options.pending_limit
+        end = split(graph.where[0]) if graph.capture is None else None
+        if end is not None and depth >= end:
+            cut("split")
+        else:
+            graph.limit = min(end or options.pending_limit, options.pending_limit)
 
 
 record.materialise = materialise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from sys import _getframe
 from types import CodeType, FrameType
 
 Where = tuple[CodeType, int]
+Line = tuple[str, int]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TOOLS = _PACKAGE + "tools" + os.sep
@@ -40,8 +42,9 @@ def here(depth: int = 1) -> Where:
     return _getframe(depth).f_code, 0
 
 
-def line(where: Where) -> tuple[str, int]:
-    """File name and line number of a place."""
+@lru_cache(maxsize=4096)
+def line(where: Where) -> Line:
+    """File name and line number of a place; offsets of one call change when the interpreter has warmed up, lines do not."""
     code, offset = where
     for start, end, number in code.co_lines():
         if start <= offset < end and number is not None:

@@ -140,6 +140,8 @@ def test_topk() -> None:
     np.testing.assert_array_equal(order.numpy(), [[0, 2], [1, 2]])
     np.testing.assert_array_equal(F.topk(x, 2, descending=False, kth_only=True)[0].numpy(), [2, 0.5])
     assert F.topk(x, 9)[0].shape == (2, 3)
+    for found, wanted in zip(F.topk(x, -2), F.topk(x, 2, descending=False), strict=True):
+        np.testing.assert_array_equal(found.numpy(), wanted.numpy())
     gradients.check(lambda t: F.topk(t, 2)[0], [[3.0, 1.0, 2.0], [-1.0, 5.0, 0.5]])
 
 

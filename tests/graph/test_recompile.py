@@ -7,7 +7,9 @@ import logging
 import numpy as np
 import pytest
 
-from megengine import Tensor, graph
+import megengine.functional as F
+from megengine import Parameter, Tensor, graph
+from megengine.autodiff import GradManager
 from megengine.graph import recompile, record
 
 
@@ -55,7 +57,7 @@ def test_an_unknown_policy_is_refused() -> None:
 
 def test_shapes_that_never_settle_run_op_by_op(log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph.options, "churn_limit", 3)
-    monkeypatch.setattr(record, "some_place_churns", False)
+    monkeypatch.setattr(record, "some_place_is_special", False)
 
     def once(n: int) -> np.ndarray:
         return ((Tensor(np.ones(n, np.float32)) + 1) * 2).numpy()
@@ -69,6 +71,41 @@ def test_shapes_that_never_settle_run_op_by_op(log: pytest.LogCaptureFixture, mo
         assert [len(r.where) for r in seen.ran] == [1, 1]
     finally:
         recompile._churning.clear()
+
+
+def test_what_follows_changing_shapes_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph.options, "churn_limit", 5)
+    monkeypatch.setattr(record, "some_place_is_special", False)
+    weight = Parameter(np.linspace(0.1, 1.0, 37, dtype=np.float32))
+    manager = GradManager().attach(weight)
+
+    def once(n: int) -> tuple[np.ndarray, np.ndarray]:
+        with manager:
+            y = F.exp(weight)
+            for _ in range(recompile.WORTH_A_CUT):
+                y = F.tanh(y) + weight
+            picked = y[Tensor(np.arange(37) < n)] * 3
+            manager.backward((picked * picked).sum())
+        value, gradient = picked.numpy(), weight.grad.numpy()
+        weight.grad = None
+        return value, gradient
+
+    counts = []
+    try:
+        for n in (7, 8, 9, 10, 11, 12, 13, 14):
+            before = graph.counters.compilations.total()
+            with graph.watch() as seen:
+                value, gradient = once(n)
+            counts.append([len(ran.where) for ran in seen.ran])
+            compiled = graph.counters.compilations.total() - before
+            with graph.eager():
+                wanted = once(n)
+            np.testing.assert_allclose(value, wanted[0], rtol=1e-5)
+            np.testing.assert_allclose(gradient, wanted[1], rtol=1e-5)
+        assert sum(counts[0]) == sum(counts[-1]) and len(counts[-1]) == len(counts[0]) + 1
+        assert compiled == 1  # the few ops of changing shapes
+    finally:
+        recompile.forget_places()
 
 
 def test_differences_in_liveness_and_ops_are_told_apart() -> None:
