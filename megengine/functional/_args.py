@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..graph.errors import ArgumentError
 from ..tensor import Tensor
 
@@ -16,6 +18,11 @@ def require_tensor(x: Any, name: str) -> None:
     """
     if not isinstance(x, Tensor):
         raise ArgumentError(f"{name} must be a Tensor, not {type(x).__name__}")
+
+
+def plain(x: Any) -> Any:
+    """A number of NumPy's as Python's, which schedules made by ``numpy.linspace`` give; everything else as it is."""
+    return x.item() if isinstance(x, np.generic) else x
 
 
 def plural(count: int, noun: str) -> str:

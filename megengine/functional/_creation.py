@@ -16,7 +16,7 @@ from ..graph.record import apply, apply_on
 from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
-from ._args import require_tensor
+from ._args import plain, require_tensor
 
 Shape = int | Sequence[int] | Tensor
 
@@ -84,6 +84,8 @@ def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any 
          [2.5 2.5]], device=xpux:0)
     """
     wanted = None if dtype is None else dtype_of(dtype)
+    if isinstance(value, np.float64):  # a float32 then, as a float is
+        value = float(value)
     if not isinstance(value, (bool, int, float, Tensor)):
         value = as_constant(to_array(value))
     return apply_on(device, ops.full, (_shape("full", shape), wanted), value)
@@ -196,7 +198,7 @@ def linspace(
     count = _number("linspace", "num", num)
     if count < 0 or count != int(count):
         raise RuntimeError(f"linspace: num must be a whole number from 0 on, not {num}")
-    return apply_on(device, ops.linspace, (int(count), dtype_of(dtype)), start, stop)
+    return apply_on(device, ops.linspace, (int(count), dtype_of(dtype)), plain(start), plain(stop))
 
 
 def _number(name: str, argument: str, value: Any) -> Any:

@@ -9,6 +9,7 @@ from .._methods import axes as _axes
 from ..graph.record import apply
 from ..ops import nn as ops
 from ..tensor import Tensor
+from ._args import plain
 from ._creation import full
 
 
@@ -197,7 +198,7 @@ def batch_norm(
         return apply(ops.batch_norm, (eps,), inp, scale, shift, running_mean, running_var)
     old_mean = full((channels,), 0.0, device=inp.device) if running_mean is None else running_mean
     old_var = full((channels,), 1.0, device=inp.device) if running_var is None else running_var
-    out, mean, var = apply(ops.batch_norm_training, (eps,), inp, scale, shift, old_mean, old_var, momentum)
+    out, mean, var = apply(ops.batch_norm_training, (eps,), inp, scale, shift, old_mean, old_var, plain(momentum))
     if not inplace and (running_mean is not None or running_var is not None):
         return out, mean if running_mean is not None else None, var if running_var is not None else None
     if running_mean is not None:

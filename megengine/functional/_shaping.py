@@ -119,7 +119,9 @@ def _kept_sizes(have: tuple[int, ...], shape: Sequence[Any]) -> list[Any]:
     first = len(shape) - len(have)
     for k, n in enumerate(shape):
         if n is None and k < first:
-            raise ArgumentError(f"broadcast_to: entry {k} of {tuple(shape)} is None, but the input of shape {have} ends there")
+            raise ArgumentError(
+                f"broadcast_to: entry {k} of {tuple(shape)} is None, but the input of shape {have} ends there"
+            )
     return [have[k - first] if n is None else n for k, n in enumerate(shape)]
 
 

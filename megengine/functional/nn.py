@@ -16,7 +16,7 @@ from ..ops import nn as ops
 from ..ops import shape as shape_ops
 from ..random.rng import stream
 from ..tensor import Tensor
-from ._args import require_tensor
+from ._args import plain, require_tensor
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import (
     conv1d,
@@ -228,7 +228,7 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
     require_tensor(inp, "inp")
     if not inp._value.aval.is_float:
         raise RuntimeError(f"dropout takes floating-point tensors, not {np.dtype(inp.dtype).name}")
-    return stream()._dropout(inp, drop_prob)
+    return stream()._dropout(inp, plain(drop_prob))
 
 
 def pad(
@@ -263,7 +263,7 @@ def pad(
         raise RuntimeError(
             f"pad: a reflection must be shorter than the dimension: widths {widths} for shape {src.shape}"
         )
-    return apply(ops.pad, (tuple(widths), kind), src, constant_value)
+    return apply(ops.pad, (tuple(widths), kind), src, plain(constant_value))
 
 
 def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:

@@ -105,3 +105,15 @@ def test_the_names_are_where_the_reference_has_them() -> None:
         assert hasattr(F.nn, name) and hasattr(F.loss, name) and not hasattr(F, name)
     assert F.metric.topk_accuracy is F.topk_accuracy is F.utils.topk_accuracy
     assert F.elemwise.exp is F.exp and F.tensor.concat is F.concat and F.math.sum is F.sum and F.nn.relu is F.relu
+
+
+def test_settings_may_be_numbers_of_numpy() -> None:
+    x, half = Tensor(np.ones((2, 3, 4, 4), np.float32)), np.linspace(0, 1, 3)[1]
+    assert F.dropout(x, half).dtype == np.float32
+    assert F.full((2,), half).numpy().tolist() == [0.5, 0.5] and F.full((2,), half).dtype == np.float32
+    assert F.full((1,), np.int64(3)).dtype == np.int32
+    assert F.linspace(half, half + 1, 3).numpy().tolist() == [0.5, 1.0, 1.5]
+    assert F.nn.pad(Tensor([1.0]), ((0, 1),), "constant", half).numpy().tolist() == [1.0, 0.5]
+    mean, var = Tensor(np.ones((1, 3, 1, 1), np.float32)), Tensor(np.ones((1, 3, 1, 1), np.float32))
+    F.nn.batch_norm(x * 3, mean, var, training=True, momentum=half)
+    np.testing.assert_allclose(mean.numpy().reshape(-1), [2.0, 2.0, 2.0])
