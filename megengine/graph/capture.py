@@ -190,7 +190,7 @@ class Replay:
             if handle._value.aval is not known:
                 return False
         for place, known in self.grads_before:
-            grad = (args[place] if type(place) is int else place)._grad
+            grad = _at(place, args)._grad
             if (None if grad is None else grad._value.aval) is not known:
                 return False
         for snapshot, before in self.guards:
@@ -239,21 +239,26 @@ class Replay:
         writes = [(place, value_of(source)) for place, source in self.writes]
         grads = [(place, None if source is None else new_handle(value_of(source))) for place, source in self.grads]
         for place, value in writes:
-            handle = args[place] if type(place) is int else place
+            handle = _at(place, args)
             handle._value, handle._node = value, None
         for place, grad in grads:
-            (args[place] if type(place) is int else place)._grad = grad
+            _at(place, args)._grad = grad
         return results
 
     @staticmethod
     def _value(source: Source, args: Sequence[Any]) -> Value:
         side, what = source
         if side == "grad":
-            what = (args[what] if type(what) is int else what)._grad
+            what = _at(what, args)._grad
         value = args[what]._value if side == "arg" else what if side == "const" else what._value
         if value.array is None:
             materialise(value)
         return value
+
+
+def _at(place: Any, args: Sequence[Any]) -> Any:
+    """The tensor of a place."""
+    return args[place] if type(place) is int else place
 
 
 def _sharing(one: Handle, other: Handle) -> Callable[[], bool]:

@@ -27,7 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """A git repository: weight 1 at tag ``v1``, 2 on branch ``feature/two``, 3 on master."""
-    folder = write_repo(tmp_path / "work" / "repo.git", 1)
+    folder = write_repo(tmp_path / "shelf" / "repo.git", 1)
     git(folder, "init", "--quiet")
     for size, names in ((1, ["tag", "v1"]), (2, ["branch", "feature/two"]), (3, ["tag", "v3"])):
         write_repo(folder, size)

@@ -197,7 +197,7 @@ def test_fetch_itself_works_in_the_current_folder(
 
 @pytest.fixture
 def ssh(repo: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """git takes the repository's folder for what git@example.com:work/repo.git names."""
+    """git takes the repository's folder for what git@example.com:shelf/repo.git names."""
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{repo.parent.parent.as_uri()}/.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "git@example.com:")
@@ -208,7 +208,7 @@ def test_clones(ssh: Path, home: Path) -> None:
     commit = git(ssh, "rev-parse", "v1")
     for _ in range(2):
         for name, at, size in (("", None, 3), (":v1", None, 1), (":feature/two", None, 2), ("", commit, 1)):
-            model = hub.load("work/repo" + name, "linear", git_host="example.com", protocol="SSH", commit=at)
+            model = hub.load("shelf/repo" + name, "linear", git_host="example.com", protocol="SSH", commit=at)
             assert weight(model) == size
     assert len(entries(home / "hub")) == 4
     assert not list(home.rglob(".git"))
@@ -217,9 +217,9 @@ def test_clones(ssh: Path, home: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "commit", "error", "message"),
     [
-        ("work/absent", None, GitPullError, "git cannot clone git@example.com:work/absent.git at master: "),
-        ("work/repo:absent", None, GitPullError, "(?s)at absent: .*Remote branch absent not found"),
-        ("work/repo", "0" * 40, GitCheckoutError, "git@example.com:work/repo.git has no commit 0000"),
+        ("shelf/absent", None, GitPullError, "git cannot clone git@example.com:shelf/absent.git at master: "),
+        ("shelf/repo:absent", None, GitPullError, "(?s)at absent: .*Remote branch absent not found"),
+        ("shelf/repo", "0" * 40, GitCheckoutError, "git@example.com:shelf/repo.git has no commit 0000"),
     ],
 )
 def test_failed_clones_leave_nothing(
@@ -239,7 +239,7 @@ def test_without_git(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_git_says_is_shown_on_demand(ssh: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GitPullError):
-        GitSSHFetcher.fetch_into(tmp_path, "example.com", "work/repo:absent", False, None, silent=False)
+        GitSSHFetcher.fetch_into(tmp_path, "example.com", "shelf/repo:absent", False, None, silent=False)
     assert "absent not found" in capfd.readouterr().err
 
 
@@ -249,7 +249,7 @@ def test_what_git_says_is_shown_on_demand(ssh: Path, tmp_path: Path, capfd: pyte
 def test_a_folder_is_used_where_it_is(repo: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo.parent)
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in (str(repo), repo.as_uri(), "./repo.git", "../work/repo.git", "~/work/repo.git"):
+    for name in (str(repo), repo.as_uri(), "./repo.git", "../shelf/repo.git", "~/shelf/repo.git"):
         assert weight(hub.load(name, "linear")) == 3
     monkeypatch.chdir(repo)
     assert hub.list(".") == ["linear", "make"]

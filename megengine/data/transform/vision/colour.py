@@ -123,7 +123,37 @@ class GaussianNoise(ColourTransform):
         return np.clip(image + noise.astype(np.float32), 0, 255).astype(image.dtype)
 
 
-class BrightnessTransform(ColourTransform):
+class ScaledColourTransform(ColourTransform):
+    """A transform that scales one quality of images by a factor uniform in ``[max(0, 1 - value), 1 + value]``.
+
+    Args:
+        value: how far the factor may be from 1; 0 leaves the images as they are.
+        order: the kinds of a sample's fields.
+
+    Raises:
+        ValueError: if ``value`` is negative.
+    """
+
+    _quality = ""
+
+    def __init__(self, value: float, *, order: Sequence[str] | None = None) -> None:
+        super().__init__(order)
+        if value < 0:
+            raise ValueError(f"the {self._quality} value must not be negative, but is {value}")
+        self.value = value
+
+    def _apply_image(self, image: np.ndarray) -> np.ndarray:
+        if self.value == 0:
+            return image
+        factor = np.random.uniform(max(0, 1 - self.value), 1 + self.value)
+        return clipped(self._scaled(image.astype(np.float32), factor), image.dtype)
+
+    def _scaled(self, values: np.ndarray, factor: float) -> np.ndarray:
+        """The image of this quality times ``factor``, in place where it can be."""
+        raise NotImplementedError(f"{type(self).__name__} does not define _scaled")
+
+
+class BrightnessTransform(ScaledColourTransform):
     r"""Makes images brighter or darker, :math:`y = \mathrm{clip}(a x, 0, 255)`, with ``a`` uniform in
     ``[max(0, 1 - value), 1 + value]``.
 
@@ -141,19 +171,11 @@ class BrightnessTransform(ColourTransform):
         True
     """
 
-    def __init__(self, value: float, *, order: Sequence[str] | None = None) -> None:
-        super().__init__(order)
-        if value < 0:
-            raise ValueError(f"the brightness value must not be negative, but is {value}")
-        self.value = value
+    _quality = "brightness"
 
-    def _apply_image(self, image: np.ndarray) -> np.ndarray:
-        if self.value == 0:
-            return image
-        factor = np.random.uniform(max(0, 1 - self.value), 1 + self.value)
-        values = image.astype(np.float32)
+    def _scaled(self, values: np.ndarray, factor: float) -> np.ndarray:
         values *= factor
-        return clipped(values, image.dtype)
+        return values
 
 
 class Lighting(ColourTransform):

@@ -12,14 +12,14 @@ import numpy as np
 
 from ...opencv import opencv
 from . import functional as F
-from .colour import BrightnessTransform, ColourTransform, clipped
+from .colour import BrightnessTransform, ColourTransform, ScaledColourTransform
 from .compose import Compose
 from .meta_vision import VisionTransform
 
 __all__ = ["ColorJitter", "ContrastTransform", "HueTransform", "SaturationTransform"]
 
 
-class ContrastTransform(ColourTransform):
+class ContrastTransform(ScaledColourTransform):
     r"""Makes the contrast of images stronger or weaker, :math:`y = \mathrm{clip}(a x + (1 - a)\,\bar g, 0, 255)`, with ``a``
     uniform in ``[max(0, 1 - value), 1 + value]`` and the image's mean brightness :math:`\bar g`.
 
@@ -36,24 +36,16 @@ class ContrastTransform(ColourTransform):
         (2, 2, 3)
     """
 
-    def __init__(self, value: float, *, order: Sequence[str] | None = None) -> None:
-        super().__init__(order)
-        if value < 0:
-            raise ValueError(f"the contrast value must not be negative, but is {value}")
-        self.value = value
+    _quality = "contrast"
 
-    def _apply_image(self, image: np.ndarray) -> np.ndarray:
-        if self.value == 0:
-            return image
-        values = image.astype(np.float32)
-        factor = np.random.uniform(max(0, 1 - self.value), 1 + self.value)
+    def _scaled(self, values: np.ndarray, factor: float) -> np.ndarray:
         offset = float(F.to_gray(values).mean()) * (1 - factor)
         values *= factor
         values += offset
-        return clipped(values, image.dtype)
+        return values
 
 
-class SaturationTransform(ColourTransform):
+class SaturationTransform(ScaledColourTransform):
     r"""Makes the colours of images stronger or weaker, :math:`y = \mathrm{clip}(a x + (1 - a)\,g, 0, 255)`, with ``a`` uniform
     in ``[max(0, 1 - value), 1 + value]`` and the pixel's brightness :math:`g`.
 
@@ -70,22 +62,14 @@ class SaturationTransform(ColourTransform):
         (1, 1, 3)
     """
 
-    def __init__(self, value: float, *, order: Sequence[str] | None = None) -> None:
-        super().__init__(order)
-        if value < 0:
-            raise ValueError(f"the saturation value must not be negative, but is {value}")
-        self.value = value
+    _quality = "saturation"
 
-    def _apply_image(self, image: np.ndarray) -> np.ndarray:
-        if self.value == 0:
-            return image
-        values = image.astype(np.float32)
-        factor = np.random.uniform(max(0, 1 - self.value), 1 + self.value)
+    def _scaled(self, values: np.ndarray, factor: float) -> np.ndarray:
         gray = F.to_gray(values)
         gray *= 1 - factor
         values *= factor
         values += F.to_bgr(gray)
-        return clipped(values, image.dtype)
+        return values
 
 
 class HueTransform(ColourTransform):
