@@ -10,6 +10,7 @@ from ..graph.errors import ArgumentError, BadIndexError
 from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..graph.value import Handle
+from ..graph.where import warn_once
 from ..ops import elemwise
 from ..ops import index as ops
 from ..ops.shape import reshape
@@ -22,7 +23,8 @@ def getitem(x: Any, index: Any) -> Any:
     """The elements an index names.
 
     Raises:
-        BadIndexError: an int or a host array out of range, too many indices, or a mask of another shape.
+        BadIndexError: an int or a host array out of range, too many indices, a mask of another shape, or a mask of one dimension
+            that is True beyond that of the tensor.
     """
     if index is False:
         return getitem(getitem(x, None), slice(0, 0))
@@ -181,6 +183,8 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
         entry = entry.numpy()  # type: ignore[attr-defined]
     array = np.asarray(entry)
     if array.dtype == np.bool_:
+        if array.ndim == 1 and len(array) != sizes[0]:
+            return [as_constant(_places_of(array, sizes[0], axis))]
         if array.shape != sizes[: array.ndim]:
             fitting = sizes[: array.ndim]
             raise BadIndexError(
@@ -194,6 +198,19 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
     if array.size and not (-sizes[0] <= int(array.min()) and int(array.max()) < sizes[0]):
         raise BadIndexError(f"an index in {_show(entry)} is out of range for dimension {axis} of size {sizes[0]}")
     return [as_constant(np.where(array < 0, array + sizes[0], array).astype(np.int32))]
+
+
+def _places_of(mask: np.ndarray, size: int, axis: int) -> np.ndarray:
+    """Where a mask of another length than its dimension is True; MegEngine takes it so."""
+    places = np.flatnonzero(mask).astype(np.int32)
+    if places.size and places[-1] >= size:
+        raise BadIndexError(
+            f"a mask of length {len(mask)} is True at {places[-1]}, which dimension {axis} of size {size} does not have"
+        )
+    warn_once(
+        "mask", f"a mask of length {len(mask)} indexes dimension {axis} of size {size}: only the places where it is True count"
+    )
+    return places
 
 
 def _show(index: Any) -> str:

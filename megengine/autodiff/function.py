@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..graph.differentiate import GradNode, alias
+from ..graph.errors import ArgumentError
 from ..graph.record import thread
 from ..graph.value import Handle, new_handle
+from ..graph.where import warn_once
 
 
 class _FunctionNode(GradNode):
@@ -19,26 +21,31 @@ class _FunctionNode(GradNode):
 
     def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
         """Cotangents of the inputs, from the user's ``backward``."""
-        grads = self.function.backward(*cots)
-        if not isinstance(grads, (tuple, list)):
-            grads = (grads,)
-        if len(grads) != len(self.parents):
-            raise AssertionError(
-                f"{type(self.function).__name__}.backward returned {len(grads)} gradients for {len(self.parents)} "
-                "tensor inputs of forward"
-            )
+        grads = self._checked(self.function.backward(*cots))
+        return [grads[k] for k in need]
+
+    def _checked(self, returned: Any) -> list[Handle | None]:
+        """One gradient for each input; as in MegEngine, those that are missing are None and those too many are dropped."""
+        name = f"{type(self.function).__name__}.backward"
+        single = returned is None or isinstance(returned, Handle) or not isinstance(returned, Iterable)
+        grads = [returned] if single else list(returned)
         for grad in grads:
             if grad is not None and not isinstance(grad, Handle):
-                raise TypeError(f"{type(self.function).__name__}.backward returned {type(grad).__name__}, not a Tensor")
-        return [grads[k] for k in need]
+                raise ArgumentError(f"{name} returned {type(grad).__name__} as a gradient; write a Tensor or None")
+        count = len(self.parents)
+        if 0 < len(grads) < count and any(g is not None for g in grads):
+            warn_once(name, f"{name} returned {len(grads)} gradients for {count} tensors: the last ones have none")
+        elif any(g is not None for g in grads[count:]):
+            warn_once(name, f"{name} returned {len(grads)} gradients for {count} tensors: the last ones are not used")
+        return [*grads[:count], *[None] * (count - len(grads))]
 
 
 class Function:
     """Base of operations whose gradient the user writes.
 
     ``forward`` gets the tensors of the call and returns a tensor or a tuple of them. ``backward`` gets the cotangent of each
-    result (None for one that the loss does not depend on) and returns one gradient, or None, for each tensor of the call.
-    Values that backward needs are kept on ``self``.
+    result (None for one that the loss does not depend on) and returns one gradient, or None, for each tensor of the call; more
+    are not used. Values that backward needs are kept on ``self``.
 
     Example:
         >>> class Sigmoid(megengine.autodiff.Function):

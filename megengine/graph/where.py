@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from functools import lru_cache
 from sys import _getframe
 from types import CodeType, FrameType
@@ -25,6 +26,17 @@ def is_user_file(filename: str) -> bool:
     """Whether a file is the user's, not this package's."""
     known = _is_user.get(filename)
     return _classify(filename) if known is None else known
+
+
+_warned: dict[tuple[str, Line], object] = {}
+
+
+def warn_once(topic: str, message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the user's line, once for each line and topic however the message varies."""
+    place = line(here(2))
+    mine = object()
+    if _warned.setdefault((topic, place), mine) is mine:
+        warnings.warn_explicit(message, category, *place)
 
 
 def here(depth: int = 1) -> Where:

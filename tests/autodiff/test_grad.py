@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import Function, GradManager
+from megengine.graph import where
 from megengine.graph.record import thread
 
 
@@ -227,16 +230,66 @@ def test_function_with_several_inputs_and_none_gradients() -> None:
     np.testing.assert_array_equal(u.numpy(), [6, 8])
 
 
-def test_function_with_the_wrong_number_of_gradients() -> None:
-    class Wrong(_Swap):
-        def backward(self, *grads: Tensor) -> Tensor:
-            return grads[0]
+class _Returns(Function):
+    """Passes one or two tensors on; backward returns what it was made with, given the cotangent."""
 
-    a, b = Tensor([1.0]), Tensor([2.0])
-    gm = GradManager().attach(a)
-    with pytest.raises(AssertionError, match="Wrong.backward returned 1 gradients for 2"), gm:
-        u, v = Wrong()(a, b)
-        gm.backward(u + v)
+    def __init__(self, returned: Callable[[Tensor], Any]) -> None:
+        self.returned = returned
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return a * 2 + b
+
+    def backward(self, dy: Tensor) -> Any:
+        return self.returned(dy)
+
+
+def _gradients_of(returned: Callable[[Tensor], Any]) -> list[Any]:
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    gm = GradManager().attach([a, b])
+    with gm:
+        gm.backward(_Returns(returned)(a, b))
+    return [None if x.grad is None else x.grad.tolist() for x in (a, b)]
+
+
+# What MegEngine 1.13.0 makes of each.
+@pytest.mark.parametrize(
+    ("returned", "expected"),
+    [
+        (lambda d: (d, d * 2), [[1, 1], [2, 2]]),
+        (lambda d: [d, d * 2], [[1, 1], [2, 2]]),
+        (lambda d: (g for g in (d, d * 2)), [[1, 1], [2, 2]]),
+        (lambda d: (d, d * 2, None), [[1, 1], [2, 2]]),
+        (lambda d: [d, d * 2, None, None, None], [[1, 1], [2, 2]]),
+        (lambda d: (None, d, None), [None, [1, 1]]),
+        (lambda d: None, [None, None]),
+        (lambda d: (), [None, None]),
+    ],
+)
+def test_function_may_return_more_nones_than_it_has_inputs(returned: Any, expected: list[Any]) -> None:
+    assert _gradients_of(returned) == expected
+
+
+@pytest.mark.parametrize(
+    ("returned", "expected", "said"),
+    [
+        (lambda d: d, [[1, 1], None], "_Returns.backward returned 1 gradients for 2"),
+        (lambda d: (d,), [[1, 1], None], "_Returns.backward returned 1 gradients for 2"),
+        (lambda d: (d, None, d), [[1, 1], None], "_Returns.backward returned 3 gradients for 2"),
+    ],
+)
+def test_function_with_another_number_of_gradients_warns_once(
+    returned: Any, expected: list[Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, "_warned", {})
+    with pytest.warns(UserWarning, match=said) as seen:
+        assert _gradients_of(returned) == _gradients_of(returned) == expected
+    assert len(seen) == 1 and seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("returned", [(2.0,), 2.0, np.ones(2, np.float32), "ab", {0: None}, (None, None, 2.0)])
+def test_function_gradients_are_tensors(returned: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"_Returns.backward returned (float|float32|str|int) as a gradient"):
+        _gradients_of(lambda d: returned)
 
 
 def test_a_manager_sees_the_backward_of_those_that_began_later() -> None:
