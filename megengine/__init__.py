@@ -1,5 +1,7 @@
 """A deep-learning framework with MegEngine's API, whose imperative programs run as compiled whole steps."""
 
+import sys as _sys
+
 from . import (
     amp,
     autodiff,
@@ -17,7 +19,10 @@ from . import (
     module,
     optimizer,
     random,
+    serialization,
+    utils,
 )
+from ._help.public import present as _present
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -90,9 +95,13 @@ __all__ = [
     "random",
     "reset_max_memory_stats",
     "save",
+    "serialization",
     "set_default_device",
     "set_log_file",
     "set_log_level",
     "set_prealloc_config",
     "tensor",
+    "utils",
 ]
+
+_present(_sys.modules)

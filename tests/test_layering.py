@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "megengine"
 
 # A module may import from its own layer and those above it in this list. The first part of the name after `megengine.` counts.
 LAYERS: list[set[str]] = [
-    {"version", "logger"},
+    {"version", "logger", "_help"},
     {"graph", "ops", "dtype", "device"},
     {"tensor", "_methods"},
     {"distributed", "config", "dtr"},

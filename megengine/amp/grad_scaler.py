@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .._help.describe import settings
 from ..autodiff import GradManager
 from ..functional import full_like
 from ..functional.math import _check_non_finite
@@ -49,6 +50,9 @@ class GradScaler:
         self.growth_interval = growth_interval
         self._growth_tracker = 0
         self._found_non_finite = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({settings({n: v for n, v in self.state_dict().items() if n[0] != '_'})})"
 
     def backward(
         self,

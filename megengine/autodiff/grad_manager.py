@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .._help.describe import plural
 from ..graph.differentiate import GradNode, Tape, alias, attach, backward
 from ..graph.host import host_value, to_array
 from ..graph.record import apply
@@ -53,6 +54,10 @@ class GradManager:
         self._leaves: dict[GradNode, int] = {}
         self._tape: Tape | None = None
         self._after_backward_callback: list[Callable[[], Any]] = []
+
+    def __repr__(self) -> str:
+        attached = plural(len(self.attached_tensors()), "tensor")
+        return f"{type(self).__name__}({attached} attached{', recording' if self._recording else ''})"
 
     def __del__(self) -> None:
         # One that is dropped while it records must not go on recording unseen.
@@ -211,6 +216,9 @@ class GradManagerGroup:
 
     def __init__(self, gms: Iterable[GradManager]) -> None:
         self._gms = list(gms)
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self._gms))
 
     def __or__(self, other: Any) -> GradManagerGroup:
         if isinstance(other, GradManager):

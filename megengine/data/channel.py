@@ -9,6 +9,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
+from .._help.public import public_names
 from .shared_memory import anonymous_file
 
 __all__ = ["Channel"]
@@ -108,3 +109,6 @@ def _write_all(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+__dir__ = public_names(globals())

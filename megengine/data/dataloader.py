@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from .._help.describe import described
 from ..logger import get_logger
 from .collator import Collator
 from .dataset.meta_dataset import Dataset, StreamDataset
@@ -171,6 +172,13 @@ class DataLoader:
 
     def __len__(self) -> int:
         return len(self.sampler)
+
+    def __repr__(self) -> str:
+        known = vars(self)
+        parts = [described(known["dataset"])] if "dataset" in known else []
+        parts += [f"{name}={described(known[name])}" for name in ("sampler", "transform", "collator") if name in known]
+        parts += [f"{name}={known[name]!r}" for name in ("num_workers", "timeout", "preload") if known.get(name)]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def state_dict(self) -> dict[str, Any]:
         """Where the latest pass is, for a later run of the program to go on from.

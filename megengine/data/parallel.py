@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from .._help.public import public_names
 from .position import Position
 from .sampler import _process_group
 from .shared_memory import Lease, Shelf, Slot
@@ -383,3 +384,6 @@ def _raise_as_worker(worker: int, name: str, trace: str, pickled: bytes | None) 
     """Raises the error of a worker in words that MegEngine uses, with the original as its cause where that could be sent."""
     cause = None if pickled is None else pickle.loads(pickled)
     raise RuntimeError(f"Caught {name} in DataLoader worker process {worker}.\nOriginal {trace}") from cause
+
+
+__dir__ = public_names(globals())

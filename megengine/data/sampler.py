@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .._help.describe import plural, settings
+
 __all__ = [
     "Infinite",
     "MapSampler",
@@ -123,6 +125,14 @@ class MapSampler(Sampler):
             seed = 0
         self.rng = np.random.RandomState(seed)
 
+    def __repr__(self) -> str:
+        known = vars(self)
+        shown = {name: known[name] for name in ("batch_size", "drop_last") if name in known}
+        if known.get("world_size", 1) > 1:
+            shown["rank"], shown["world_size"] = known.get("rank"), known["world_size"]
+        parts = [plural(known["num_samples"], "sample")] if "num_samples" in known else []
+        return f"{type(self).__name__}({', '.join([*parts, *([settings(shown)] if shown else [])])})"
+
     def _share(self, total: int) -> int:
         return math.ceil(total / self.world_size) if self.pad else len(range(self.rank, total, self.world_size))
 
@@ -213,6 +223,9 @@ class StreamSampler(Sampler):
     def __init__(self, batch_size: int = 1) -> None:
         _check_positive("batch_size", batch_size)
         self.batch_size = batch_size
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(batch_size={vars(self).get('batch_size')})"
 
     def __iter__(self) -> Iterator[list[Any]]:
         return self.batch()
@@ -379,6 +392,9 @@ class Infinite(MapSampler):
     def __init__(self, sampler: MapSampler) -> None:
         self.sampler = sampler
         self._begin()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({vars(self).get('sampler')!r})"
 
     def _begin(self) -> None:
         """Starts the sampler over."""

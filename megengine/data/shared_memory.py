@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .._help.public import public_names
+
 __all__ = ["Lease", "Shelf", "Slot", "anonymous_file", "layout"]
 
 _ALIGNMENT = 64
@@ -151,3 +153,6 @@ class Lease:
 
     def __del__(self) -> None:
         self._shelf.put(self._slot)
+
+
+__dir__ = public_names(globals())

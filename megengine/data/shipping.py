@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .._help.public import public_names
 from .shared_memory import anonymous_file, layout
 from .stand_ins import absent
 
@@ -181,3 +182,6 @@ def _map_file(where: tuple[str, Any, int, int], start: int, shape: Any, dtype: n
     name, mode, offset, size = where
     whole = np.memmap(name, np.uint8, mode, offset, (size,))
     return np.ndarray(shape, dtype, whole, start, strides)
+
+
+__dir__ = public_names(globals())

@@ -19,7 +19,7 @@ __all__ = ["Absent", "absent", "install"]
 
 PACKAGE = __name__.partition(".")[0]
 # Modules that load no JAX; a test holds that.
-_REAL = ("data", "logger", "version")
+_REAL = ("_help", "data", "logger", "version")
 _FROM_LOGGER = ("enable_debug_log", "get_logger", "set_log_file", "set_log_level")
 
 
@@ -204,3 +204,7 @@ def set_process_group(size: int, rank: int) -> None:
     group = importlib.import_module(f"{PACKAGE}.distributed")
     for name, value in (("is_distributed", size > 1), ("get_world_size", size), ("get_rank", rank)):
         setattr(group, name, lambda *args, value=value: value)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._help.public import public_names
 from .batching import BatchMaker, take
 from .channel import Channel
 from .seeding import seed_batch, seed_generators
@@ -246,3 +247,6 @@ def _pickled_or_none(error: Exception) -> bytes | None:
     except Exception:
         return None
     return pickled
+
+
+__dir__ = public_names(globals())

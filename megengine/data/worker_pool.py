@@ -18,6 +18,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from .._help.public import public_names
 from .channel import Channel
 from .worker import END, IDLE
 
@@ -217,3 +218,5 @@ class WorkerPool:
 pool = WorkerPool()
 atexit.register(pool.shut_down)
 os.register_at_fork(after_in_child=pool.forget_after_fork)
+
+__dir__ = public_names(globals())

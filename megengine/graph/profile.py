@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 
+from .._help.public import public_names
 from . import scopes
 from .program import Program, Run, observe, unobserve
 from .run import full_sync
@@ -138,3 +139,6 @@ def _name(description: Event, first: bool) -> str:
     count = sum(ops.values())
     what = next(iter(ops)) if count == 1 else f"{count} ops"
     return f"compile, {what}" if first else what
+
+
+__dir__ = public_names(globals())

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from .._help.public import public_names
 from .device import Device
 from .differentiate import ChainNode
 from .record import materialise
@@ -37,3 +38,6 @@ def transfer(x: Handle, target: Device) -> Any:
         node.origin = value.device
         moved._node, moved._slot = node, 0
     return moved
+
+
+__dir__ = public_names(globals())

@@ -1,5 +1,10 @@
 """Names and defaults of the hub."""
 
+__all__ = [
+    "DEFAULT_BRANCH_NAME", "DEFAULT_CACHE_DIR", "DEFAULT_GIT_HOST", "DEFAULT_PROTOCOL", "ENV_MGE_HOME", "ENV_XDG_CACHE_HOME",
+    "HUBCONF", "HUBDEPENDENCY",
+]  # fmt: skip
+
 DEFAULT_BRANCH_NAME = "master"
 HUBCONF = "hubconf.py"
 HUBDEPENDENCY = "dependencies"

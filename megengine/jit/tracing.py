@@ -76,6 +76,10 @@ class trace:
         self._symbolic = symbolic
         self._calls: dict[Any, _Signature] = {}
 
+    def __repr__(self) -> str:
+        name = getattr(self.__wrapped__, "__qualname__", None) or repr(self.__wrapped__)
+        return f"trace({name}{', symbolic=True' if self._symbolic else ''})"
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 

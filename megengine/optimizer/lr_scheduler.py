@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABCMeta
 from typing import Any
 
+from .._help.describe import settings
 from .optimizer import Optimizer
 
 
@@ -46,6 +47,11 @@ class LRScheduler(metaclass=ABCMeta):
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.step()
+
+    def __repr__(self) -> str:
+        own = {name: value for name, value in vars(self).items() if name not in ("optimizer", "base_lrs")}
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        return f"{type(self).__name__}({settings({**own, 'lr': rates[0] if len(rates) == 1 else rates})})"
 
     def state_dict(self) -> dict[str, Any]:
         """All attributes but the optimizer."""

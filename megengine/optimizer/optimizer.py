@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import graph
+from .._help.describe import plural, settings
 from ..functional import zeros_like
 from ..tensor import Parameter, Tensor
 
@@ -144,6 +145,13 @@ class Optimizer(metaclass=ABCMeta):
         if initializer is None:
             initializer = np.zeros(param.shape, np.float32)
         states[state_name] = Tensor(initializer, device=param.device)
+
+    def __repr__(self) -> str:
+        lines = [_group_text(group) for group in vars(self).get("param_groups", ())]
+        if len(lines) == 1:
+            return f"{type(self).__name__}({lines[0]})"
+        groups = "".join(f"\n  group {number}: {line}" for number, line in enumerate(lines))
+        return f"{type(self).__name__}({groups}\n)"
 
     @abstractmethod
     def _create_state(self, param_group: dict[str, Any]) -> None:
@@ -326,6 +334,14 @@ def replace(held: tuple[Tensor, ...], new: tuple[Tensor, ...]) -> None:
     """Make tensors hold the results of an op."""
     for tensor, value in zip(held, new, strict=True):
         tensor._reset(value)
+
+
+def _group_text(group: dict[str, Any]) -> str:
+    """A group in the representation of its optimizer."""
+    params = list(group["params"])
+    numbers = sum(int(param.size) for param in params)
+    options = settings({name: value for name, value in group.items() if name != "params"})
+    return f"{plural(len(params), 'parameter')} of {plural(numbers, 'number')}, {options}".removesuffix(", ")
 
 
 def _as_groups(params: Any) -> list[dict[str, Any]]:

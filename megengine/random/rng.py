@@ -120,6 +120,11 @@ class RNG:
             raise TypeError(f"RNG(): {error}") from None
         self._device = device if seed is not None else None
 
+    def __repr__(self) -> str:
+        if self._streams is _shared:
+            return f"{type(self).__name__}(the shared streams, seed={_shared.seed})"
+        return f"{type(self).__name__}(seed={self._streams.seed}, device={self._where().logical_name!r})"
+
     def _where(self) -> Device:
         return resolve(self._device)
 

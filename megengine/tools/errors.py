@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .._help.public import public_names
+
 __all__ = ["UserError"]
 
 
@@ -24,3 +26,6 @@ class UserError(Exception):
     def __init__(self, message: str, *advice: str, exit_code: int = 1) -> None:
         super().__init__("\n  ".join([message, *advice]))
         self.exit_code = exit_code
+
+
+__dir__ = public_names(globals())

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from .._help.public import public_names
 from .errors import UserError
 from .train import cli as train_cli
 
@@ -67,3 +68,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+__dir__ = public_names(globals())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._help.public import public_names
 from ..graph import interchange
 from ..tensor import Tensor
 
@@ -61,3 +62,6 @@ def from_dlpack(ext_tensor: Any, stream: int | None = None) -> Tensor:
         raise AssertionError(f"from_dlpack: stream must not be negative, it is {stream}")
     tensor: Tensor = interchange.from_dlpack(ext_tensor)
     return tensor
+
+
+__dir__ = public_names(globals())

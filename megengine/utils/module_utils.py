@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .._help.public import public_names
 from ..module.module import Module
 from ..module.structure import part
 
@@ -81,3 +82,6 @@ def set_module_mode_safe(module: Module, training: bool = False) -> Iterator[Mod
     finally:
         for each, mode in before:
             each.training = mode
+
+
+__dir__ = public_names(globals())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from .._help.public import public_names
 from ..graph import runtime
 
 
@@ -46,3 +47,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
+
+__dir__ = public_names(globals())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from .._help.public import public_names
+
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Rows below a header, columns as wide as their contents, numbers to the right.
@@ -51,3 +53,6 @@ def readable(number: float, suffix: str = "B") -> str:
     while abs(number) >= scale and power < len(units) - 1:
         number, power = number / scale, power + 1
     return f"{number:3.3f} {units[power]}{suffix}"
+
+
+__dir__ = public_names(globals())

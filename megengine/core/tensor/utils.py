@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._help.public import public_names
 from ..._methods import axes as _axes
 from ...functional import _modes, concat
 from ...tensor import Tensor
@@ -118,3 +119,6 @@ def subgraph_fn(name: str, dtype: Any, device: Any, nr_inputs: int, *settings: A
         return call
 
     return decorate
+
+
+__dir__ = public_names(globals())

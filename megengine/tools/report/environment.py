@@ -9,6 +9,8 @@ from pathlib import Path
 
 from megengine.version import __release__
 
+from ..._help.public import public_names
+
 __all__ = ["environment"]
 
 
@@ -39,3 +41,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+__dir__ = public_names(globals())

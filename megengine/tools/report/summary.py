@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..._help.public import public_names
+
 if TYPE_CHECKING:
     from ..train.metrics import Epoch
 
@@ -51,3 +53,6 @@ class RunSummary:
     first_layer_before: np.ndarray
     picture: dict[str, Any]
     environment: dict[str, str]
+
+
+__dir__ = public_names(globals())

@@ -10,6 +10,7 @@ import numpy as np
 
 import megengine
 
+from ..._help.public import public_names
 from ..errors import UserError
 
 __all__ = ["CHECKPOINT", "Checkpoint", "find_checkpoint"]
@@ -81,3 +82,5 @@ def find_checkpoint(run: str) -> Path:
         raise UserError(f"--resume {run}: there is no checkpoint {path}")
     return path
 
+
+__dir__ = public_names(globals())

@@ -9,6 +9,7 @@ from typing import Any
 
 from megengine.logger import set_log_level
 
+from ..._help.public import public_names
 from ..errors import UserError
 from .options import INITS, MODELS, OPTIMIZERS, SCHEDULES, TrainOptions
 
@@ -105,3 +106,4 @@ def _run(arguments: argparse.Namespace) -> int:
         return resume_run(arguments.resume, changes=given, quiet=arguments.quiet)
 
 
+__dir__ = public_names(globals())

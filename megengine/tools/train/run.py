@@ -12,6 +12,7 @@ import numpy as np
 
 import megengine
 
+from ..._help.public import public_names
 from ...utils.tfevents import EventWriter
 from ..errors import UserError
 from ..report.environment import environment
@@ -187,3 +188,6 @@ def _summary(trainer: Trainer, folder: Path, evaluation: Evaluation, picture: di
         picture=picture,
         environment=environment(trainer.options.device),
     )
+
+
+__dir__ = public_names(globals())

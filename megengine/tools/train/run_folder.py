@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from ..._help.public import public_names
 from ..errors import UserError
 from .checkpoint import CHECKPOINT
 
@@ -50,3 +51,6 @@ def check_writable(path: Path) -> None:
         raise UserError(
             f"cannot write in the run folder {path}: {error.strerror}", "choose another: --out DIR"
         ) from error
+
+
+__dir__ = public_names(globals())

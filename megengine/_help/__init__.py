@@ -1,0 +1,1 @@
+"""What the package says of itself, and to whoever makes a mistake."""

@@ -1,0 +1,37 @@
+"""What ``dir()`` and completion at a prompt list of a module: its public names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def present(modules: Mapping[str, Any]) -> None:
+    """Have every module of the package that is among ``modules`` list its public names only."""
+    for name, module in list(modules.items()):
+        if (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and isinstance(module, ModuleType):
+            vars(module).setdefault("__dir__", public_names(vars(module)))
+
+
+def public_names(namespace: dict[str, Any]) -> Callable[[], list[str]]:
+    """A module's ``__dir__``: what its ``__all__`` names, or else the functions, classes and modules that are its own."""
+
+    def listed() -> list[str]:
+        names = namespace.get("__all__")
+        if names is None:
+            names = [name for name, value in namespace.items() if _is_own(value, namespace)]
+        return sorted(name for name in names if not name.startswith("_"))
+
+    return listed
+
+
+def _is_own(value: Any, namespace: dict[str, Any]) -> bool:
+    """Whether a name of a module without ``__all__`` is its own, and not what its source imports."""
+    module, is_package = namespace["__name__"], "__path__" in namespace
+    if isinstance(value, ModuleType):
+        return is_package and value.__name__.rpartition(".")[0] == module
+    home = getattr(value, "__module__", None) if callable(value) else None
+    return home == module or (is_package and isinstance(home, str) and home.startswith(module + "."))
