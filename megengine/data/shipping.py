@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._help.public import public_names
+from .by_value import value_pickler
 from .shared_memory import anonymous_file, layout
 from .stand_ins import absent
 
@@ -121,7 +122,7 @@ def _dump(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
 
     by_value: set[str] = set()
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[name-defined,misc]
+    class Pickler(value_pickler()):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
             kind = type(obj)
             if kind in (np.memmap, np.ndarray) and (reduced := _mapped_again(obj)) is not None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from .._help.public import public_names
 from .batching import BatchMaker, take
+from .by_value import dump_by_value
 from .channel import Channel
 from .seeding import seed_batch, seed_generators
 from .shared_memory import Slot, anonymous_file, layout
@@ -151,9 +152,7 @@ def _pickle(batch: Any) -> tuple[bytes, list[memoryview]]:
         return pickle.dumps(batch, 5, buffer_callback=keep_inside), views
     except Exception:
         views.clear()
-        import cloudpickle  # type: ignore[import-untyped]  # classes of the main program, which have no module here
-
-        return cloudpickle.dumps(batch, 5, buffer_callback=keep_inside), views
+        return dump_by_value(batch, keep_inside), views  # classes of the main program have no module here
 
 
 def _share_processors(workers: int) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,12 @@ def test_modules_that_cannot_be_imported_elsewhere_go_by_value(tmp_path: Path) -
 def test_importable_modules_go_by_name() -> None:
     assert through(Path) is Path
     assert through(layout) is layout
+
+
+def test_code_that_only_cloudpickle_can_send_is_sent() -> None:
+    function = lambda: "a constant"
+    marked = function.__code__.replace(co_consts=tuple(np.int64(7) if c else c for c in function.__code__.co_consts))
+    assert through(types.FunctionType(marked, {}))() == 7  # as debuggers and coverage tools rewrite functions
 
 
 def test_the_part_that_cannot_be_sent_is_named(tmp_path: Path) -> None:

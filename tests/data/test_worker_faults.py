@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import linecache
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from megengine.data import transform as T
 from megengine.data.dataset import ArrayDataset
 from megengine.data.worker_pool import pool
 
-from .workers import Made, Stream, connections, gone, held, members, values
+from .workers import AsList, Made, Stream, connections, gone, held, members, values
 
 ROOT = Path(megengine.__path__[0]).parent
 
@@ -106,6 +108,55 @@ def test_an_exception_that_cannot_be_sent_is_told_by_its_traceback() -> None:
     with pytest.raises(RuntimeError, match="Caught Own in DataLoader worker process 0(.|\n)*own words") as info:
         list(DataLoader(Made(2, at(0, fail)), num_workers=1))
     assert info.value.__cause__ is None
+
+
+CELL = """
+from megengine.data.dataset import Dataset
+
+class Cells(Dataset):
+    zero = 0
+
+    def __init__(self):
+        self.divide = lambda i: i // self.zero  # by nothing
+
+    def __getitem__(self, index):
+        return self.divide(index) if index else index
+
+    def __len__(self):
+        return 2
+"""
+
+
+@pytest.mark.parametrize("where", ["a file", "a module that workers cannot import", "a notebook's cell"])
+def test_the_traceback_of_a_worker_shows_file_and_line(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, module = str(tmp_path / "cell.py"), types.ModuleType("cell_of_the_test")
+    if where == "a notebook's cell":
+        monkeypatch.setitem(linecache.cache, name, (len(CELL), None, CELL.splitlines(True), name))
+    else:
+        Path(name).write_text(CELL)
+    if where == "a module that workers cannot import":
+        module.__file__ = name
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(CELL, name, "exec"), module.__dict__)
+    batches = iter(DataLoader(module.Cells(), num_workers=1))
+    assert next(batches).tolist() == [0]
+    with pytest.raises(RuntimeError, match="ZeroDivisionError") as info:
+        next(batches)
+    for line, function, text in (
+        (11, "__getitem__", "return self.divide(index) if index else index"),
+        (8, "<lambda>", "self.divide = lambda i: i // self.zero  # by nothing"),
+    ):
+        assert f'File "{name}", line {line}, in {function}\n    {text}\n' in str(info.value)
+
+
+def test_a_function_that_a_worker_returns_still_names_its_file() -> None:
+    batches = list(DataLoader(Made(2, lambda i: lambda: 1 // i), collator=AsList(), num_workers=1))
+    assert batches[1][0]() == 1
+    with pytest.raises(ZeroDivisionError) as info:
+        batches[0][0]()
+    assert info.traceback[-1].path == Path(__file__)
 
 
 # death
