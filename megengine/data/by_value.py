@@ -15,6 +15,8 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
+from .._help.public import public_names
+
 __all__ = ["dump_by_value", "value_pickler"]
 
 
@@ -62,3 +64,6 @@ def _load_code(make: Callable[..., CodeType], parts: Any, name: str, lines: list
     if lines is not None and not os.path.exists(name):
         linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
     return make(*parts).replace(co_filename=name)
+
+
+__dir__ = public_names(globals())

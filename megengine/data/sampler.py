@@ -127,7 +127,7 @@ class MapSampler(Sampler):
 
     def __repr__(self) -> str:
         known = vars(self)
-        shown = {name: known[name] for name in ("batch_size", "drop_last") if name in known}
+        shown: dict[str, Any] = {name: known[name] for name in ("batch_size", "drop_last") if name in known}
         if known.get("world_size", 1) > 1:
             shown["rank"], shown["world_size"] = known.get("rank"), known["world_size"]
         parts = [plural(known["num_samples"], "sample")] if "num_samples" in known else []
