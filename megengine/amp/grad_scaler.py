@@ -7,9 +7,13 @@ from typing import Any
 
 from .._help.describe import settings
 from ..autodiff import GradManager
+from ..autodiff.idle import note_skip
 from ..functional import full_like
 from ..functional.math import _check_non_finite
+from ..graph.where import warn_once
 from ..tensor import Tensor
+
+TOO_MANY = 20  # a scale of 2^20 has come down to 1 by then
 
 
 class GradScaler:
@@ -50,6 +54,7 @@ class GradScaler:
         self.growth_interval = growth_interval
         self._growth_tracker = 0
         self._found_non_finite = False
+        self._skipped_in_a_row = 0
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({settings({n: v for n, v in self.state_dict().items() if n[0] != '_'})})"
@@ -99,6 +104,7 @@ class GradScaler:
         found = _check_non_finite([t.grad for t in owners if t.grad is not None], 1.0 / self.scale_factor)
         if self.growth_interval != 0 and found.item():
             self._found_non_finite = True
+            note_skip()
             for tensor in owners:
                 tensor.grad = None
         return self
@@ -116,7 +122,15 @@ class GradScaler:
         elif self._found_non_finite:
             self.scale_factor *= self.backoff_factor
             self._growth_tracker = 0
+            self._skipped_in_a_row += 1
+            if self._skipped_in_a_row == TOO_MANY:
+                warn_once(
+                    "overflow",
+                    f"{TOO_MANY} steps in a row were left out since gradients are infinite or NaN, at last with a scale of "
+                    f"{self.scale_factor:g}; megengine.graph.check_nan() finds the operation that makes the first one",
+                )
         else:
+            self._skipped_in_a_row = 0
             self._growth_tracker += 1
             if self._growth_tracker >= self.growth_interval:
                 self.scale_factor *= self.growth_factor or 1.0

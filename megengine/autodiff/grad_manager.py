@@ -13,6 +13,7 @@ from ..graph.record import apply
 from ..graph.value import new_handle
 from ..ops import shape
 from ..tensor import Tensor
+from .idle import clock, managers, warn_of_no_gradient
 
 Callback = Callable[[Tensor, Tensor], Tensor]
 
@@ -54,6 +55,10 @@ class GradManager:
         self._leaves: dict[GradNode, int] = {}
         self._tape: Tape | None = None
         self._after_backward_callback: list[Callable[[], Any]] = []
+        self._has_attached = False
+        self._given: tuple[int, ...] = ()  # of the last backward pass that gave gradients: whose they are
+        self._gave = self._told = 0  # when, and when it was said that there are none
+        managers.add(self)
 
     def __repr__(self) -> str:
         attached = plural(len(self.attached_tensors()), "tensor")
@@ -102,6 +107,7 @@ class GradManager:
                 )
             spec = self._attach_specs.get(id(tensor))
             if spec is None:
+                self._has_attached = True
                 spec = self._attach_specs[id(tensor)] = _Attached(self._weak(tensor))
                 if self._tape is not None:
                     self._leaves[attach(tensor, self._tape)] = id(tensor)
@@ -166,6 +172,10 @@ class GradManager:
         before, _backwarding = _backwarding, self
         try:
             grads = self._gradients(ys, _cotangents(ys, dy))
+            if grads:
+                self._gave, self._given = next(clock), tuple([key for key, _ in grads])
+            elif ys and not self._gave:
+                warn_of_no_gradient(self, ys)
             for callback in self._after_backward_callback:
                 callback()
             for key, grad in grads:

@@ -14,6 +14,7 @@ from .. import graph
 from .._help.describe import plural, settings
 from ..functional import zeros_like
 from ..tensor import Parameter, Tensor
+from .idle import Progress
 
 
 class _Required:
@@ -83,6 +84,7 @@ class Optimizer(metaclass=ABCMeta):
         self._defaults = defaults
         self._ready = False
         self._step_end = graph.StepEnd()
+        self._progress = Progress()
         self.param_groups: list[dict[str, Any]] = []
         for group in _as_groups(params):
             self.add_param_group(group)
@@ -178,9 +180,24 @@ class Optimizer(metaclass=ABCMeta):
         for group in self.param_groups:
             if isinstance(group["params"], set):
                 raise TypeError("the parameters of a group are a set, whose order differs from run to run: use a list")
+        idle = not self._has_gradient()
+        before = [param._value for param in self._get_params()] if idle else []
+        for group in self.param_groups:
             self._updates(group)
+        if not idle:
+            self._progress.trained(self)
+        elif all(param._value is value for param, value in zip(self._get_params(), before, strict=True)):
+            self._progress.idle(self._get_params())
         self._step_end.step()
         return self
+
+    def _has_gradient(self) -> bool:
+        """Whether any parameter has one; usually the first."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if param._grad is not None:
+                    return True
+        return False
 
     def clear_grad(self) -> None:
         """Set the gradients of all parameters to None."""

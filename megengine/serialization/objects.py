@@ -6,12 +6,13 @@ from typing import Any
 
 from .. import graph
 from ..optimizer import Optimizer
+from ..optimizer.idle import Progress
 from ..random.rng import RNG, _Streams
 
 
 def outgoing(optimizer: Optimizer) -> dict[str, Any]:
     """What MegEngine keeps of an optimizer."""
-    kept = {name: value for name, value in vars(optimizer).items() if name not in ("_ready", "_step_end")}
+    kept = {name: value for name, value in vars(optimizer).items() if name not in ("_ready", "_step_end", "_progress")}
     return {"_disable_type_convert": False, **kept}
 
 
@@ -20,7 +21,7 @@ def incoming(item: Any, state: Any) -> Any:
     if not isinstance(state, dict):
         return state
     if isinstance(item, Optimizer):
-        return {**state, "_ready": True, "_step_end": graph.StepEnd()}
+        return {**state, "_ready": True, "_step_end": graph.StepEnd(), "_progress": Progress()}
     if isinstance(item, RNG) and isinstance(state.get("_seed"), int):
         # MegEngine saves no more of it than where its state was in memory.
         return {"_device": state.get("_device"), "_streams": _Streams(state["_seed"])}

@@ -25,7 +25,20 @@ def test_what_a_module_lists_is_its_own(name: str) -> None:
     listed = dir(module)
     assert not [n for n in listed if n.startswith("_")]
     assert all(hasattr(module, n) for n in listed)
-    strangers = {"np", "Any", "annotations", "Callable", "Sequence", "jax", "jnp", "os", "sys", "math", "partial", "dataclass"}
+    strangers = {
+        "np",
+        "Any",
+        "annotations",
+        "Callable",
+        "Sequence",
+        "jax",
+        "jnp",
+        "os",
+        "sys",
+        "math",
+        "partial",
+        "dataclass",
+    }
     strangers -= set(getattr(module, "__all__", ())) | ({"math"} if module is F else set())
     assert not strangers & set(listed)
 
