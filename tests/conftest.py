@@ -1,9 +1,10 @@
-"""What every test gets: fixed seeds and a compile cache that is not the user's own."""
+"""What every test gets: fixed seeds, signals that are heard, and a compile cache that is not the user's own."""
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from tests.processes import Programs
 
 # Set before megengine is imported: the suite neither reads nor fills the cache of whoever runs it, but keeps one of its
 # own in the checkout, so that a second run need not compile again.
@@ -40,6 +43,29 @@ def _seeded() -> Iterator[None]:
     if record is not None and record.thread.graph.tapes:
         record.thread.graph.tapes = ()
         pytest.fail("this test left a gradient recording active")
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests are a shell's background job or run under nohup, which have it ignored."""
+    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    handler = signal.getsignal(signal.SIGINT)
+    if handler in (signal.SIG_IGN, signal.SIG_DFL):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if handler in (signal.SIG_IGN, signal.SIG_DFL):
+        signal.signal(signal.SIGINT, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@pytest.fixture
+def programs() -> Iterator[Programs]:
+    """Starts programs, which are ended when the test is over, however it ends."""
+    programs = Programs()
+    try:
+        yield programs
+    finally:
+        programs.end()
 
 
 @pytest.fixture

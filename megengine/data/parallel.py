@@ -22,7 +22,7 @@ from .shared_memory import Lease, Shelf, Slot
 from .shipping import pack
 from .worker import BATCH, ERROR, FINISHED, PASS, READY, TASK, UNABLE, Assignment, Surroundings
 from .worker_info import WorkerInfo
-from .worker_pool import Worker, environment, pool
+from .worker_pool import DEATH, Crew, Worker, environment
 
 __all__ = ["ParallelBatches", "WorkersUnable", "surroundings"]
 
@@ -44,36 +44,6 @@ class WorkersUnable(Exception):
 def surroundings() -> Surroundings:
     """What the workers take over from this process."""
     return Surroundings(list(sys.path), list(sys.argv), os.getcwd(), environment(), _process_group())
-
-
-class _Crew:
-    """The workers of one pass, given back when it ends, however it ends."""
-
-    def __init__(self, count: int) -> None:
-        self.members = pool.take(count)
-        self.shelves: list[Shelf] = []
-        self._owner = os.getpid()
-
-    def is_here(self) -> bool:
-        """Whether this process is the one that took the workers, and not a fork of it."""
-        return os.getpid() == self._owner
-
-    def leave(self) -> None:
-        """Gives the workers back."""
-        self._part(pool.give_back)
-
-    def kill(self) -> None:
-        """Ends them, whatever they do."""
-        self._part(pool.kill)
-
-    def _part(self, how: Callable[[Worker], None]) -> None:
-        members, self.members = self.members, []
-        for shelf in self.shelves:
-            shelf.close()
-        if self.is_here():
-            for worker in members:
-                how(worker)
-            pool.tidy()
 
 
 class _Member:
@@ -187,7 +157,7 @@ class ParallelBatches:
         self._by_descriptor: dict[int, _Member] = {}
         memory, spans = shipment
         try:
-            self._crew = _Crew(count)
+            self._crew = Crew(count)
             self.close = weakref.finalize(self, self._crew.leave)
             self._members = [_Member(worker) for worker in self._crew.members]
             self._crew.shelves = [member.free for member in self._members]
@@ -349,7 +319,7 @@ class ParallelBatches:
         member.lost = True
         process = member.worker.process
         try:
-            status: Any = process.wait(1)
+            status: Any = process.wait(DEATH)
         except TimeoutExpired:
             status = "unknown, it closed its connection"
         hint = ", which is what the system does when memory runs out" if status == -9 else ""
@@ -367,8 +337,8 @@ class ParallelBatches:
 
     def _end(self) -> None:
         """Ends the pass and its workers."""
-        self.close.detach()
         self._crew.kill()
+        self.close.detach()
 
     @contextmanager
     def _ending_on_errors(self) -> Iterator[None]:

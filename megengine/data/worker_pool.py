@@ -15,19 +15,22 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .._help.public import public_names
 from .channel import Channel
+from .shared_memory import Shelf
 from .worker import END, IDLE
 
-__all__ = ["Worker", "WorkerPool", "environment", "pool"]
+__all__ = ["Crew", "Worker", "WorkerPool", "environment", "pool"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _START = Path(__file__).resolve().parent / "_worker_start.py"
 _WAIT_FOR_OLD = 0.2  # seconds; starting a worker takes about as long
 _GRACE = 5.0  # seconds that a worker may go on with a batch nobody wants
+DEATH = 10.0  # seconds that a process may take to end once it was killed or has closed its connection
 _LINGER = 3.0  # seconds that workers are kept when no loader needs them, since programs make a loader for each pass
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -44,10 +47,12 @@ class Worker:
         process: the process.
         channel: the connection to it.
         ended: when it was told to end its pass, by the monotonic clock.
+        crew: the pass that it serves, or served last.
     """
 
     def __init__(self) -> None:
         self.ended = 0.0
+        self.crew: weakref.ref[Crew] | None = None
         self.channel, theirs = Channel.pair()
         pipe, self._alive = os.pipe()
         passed = (theirs.fileno(), pipe)
@@ -82,12 +87,17 @@ class Worker:
                 return True
         return False
 
+    def is_left(self) -> bool:
+        """Whether the pass that it serves is no more."""
+        crew = None if self.crew is None else self.crew()
+        return crew is None or crew.left > 0
+
     def kill(self) -> None:
         """Ends the process at once."""
         self.process.kill()
         self.forget()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(5)
+            self.process.wait(DEATH)
 
     def forget(self) -> None:
         """Lets go of it: closes what connects this process to it."""
@@ -97,11 +107,55 @@ class Worker:
             self._alive = -1
 
 
+class Crew:
+    """The workers of one pass, given back when it ends, however it ends.
+
+    Attributes:
+        members: these workers.
+        left: when they were given back, by the monotonic clock; 0 before.
+        shelves: where their memory waits to be used again.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.members: list[Worker] = []
+        self.left = 0.0
+        self.shelves: list[Shelf] = []
+        self._owner = os.getpid()
+        pool.take(count, self)
+
+    def is_here(self) -> bool:
+        """Whether this process is the one that took the workers, and not a fork of it."""
+        return os.getpid() == self._owner
+
+    def leave(self) -> None:
+        """Gives the workers back."""
+        self._part(pool.give_back)
+
+    def kill(self) -> None:
+        """Ends them, whatever they do."""
+        self._part(pool.kill)
+
+    def _part(self, how: Callable[[Worker], None]) -> None:
+        # An interrupt may come between any two steps; the pool ends what is a member still some seconds after `left`.
+        self.left = self.left or time.monotonic()
+        try:
+            for shelf in self.shelves:
+                shelf.close()
+            while self.members:
+                worker = self.members[-1]
+                if self.is_here() and worker.crew is not None and worker.crew() is self:
+                    how(worker)
+                self.members.pop()
+        finally:
+            if self.is_here():
+                pool.tidy()
+
+
 class WorkerPool:
     """The workers of this process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._all: set[Worker] = set()
         self._idle: list[Worker] = []
         self._ending: deque[Worker] = deque()
@@ -115,24 +169,22 @@ class WorkerPool:
             self._loaders.add(loader)
             weakref.finalize(loader, self.tidy)
 
-    def take(self, count: int) -> list[Worker]:
-        """Workers for a pass: those that wait for one, then new ones."""
+    def take(self, count: int, crew: Crew) -> None:
+        """Gives a pass its workers: those that wait for one, then new ones."""
         with self._lock:
             deadline = time.monotonic() + _WAIT_FOR_OLD
             self._collect()
             while len(self._idle) < count and self._ending and time.monotonic() < deadline:
                 time.sleep(0.0005)
                 self._collect()
-            taken = [self._idle.pop() for _ in range(min(count, len(self._idle)))]
-            try:
-                while len(taken) < count:
+            while len(crew.members) < count:
+                if not self._idle:
                     worker = Worker()
                     self._all.add(worker)
-                    taken.append(worker)
-            except BaseException:
-                self._doomed.extend(taken)
-                raise
-        return taken
+                    self._idle.append(worker)
+                self._idle[-1].crew = weakref.ref(crew)
+                crew.members.append(self._idle[-1])
+                self._idle.pop()
 
     # The next three are called by finalizers, that is, in the middle of anything, and so take no lock.
 
@@ -153,23 +205,31 @@ class WorkerPool:
 
     def tidy(self) -> None:
         """Sees to it that workers which no living loader needs end, and those that do not end their pass."""
-        if self._timer is None and (self._ending or len(self._idle) > self._most()):
-            self._timer = threading.Timer(_LINGER, self._tidy_now)
-            self._timer.daemon = True
+        if self._timer is None and (self._ending or self._lost() or len(self._idle) > self._most()):
+            timer = threading.Timer(_LINGER, self._tidy_now)
+            timer.daemon = True
             with contextlib.suppress(RuntimeError):  # this process is ending, and its workers with it
-                self._timer.start()
+                timer.start()
+                self._timer = timer
 
     def _most(self) -> int:
         """How many workers living loaders need."""
         return max((loader.num_workers for loader in list(self._loaders)), default=0)
 
     def _tidy_now(self) -> None:
-        with self._lock:
-            self._collect()
-            while len(self._idle) > self._most():
-                self._end(self._idle.pop())
-        self._timer = None
-        self.tidy()
+        try:
+            with self._lock:
+                self._collect()
+                while len(self._idle) > self._most():
+                    self._end(self._idle.pop())
+        finally:
+            self._timer = None
+            self.tidy()
+
+    def _lost(self) -> list[Worker]:
+        """Workers of passes that are no more and did not give them back, since an interrupt came in between."""
+        known = {*self._idle, *self._ending, *self._doomed}
+        return [worker for worker in list(self._all) if worker not in known and worker.is_left()]
 
     def _collect(self) -> None:
         """Sees which workers have ended their pass."""
@@ -188,6 +248,9 @@ class WorkerPool:
         for worker in [w for w in self._idle if w.process.poll() is not None]:
             self._idle.remove(worker)
             self._end(worker)
+        for worker in self._lost():
+            if worker.crew is None or (crew := worker.crew()) is None or now - crew.left > _GRACE:
+                self._doomed.append(worker)
         while self._doomed:
             self._end(self._doomed.popleft())
 
@@ -207,6 +270,14 @@ class WorkerPool:
         self._ending.clear()
         self._doomed.clear()
 
+    def before_fork(self) -> None:
+        """A fork waits for a worker that is being started, which it could not know of otherwise."""
+        self._lock.acquire()
+
+    def after_fork(self) -> None:
+        """In this process again."""
+        self._lock.release()
+
     def forget_after_fork(self) -> None:
         """In a fork of this process: the workers belong to the other one, and must not outlive it because of this one."""
         for worker in self._all:
@@ -217,6 +288,6 @@ class WorkerPool:
 
 pool = WorkerPool()
 atexit.register(pool.shut_down)
-os.register_at_fork(after_in_child=pool.forget_after_fork)
+os.register_at_fork(before=pool.before_fork, after_in_parent=pool.after_fork, after_in_child=pool.forget_after_fork)
 
 __dir__ = public_names(globals())

@@ -234,7 +234,7 @@ def test_workers_hold_neither_jax_nor_the_engine() -> None:
     assert values(DataLoader(dataset, num_workers=2)) == [[[False]] * 4] * 4
 
 
-def test_workers_are_other_processes_that_are_used_again() -> None:
+def test_workers_are_other_processes_that_are_used_again(old_workers: None) -> None:
     loader = DataLoader(Made(8, lambda i: os.getpid()), num_workers=2)
     list(loader)
     before = {worker.process.pid for worker in pool._all}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,24 +73,6 @@ def held() -> dict[str, int]:
         "shared": len(os.listdir("/dev/shm")),
         "slots": Path("/proc/self/maps").read_text().count("megengine-data"),
     }
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be noticed does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def gone(pids: list[int], seconds: float) -> bool:
-    """Whether these processes end within some seconds."""
-    deadline = time.monotonic() + seconds
-    while any(map(is_alive, pids)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 def members(batches: Any) -> list[int]:

@@ -11,6 +11,7 @@ import pytest
 
 import megengine.distributed as dist
 from megengine.distributed import server as server_module
+from tests.processes import PATIENCE
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_getting_waits_for_setting(server: dist.Server) -> None:
     time.sleep(0.1)
     assert not results
     client(server).user_set("late", 1)
-    thread.join(5)
+    thread.join(PATIENCE)
     assert results == [1]
 
 
@@ -59,7 +60,7 @@ def test_a_barrier_opens_for_the_last_and_again(server: dist.Server) -> None:
         assert not any(results for _, results in waiting)
         client(server).group_barrier("0,1,2", 3)
         for thread, results in waiting:
-            thread.join(5)
+            thread.join(PATIENCE)
             assert results == [None]
 
 
@@ -68,7 +69,7 @@ def test_broadcasts_come_in_order(server: dist.Server) -> None:
     for value in (5, "x"):
         thread, results = in_thread(other.bcast_val, None, "0,1", 2)
         assert root.bcast_val(value, "0,1", 2) is None
-        thread.join(5)
+        thread.join(PATIENCE)
         assert results == [value]
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import megengine as mge
 from megengine import Tensor
+from tests.processes import Programs
 
 
 @pytest.fixture
@@ -125,10 +126,9 @@ SAVING = """
 """
 
 
-def test_a_process_killed_at_any_time(checkpoint: Path) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(SAVING), str(checkpoint)]
+def test_a_process_killed_at_any_time(checkpoint: Path, programs: Programs) -> None:
     for delay in (0.0, 0.007, 0.031):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = programs.start(SAVING, checkpoint)
         assert process.stdout is not None
         finished = int(process.stdout.readline())
         signal.sigtimedwait([], delay)

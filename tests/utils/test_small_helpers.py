@@ -16,6 +16,7 @@ from megengine.graph import program, runtime
 from megengine.utils import deprecation, persistent_cache, tuple_function
 from megengine.utils.future import Future
 from megengine.utils.tensor_sanity_check import TensorSanityCheck
+from tests.processes import PATIENCE
 
 
 def test_a_future_waits_for_its_value_and_for_who_takes_it() -> None:
@@ -27,9 +28,9 @@ def test_a_future_waits_for_its_value_and_for_who_takes_it() -> None:
 
     thread = threading.Thread(target=give)
     thread.start()
-    assert future.ready.wait(10) and steps == []
+    assert future.ready.wait(PATIENCE) and steps == []
     assert future.get() == "value"
-    thread.join(10)
+    thread.join(PATIENCE)
     assert steps == ["taken"] and future.get() == "value"
 
 
