@@ -162,8 +162,14 @@ def replace_mgb_log_level(level: Any) -> Iterator[None]:
 
     Example:
         >>> from megengine.logger import replace_mgb_log_level
+        >>> import logging
+        >>> engine = logging.getLogger("megengine.graph")
+        >>> before = engine.level
         >>> with replace_mgb_log_level("ERROR"):
-        ...     y = Tensor([1.0]) + 1
+        ...     print(logging.getLevelName(engine.level))
+        ERROR
+        >>> engine.level == before
+        True
     """
     before = set_mgb_log_level(level)
     try:

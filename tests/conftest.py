@@ -14,12 +14,18 @@ import pytest
 from hypothesis import settings
 
 from tests.processes import Programs
+from tests.watch import Watch
 
 # Set before megengine is imported: the suite neither reads nor fills the cache of whoever runs it, but keeps one of its
 # own in the checkout, so that a second run need not compile again.
 _cache = Path(__file__).resolve().parent.parent / ".pytest_cache" / "megengine"
 _cache.mkdir(mode=0o700, parents=True, exist_ok=True)
 os.environ.setdefault("MEGENGINE_CACHE_DIR", str(_cache))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Watch(), "watch")
+
 
 settings.register_profile("default", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("default")
@@ -31,6 +37,8 @@ def _seeded() -> Iterator[None]:
     np.random.seed(0)
     if (recompile := sys.modules.get("megengine.graph.recompile")) is not None:
         recompile.forget_places()  # the lines of the package's own programs meet other shapes in every test
+    if (where := sys.modules.get("megengine.graph.where")) is not None:
+        where._warned.clear()  # a line of a test warns whichever tests ran it before
     if (device := sys.modules.get("megengine.device")) is not None and device.get_default_device() != "xpux":
         device.set_default_device("xpux")
     if (random := sys.modules.get("megengine.random")) is not None:

@@ -62,7 +62,10 @@ def set_option(option: str, value: int) -> None:
         TypeError: the value is no int.
 
     Example:
-        >>> from megengine.core import set_option
+        >>> from megengine.core import get_option, set_option
+        >>> set_option("enable_drop", 1)
+        >>> get_option("enable_drop")
+        1
         >>> set_option("enable_drop", 0)
     """
     _check(option)

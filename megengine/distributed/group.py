@@ -376,6 +376,10 @@ def group_barrier(group: Group = WORLD) -> None:
 
     Example:
         >>> megengine.distributed.group_barrier()
+        >>> megengine.distributed.group_barrier([0])
+        Traceback (most recent call last):
+            ...
+        AssertionError: group must be a Group, not [0]
     """
     if not isinstance(group, Group):
         raise AssertionError(f"group must be a Group, not {group!r}")

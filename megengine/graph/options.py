@@ -90,7 +90,10 @@ def check_nan(enabled: bool = True) -> object:
 
     Example:
         >>> with megengine.graph.check_nan():
-        ...     y = (megengine.Tensor([0.0, 1.0]) + 1).numpy()
+        ...     y = F.sqrt(megengine.Tensor([-1.0, 1.0])).numpy()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        FloatingPointError: sqrt at ... gave NaN (float32[2])
     """
     return _setting("check_nan", enabled)
 
@@ -102,8 +105,12 @@ def on_recompile(policy: str) -> object:
         ValueError: another word.
 
     Example:
-        >>> with megengine.graph.on_recompile("silent"):
-        ...     y = (megengine.Tensor([0.0, 1.0]) + 1).numpy()
+        >>> with megengine.graph.on_recompile("error"):
+        ...     for n in (2, 3):
+        ...         y = (megengine.Tensor([1.0] * n) + 1).numpy()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        megengine.graph.errors.RecompileError: compiling again (2nd time) ... meets shape (3,), was (2,)
     """
     if policy not in ("log", "error", "silent"):
         raise ValueError(f"on_recompile({policy!r}): write log, error or silent")

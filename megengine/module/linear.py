@@ -82,7 +82,7 @@ class LinearRelu(Linear):
     """:class:`Linear` followed by relu, which quantisation treats as one.
 
     Example:
-        >>> bool((M.LinearRelu(3, 1)(Tensor(np.ones((2, 3), "float32"))).numpy() >= 0).all())
+        >>> bool((M.LinearRelu(3, 50)(Tensor(np.ones((2, 3), "float32"))).numpy() >= 0).all())
         True
     """
 

@@ -19,8 +19,12 @@ class HookHandler:
         hook: the function to add.
 
     Example:
-        >>> handler = M.ReLU().register_forward_hook(lambda module, inputs, outputs: None)
+        >>> layer = M.ReLU()
+        >>> handler = layer.register_forward_hook(lambda module, inputs, outputs: print("called"))
+        >>> y = layer(Tensor([1.0]))
+        called
         >>> handler.remove()
+        >>> y = layer(Tensor([1.0]))
     """
 
     def __init__(self, source_dict: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:

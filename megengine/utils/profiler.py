@@ -165,9 +165,13 @@ def scope(name: str) -> Iterator[None]:
         name: what to call it.
 
     Example:
-        >>> with Profiler("profile"):
+        >>> with Profiler("profile") as profiler:
         ...     with scope("twice"):
         ...         y = Tensor([1.0]) * 2
+        >>> from pathlib import Path
+        >>> (file,) = Path("profile").iterdir()
+        >>> [event["ph"] for event in json.loads(file.read_text())["traceEvents"] if event["name"] == "twice"]
+        ['B', 'E']
     """
     recorder = None if _running is None else _running._recorder
     if recorder is not None:
@@ -233,6 +237,9 @@ def is_profiling() -> bool:
     """Whether a profiler is running.
 
     Example:
+        >>> with Profiler("profile"):
+        ...     print(is_profiling())
+        True
         >>> is_profiling()
         False
     """

@@ -75,6 +75,7 @@ def test_what_was_kept_is_freed_after_backward() -> None:
         y = (x * x).sum()
         y.numpy()
         array = weakref.ref(y._node.parents[0][0])
+        assert array().kept is not None
         gm.backward(y)
     gc.collect()
     assert array() is None or array().kept is None

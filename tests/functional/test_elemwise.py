@@ -67,9 +67,8 @@ def test_steps_have_values_and_no_gradient() -> None:
             gradients.gradients(lambda x, name=name: getattr(F, name)(x) + 0 * x, X)[0].tolist()
             == np.zeros_like(X).tolist()
         )
-    x = Tensor(X)
-    assert gradients.GradManager().attach(x) is not None
-    assert gradients.gradients(lambda x: F.floor(x), X) == [None]
+    with pytest.warns(UserWarning, match="gives no tensor a gradient"):
+        assert gradients.gradients(lambda x: F.floor(x), X) == [None]
 
 
 def test_round_is_half_away_from_zero() -> None:

@@ -17,8 +17,13 @@ def push_scope(name: str) -> None:
 
     Example:
         >>> from megengine.core._imperative_rt.core2 import pop_scope, push_scope
-        >>> push_scope("clip")
-        >>> pop_scope("clip")
+        >>> with megengine.graph.watch() as seen:
+        ...     push_scope("clip")
+        ...     x = Tensor([1.0, 2.0]) * 2
+        ...     pop_scope("clip")
+        ...     y = x.numpy()
+        >>> seen[0].scopes
+        [('clip',)]
     """
     if scopes.enabled:
         scopes.enter(name)
@@ -32,8 +37,14 @@ def pop_scope(name: str) -> None:
 
     Example:
         >>> from megengine.core._imperative_rt.core2 import pop_scope, push_scope
-        >>> push_scope("clip")
-        >>> pop_scope("clip")
+        >>> with megengine.graph.watch():
+        ...     push_scope("clip")
+        ...     try:
+        ...         pop_scope("scale")
+        ...     except RuntimeError as error:
+        ...         print(error)
+        ...     pop_scope("clip")
+        scope 'scale' cannot end before 'clip'
     """
     if scopes.enabled and scopes.current():
         if scopes.current()[-1] != name:

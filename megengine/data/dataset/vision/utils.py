@@ -67,8 +67,11 @@ def load_raw_data_from_url(
         >>> from tempfile import TemporaryDirectory
         >>> from megengine.data.dataset.vision.utils import load_raw_data_from_url
         >>> with TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "hello.txt").write_text("hello")
-        ...     load_raw_data_from_url("http://localhost/", "hello.txt", "5d41402abc4b2a76b9719d911017c592", folder)
+        ...     _ = Path(folder, "there.txt").write_text("hello")
+        ...     address = Path(folder, "there.txt").as_uri()
+        ...     load_raw_data_from_url(address, "here.txt", "5d41402abc4b2a76b9719d911017c592", folder)
+        ...     print(Path(folder, "here.txt").read_text())
+        hello
     """
     path = Path(raw_data_dir) / filename
     if path.exists():

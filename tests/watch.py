@@ -1,0 +1,81 @@
+"""What a run of the tests takes, process by process, and what it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import children
+
+MOST_MEMORY = 1_500_000_000  # bytes of any process
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process, or one that it started and that has ended, has had at a time."""
+    own = 0
+    with contextlib.suppress(OSError):
+        status = Path("/proc/self/status").read_text()
+        own = int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
+
+
+def end_children() -> list[str]:
+    """Ends the processes that this one has started and that still run, and says which they are."""
+    found = []
+    for pid in children(os.getpid()):
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+            os.kill(pid, signal.SIGKILL)
+            found.append(f"process {pid}: {command[:300]}")
+    return found
+
+
+class Watch:
+    """Reports, after the tests, the memory of each process; fails a run that takes more, or that leaves processes behind."""
+
+    def __init__(self) -> None:
+        self.peaks: dict[str, int] = {}
+        self.left: list[str] = []
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output = getattr(session.config, "workeroutput", None)
+        if output is None and self.peaks:
+            return self._judge(session)  # of its workers
+        if (pools := sys.modules.get("megengine.data.worker_pool")) is not None:
+            pools.pool.shut_down()
+        peak, left = peak_memory(), end_children()
+        if output is not None:
+            output["peak memory"], output["left"] = peak, left
+            return None
+        self.peaks["tests"], self.left = peak, left
+        return self._judge(session)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        output = getattr(node, "workeroutput", {})
+        if "peak memory" in output:
+            self.peaks[node.gateway.id] = output["peak memory"]
+            self.left += output["left"]
+
+    def _judge(self, session: pytest.Session) -> None:
+        if session.exitstatus == pytest.ExitCode.OK and (self.left or max(self.peaks.values()) > MOST_MEMORY):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.peaks:
+            each = ", ".join(f"{name} {peak / 1e9:.2f} GB" for name, peak in sorted(self.peaks.items()))
+            terminalreporter.write_line(f"peak memory: {each}")
+        for name, peak in self.peaks.items():
+            if peak > MOST_MEMORY:
+                terminalreporter.write_line(f"ERROR {name} took more than {MOST_MEMORY / 1e9:g} GB", red=True)
+        for process in self.left:
+            terminalreporter.write_line(f"ERROR a test left a process behind, which was ended: {process}", red=True)
