@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.processes import Programs
-from tests.watch import Watch
+from tests.watch import Watch, release_memory
 
 # Set before megengine is imported: the suite neither reads nor fills the cache of whoever runs it, but keeps one of its
 # own in the checkout, so that a second run need not compile again.
@@ -27,7 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Watch(), "watch")
 
 
-settings.register_profile("default", deadline=None, max_examples=25, derandomize=True)
+# How long an example takes is no fault of the program's: a machine may be busy.
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25, derandomize=True
+)
 settings.load_profile("default")
 
 
@@ -45,6 +48,7 @@ def _seeded() -> Iterator[None]:
         random.seed(0)
     if (run := sys.modules.get("megengine.graph.run")) is not None:
         run.cut("option")  # what an earlier test recorded and never read must not begin this one's graphs
+    release_memory()
     yield
     if (record := sys.modules.get("megengine.graph.record")) is not None and record.thread.graph.tapes:
         gc.collect()  # errors that a test caught keep its managers until now

@@ -15,6 +15,7 @@ import pytest
 from tests.processes import children
 
 MOST_MEMORY = 1_500_000_000  # bytes of any process
+KEPT_MEMORY = 700_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
 
 
 def peak_memory() -> int:
@@ -25,6 +26,24 @@ def peak_memory() -> int:
         own = int(status.partition("VmHWM:")[2].split()[0]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process has now; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+def release_memory() -> None:
+    """Unloads compiled programs, some megabytes each, when there have come to be many; they are loaded again from the disk."""
+    if resident_memory() < KEPT_MEMORY or (program := sys.modules.get("megengine.graph.program")) is None:
+        return
+    if len(program.loaded()) < 20:
+        return
+    program.clear()
+    sys.modules["megengine.graph.memory"].release_free()
 
 
 def end_children() -> list[str]:
