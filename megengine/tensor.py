@@ -18,7 +18,7 @@ from .graph.dtypes import BFLOAT16, dtype_of
 from .graph.errors import ArgumentError, SizeError
 from .graph.formats import FORMATS
 from .graph.host import host_value, to_array
-from .graph.notes import note_held
+from .graph.notes import note_held, note_view
 from .graph.record import apply, materialise, thread
 from .graph.run import verify
 from .graph.value import Handle, Value, aval, new_handle, register_handle_type
@@ -82,6 +82,7 @@ class Tensor(Operators):
             data = ()
         if isinstance(data, Handle):
             self._value = _converted(data, dtype, device)
+            note_view(data, self)
         else:
             self._value = host_value(to_array(data, dtype), resolve(device))
         if format != "default":
@@ -183,10 +184,10 @@ class Tensor(Operators):
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        self._grad = value
         capture = thread.graph.capture
         if capture is not None:
             capture.wrote_grad(self)
+        self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
@@ -308,8 +309,8 @@ class Tensor(Operators):
 
     def detach(self) -> Tensor:
         """The same value without gradient history."""
-        note_held(self)
         detached: Tensor = new_handle(self._value)
+        note_view(self, detached)
         return detached
 
     def to(self, device: Any, *, _borrow: bool = False) -> Tensor:
@@ -335,13 +336,13 @@ class Tensor(Operators):
                 raise ArgumentError("None cannot be the value of a tensor")
             other = Tensor(other, dtype=self.dtype, device=self.device)
         note_held(other)
+        capture = thread.graph.capture
+        if capture is not None:
+            capture.wrote(self)
         self._value = other._value
         self._node = other._node
         if other._node is not None:
             self._slot = other._slot
-        capture = thread.graph.capture
-        if capture is not None:
-            capture.wrote(self)
 
     def __getitem__(self, index: Any) -> Tensor:
         return _getitem(self, index)
@@ -426,10 +427,11 @@ class Tensor(Operators):
 
 def _settle(value: Value) -> None:
     """Give a value its array, for the host to read."""
+    capture = thread.graph.capture
+    if capture is not None:
+        capture.reads(value)
     if value.array is None:
         materialise(value)
-    elif thread.graph.capture is not None:
-        thread.graph.capture.read(value)
 
 
 def _reduce(op: Any, x: Tensor, axis: Any, keepdims: bool) -> Any:
@@ -453,7 +455,6 @@ def _requantised(x: Any, wanted: np.dtype) -> Any:
 
 def _converted(data: Handle, dtype: Any, device: Any) -> Value:
     """The value of an existing tensor for a new one; MegEngine refuses to change its dtype or device here."""
-    note_held(data)
     value = data._value
     if dtype is not None and dtype_of(dtype) != value.aval.dtype:
         have = value.aval.dtype.name

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..graph.differentiate import GradNode, alias
 from ..graph.errors import ArgumentError
+from ..graph.notes import note_view
 from ..graph.record import thread
 from ..graph.value import Handle, new_handle
 from ..graph.where import warn_once
@@ -79,7 +80,10 @@ class Function:
         finally:
             thread.graph.tapes = before
         single = not isinstance(result, (tuple, list))
-        outs = tuple(new_handle(r._value) for r in ([result] if single else result))
+        results = [result] if single else result
+        outs = tuple(new_handle(r._value) for r in results)
+        for r, out in zip(results, outs, strict=True):
+            note_view(r, out)
         parents = tuple(
             (t._node if t._node is not None and t._node.live() else None, t._slot if t._node is not None else 0)
             for t in tensors

@@ -1,8 +1,4 @@
-"""A whole function call as one program that runs without recording.
-
-While a call is captured, the engine notes which tensors the graph read and which were rebound. A replay then feeds the
-program the tensors' current values and rebinds the same tensors to its results.
-"""
+"""What a function call reads and writes, noted while it is recorded as one graph, so that it can run again without recording."""
 
 from __future__ import annotations
 
@@ -11,40 +7,27 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
+from .errors import UnreadableError
+from .listener import Listener
+from .program import Program
+from .record import Graph, materialise, thread
+from .run import cut
+from .value import Aval, Handle, Value
+from .where import asked_by_user
 
-from .counters import counters
-from .program import Program, avals_of
-from .record import Graph, materialise, pack, thread
-from .run import ONLY_ARRAY, cut, note_flags
-from .value import Aval, Handle, Value, new_handle
-
-_refs = sys.getrefcount
 Source = tuple[str, Any]
 
 
-def _baseline_of_handle() -> int:
-    """Reference count, as a replay sees it, of a value that only its handle refers to."""
-    handle = new_handle(Value(None, None, None, None))  # type: ignore[arg-type]
-    for _ in range(1):
-        value = handle._value
-        return _refs(value)
-    raise AssertionError
-
-
-ONLY_HANDLE = _baseline_of_handle()
-
-
-class Capture:
+class Capture(Listener):
     """What one captured call read and wrote.
 
     Attributes:
-        symbolic: reading a tensor's value inside is an error.
+        symbolic: reading a value that the call computes is an error.
         failed: why the call cannot be replayed, or None.
         made: values that the call made of data of its own.
         arg_handles: the tensors it was called with.
         guards: pairs of a function and what it returned; a replay is valid while it returns the same.
+        outside: for each tensor rebound, whether it was there before the call.
     """
 
     def __init__(self, symbolic: bool) -> None:
@@ -52,7 +35,9 @@ class Capture:
         self.failed: str | None = None
         self.guards: list[tuple[Callable[[], Any], Any]] = []
         self.seen: dict[int, list[tuple[weakref.ref[Value], weakref.ref[Handle]]]] = {}
+        self.views: dict[int, weakref.ref[Handle]] = {}
         self.written: dict[int, weakref.ref[Handle]] = {}
+        self.outside: dict[int, bool] = {}
         self.grads: dict[int, weakref.ref[Handle]] = {}
         self.grads_before: dict[int, tuple[Any, Aval | None]] = {}
         self.grad_owner: dict[int, Handle] = {}
@@ -62,54 +47,91 @@ class Capture:
         self.origins: list[Source] = []
         self.graph: Graph | None = None
         self.program: Program | None = None
-        self.values: list[weakref.ref[Value]] = []
+        self.results: dict[int, tuple[weakref.ref[Value], int]] = {}
 
     def bound(self, handle: Handle, value: Value) -> None:
-        """The graph read ``value`` through ``handle``."""
+        """The graph reads ``value`` through ``handle``."""
         self.note(handle)
 
     def note(self, handle: Handle) -> None:
-        """``handle`` held its value when the call began, unless it was rebound since."""
-        if id(handle) not in self.written:
+        """``handle`` held its value when the call began, unless it was rebound since or is a view."""
+        if id(handle) not in self.written and not self._is_view(handle):
             pair = (weakref.ref(handle._value), weakref.ref(handle))
             self.seen.setdefault(id(handle._value), []).append(pair)
 
-    def read(self, value: Value) -> None:
-        """The host looked at numbers that are there already; another call may bring others, unless the call made them."""
+    def born(self, handle: Handle) -> None:
+        """``handle`` is a view that the call made."""
+        self.views[id(handle)] = weakref.ref(handle)
+
+    def _is_view(self, handle: Handle) -> bool:
+        known = self.views.get(id(handle))
+        return known is not None and known() is handle
+
+    def data(self, value: Value) -> None:
+        """``value`` was made of data of the call's own."""
+        self.made[id(value)] = value
+
+    def reads(self, value: Value) -> None:
+        """The host looks at numbers: those from outside may be others at another call, unlike those that the call made itself."""
+        if self.symbolic and value.array is None and value.graph is thread.graph and asked_by_user():
+            raise UnreadableError(
+                "trace(symbolic=True): the value of a tensor that the function computes cannot be read inside it; "
+                "use trace(symbolic=False)"
+            )
         if id(value) not in self.made:
-            self.failed = "read"
+            self.refuse("it reads the value of a tensor")
 
     def wrote(self, handle: Handle) -> None:
-        """``handle`` was rebound."""
-        self.written[id(handle)] = weakref.ref(handle)
+        """``handle`` is rebound."""
+        if id(handle) not in self.written or self.written[id(handle)]() is not handle:
+            self.outside[id(handle)] = self._is_outside(handle)
+            self.written[id(handle)] = weakref.ref(handle)
+
+    def _is_outside(self, handle: Handle) -> bool:
+        """Whether a tensor not rebound yet was there before the call: its value is from outside then, and it is no view."""
+        value = handle._value
+        return value.graph is not thread.graph and id(value) not in self.made and not self._is_view(handle)
+
+    def was_there(self, handle: Handle) -> bool:
+        """Whether a tensor was there before the call; asked when the call has run."""
+        if id(handle) in self.written and self.written[id(handle)]() is handle:
+            return self.outside[id(handle)]
+        value = handle._value
+        return self.result(value) is None and id(value) not in self.made and not self._is_view(handle)
 
     def wrote_grad(self, handle: Handle) -> None:
-        """The gradient of ``handle`` was set."""
+        """The gradient of ``handle`` is set."""
         self.grads[id(handle)] = weakref.ref(handle)
+        self.outside.setdefault(id(handle), self._is_outside(handle))
 
     def read_grad(self, handle: Any) -> None:
-        """The gradient of ``handle`` was looked at: it has the one from before the call, or none, unless it was set since."""
+        """The gradient of ``handle`` is looked at: it has the one from before the call, or none, unless it was set since."""
         if id(handle) in self.grads or id(handle) in self.grads_before:
             return
         grad = handle._grad
         self.grads_before[id(handle)] = handle, None if grad is None else grad._value.aval
         if grad is not None:
-            self.grad_owner[id(_of_its_own(grad))] = handle
+            self.grad_owner[id(of_its_own(grad))] = handle
 
     def interrupted(self, reason: str) -> None:
         """The graph had to run before the call ended."""
         if reason != "trace":
-            self.failed = reason
+            self.refuse(f"a part of it has to run before the rest is recorded ({reason})")
 
     def inputs(self, values: list[Value], positions: list[tuple[int, Aval]]) -> set[int]:
-        """The graph is about to run: find where each input comes from; returns those that may be overwritten."""
+        """Find where each input comes from; what the call rebinds may be overwritten."""
         self.origins = [self.origin(values[p]) for p, _ in positions]
         return {k for k, (side, holder) in enumerate(self.origins) if side == "handle" and id(holder) in self.written}
 
     def ran(self, graph: Graph, program: Program, values: list[Value]) -> None:
         """The graph is about to run as ``program``."""
         self.graph, self.program = graph, program
-        self.values = [weakref.ref(v) for v in values]
+        self.results = {id(v): (weakref.ref(v), k) for k, v in enumerate(values[p] for p in program.live)}
+
+    def result(self, value: Value) -> int | None:
+        """Which result of the program a value is."""
+        ref, k = self.results.get(id(value), (None, 0))
+        return k if ref is not None and ref() is value else None
 
     def origin(self, value: Value) -> Source:
         """Where a value from outside came from: an argument, a tensor that held it when the call began, or made inside."""
@@ -121,7 +143,11 @@ class Capture:
         for other in holders[1:]:
             if other is not holders[0]:
                 self.guard(_sharing(holders[0], other))
-        return ("handle", holders[0]) if holders else ("const", value)
+        if holders:
+            return "handle", holders[0]
+        if id(value) not in self.made:
+            self.refuse("it uses a tensor that nothing holds any more")
+        return "const", value
 
     def valid(self) -> bool:
         """Whether the call was one graph, so that it can be replayed."""
@@ -131,134 +157,10 @@ class Capture:
         """A replay is valid while ``snapshot()`` stays what it is now."""
         self.guards.append((snapshot, snapshot()))
 
-
-class Replay:
-    """A captured call, ready to run again.
-
-    Sources of inputs and results are ``("arg", k)``, ``("handle", tensor)``, ``("grad", place)``, ``("const", value)`` and
-    ``("out", k)``. A place, of what is rebound or has a gradient, is a tensor, or an argument's number.
-    """
-
-    def __init__(self, capture: Capture, results: Sequence[Handle], structure: Any) -> None:
-        assert capture.program is not None and capture.graph is not None
-        self.structure = structure
-        self.program = capture.program
-        self.guards = capture.guards
-        self.device = capture.graph.device
-        self.args = capture.arg_handles
-        self.doubtful = list(range(len(self.args)))
-        self.scalars = [
-            jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in pack(capture.graph)
-        ]
-        number = {id(h): k for k, ref in enumerate(capture.arg_handles) if (h := ref()) is not None}
-
-        def place(handle: Handle) -> Any:
-            return number.get(id(handle), handle)
-
-        def origin(source: Source) -> Source:
-            return ("grad", place(source[1])) if source[0] == "grad" else source
-
-        output = {p: k for k, p in enumerate(self.program.live)}
-        result = {id(v): output[p] for p, ref in enumerate(capture.values) if p in output and (v := ref()) is not None}
-
-        def source(handle: Any) -> Source:
-            value = handle._value
-            if id(value) in result:
-                return "out", result[id(value)]
-            side, what = origin(capture.origin(value))
-            # What nothing read and the call did not make is a tensor from outside, handed on.
-            return ("handle", handle) if side == "const" and id(value) not in capture.made else (side, what)
-
-        self.inputs = [origin(s) for s in capture.origins]
-        self.results = [source(h) for h in results]
-        written = [h for ref in capture.written.values() if (h := ref()) is not None]
-        graded: list[Any] = [h for ref in capture.grads.values() if (h := ref()) is not None]
-        gradients = {id(h._grad) for h in [*graded, *(h for h, _ in capture.grads_before.values())]}
-        self.writes = [(place(h), source(h)) for h in written if id(h) not in gradients]
-        self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
-        self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
-        self.where = [capture.graph.where[n] for n in self.program.checked]
-        self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
-        self.avals = avals_of(self.program.state, self.program.live)
-        places = [p for p, _ in [*self.writes, *self.grads, *self.grads_before]]
-        places += [h for side, h in [*self.inputs, *self.results] if side == "handle"]
-        self.outside = {id(p) for p in places if type(p) is not int}
-
-    def holds(self, args: Sequence[Any]) -> bool:
-        """Whether nothing that the captured call depended on has changed."""
-        for handle, known in self.expected:
-            if handle._value.aval is not known:
-                return False
-        for place, known in self.grads_before:
-            grad = _at(place, args)._grad
-            if (None if grad is None else grad._value.aval) is not known:
-                return False
-        for snapshot, before in self.guards:
-            if snapshot() != before:
-                return False
-        return True
-
-    def has_as_its_own(self, args: Sequence[Handle]) -> bool:
-        """Whether an argument is a tensor that the body also knows by another way: then it is not what was captured."""
-        return not self.outside.isdisjoint(map(id, args))
-
-    def may_confuse(self, args: Sequence[Handle]) -> bool:
-        """Whether the captured call had, in the place of one of these, a tensor that its body may know by another way."""
-        for k in self.doubtful:
-            known = self.args[k]()
-            if known is not None and known is not args[k]:
-                return True
-        return False
-
-    def replaces(self, other: Replay) -> None:
-        """Captured since ``other`` may confuse: what the body knows is outside ``other``, or was in a doubtful place of it."""
-        hidden = {id(known) for k in other.doubtful if (known := other.args[k]()) is not None}
-        self.doubtful = [k for k, ref in enumerate(self.args) if id(ref()) in hidden]
-
-    def __call__(self, args: Sequence[Any]) -> list[Any]:
-        """Run with these arguments; returns handles on the results."""
-        inputs = [self._value(source, args).array for source in self.inputs]
-        for k in self.program.donated:
-            value = self.inputs[k][1]._value
-            if _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
-                inputs[k] = jnp.array(inputs[k])
-            del value
-        outs = self.program.run(*self.scalars, *inputs)
-        if self.program.checked:
-            note_flags(outs[self.program.leading - 1], self.program, self.where)
-        if self.program.leading:
-            outs = outs[self.program.leading :]
-        counters.replays += 1
-        counters.bytes_donated += self.program.donated_bytes
-        made = [Value(None, aval, out, self.device) for aval, out in zip(self.avals, outs, strict=True)]
-
-        def value_of(source: Source) -> Value:
-            return made[source[1]] if source[0] == "out" else self._value(source, args)
-
-        results = [new_handle(value_of(source)) for source in self.results]
-        writes = [(place, value_of(source)) for place, source in self.writes]
-        grads = [(place, None if source is None else new_handle(value_of(source))) for place, source in self.grads]
-        for place, value in writes:
-            handle = _at(place, args)
-            handle._value, handle._node = value, None
-        for place, grad in grads:
-            _at(place, args)._grad = grad
-        return results
-
-    @staticmethod
-    def _value(source: Source, args: Sequence[Any]) -> Value:
-        side, what = source
-        if side == "grad":
-            what = _at(what, args)._grad
-        value = args[what]._value if side == "arg" else what if side == "const" else what._value
-        if value.array is None:
-            materialise(value)
-        return value
-
-
-def _at(place: Any, args: Sequence[Any]) -> Any:
-    """The tensor of a place."""
-    return args[place] if type(place) is int else place
+    def refuse(self, reason: str) -> None:
+        """The call cannot be replayed; the first reason counts."""
+        if self.failed is None:
+            self.failed = reason
 
 
 def _sharing(one: Handle, other: Handle) -> Callable[[], bool]:
@@ -272,7 +174,7 @@ def _sharing(one: Handle, other: Handle) -> Callable[[], bool]:
     return share
 
 
-def _of_its_own(handle: Handle) -> Value:
+def of_its_own(handle: Handle) -> Value:
     """Give a tensor a value object that no other tensor has, of the same array."""
     value = handle._value
     if value.array is None:
@@ -286,7 +188,7 @@ def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: 
     cut("trace")
     before = thread.graph
     capture = Capture(symbolic)
-    capture.args = {id(_of_its_own(h)): k for k, h in enumerate(args)}
+    capture.args = {id(of_its_own(h)): k for k, h in enumerate(args)}
     capture.arg_handles = [weakref.ref(h) for h in args]
     thread.graph = graph = Graph(before.device, (), False, capture)
     graph.limit = sys.maxsize

@@ -19,6 +19,7 @@ import numpy as np
 from ..ops.elemwise import add
 from ..ops.op import Op
 from . import record
+from .notes import note_view
 from .record import Graph, apply, apply_pull, serials, thread
 from .structure import State
 from .value import Aval, Handle, Value, aval, new_handle
@@ -169,6 +170,7 @@ def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: t
 def alias(handle: Handle) -> Any:
     """A second handle on the same value and history, which later assignments to the first do not change."""
     other = new_handle(handle._value)
+    note_view(handle, other)
     if handle._node is not None:
         other._node = handle._node
         other._slot = handle._slot

@@ -15,6 +15,10 @@ class TraceError(RuntimeError):
     """A traced function did what a trace cannot hold."""
 
 
+class UnreadableError(TraceError, ValueError):
+    """A traced function read a value that it is still computing; MegEngine raises ValueError there."""
+
+
 # MegEngine raises different built-in classes for one mistake in different places, and programs catch them: each of these is
 # all the classes that it may be there.
 

@@ -55,7 +55,7 @@ def host_value(array: np.ndarray, device: Device) -> Value:
     value = Value(None, aval(array.shape, array.dtype), array, device)
     capture = thread.graph.capture
     if capture is not None:
-        capture.made[id(value)] = value
+        capture.data(value)
     return value
 
 

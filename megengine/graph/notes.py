@@ -1,4 +1,4 @@
-"""What the layers above tell a capture, and nothing outside one."""
+"""What the layers above tell a call that is being recorded, and nothing outside one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,16 @@ def note_held(handle: Handle) -> None:
         capture.note(handle)
 
 
+def note_view(handle: Handle, view: Handle) -> None:
+    """``view`` is a new handle on the handle's value."""
+    capture = thread.graph.capture
+    if capture is not None:
+        capture.note(handle)
+        capture.born(view)
+
+
 def not_replayable(reason: str) -> None:
     """The call must run its Python body each time."""
     capture = thread.graph.capture
     if capture is not None:
-        capture.failed = reason
+        capture.refuse(reason)

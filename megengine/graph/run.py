@@ -15,7 +15,7 @@ import numpy as np
 from . import record, scopes
 from .counters import counters
 from .differentiate import GradNode, keep
-from .errors import BadIndexError, TraceError
+from .errors import BadIndexError
 from .options import options
 from .program import Program, build, lookup
 from .recompile import churns, note_compilation, split
@@ -56,6 +56,7 @@ def cut(reason: str = "read", later: bool = False) -> None:
     run_ended()
     graph = thread.graph
     if graph.capture is not None and reason == "step":
+        graph.capture.stepped()
         return
     natural = reason in _NATURAL
     if graph.state is ROOT:
@@ -261,10 +262,6 @@ def materialise(value: Value) -> None:
         return
     graph = value.graph
     if graph is thread.graph:
-        if graph.capture is not None and graph.capture.symbolic:
-            raise TraceError(
-                "a traced function with symbolic=True cannot read the value of a tensor; use symbolic=False"
-            )
         cut("read")
     elif graph is not None and graph is thread.ended:
         run_ended()

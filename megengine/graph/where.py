@@ -13,6 +13,14 @@ Line = tuple[str, int]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TOOLS = _PACKAGE + "tools" + os.sep
+_GRAPH = _PACKAGE + "graph" + os.sep
+_TENSOR = _PACKAGE + "tensor.py"
+# fmt: off
+_READERS = frozenset([
+    "numpy", "item", "tolist", "_settle", "_single", "_concrete", "__bool__", "__int__", "__index__", "__float__", "__complex__",
+    "__array__", "__repr__", "__getnewargs__", "__reduce_ex__", "__dlpack__", "__dlpack_device__",
+])
+# fmt: on
 _is_user: dict[str, bool] = {}
 
 
@@ -52,6 +60,16 @@ def here(depth: int = 1) -> Where:
             return code, frame.f_lasti
         frame = frame.f_back
     return _getframe(depth).f_code, 0
+
+
+def asked_by_user() -> bool:
+    """Whether a tensor's value is asked for by the user's program, not by a function of this package that needs it to go on."""
+    frame: FrameType | None = _getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_GRAPH):
+        frame = frame.f_back
+    while frame is not None and frame.f_code.co_filename == _TENSOR and frame.f_code.co_name in _READERS:
+        frame = frame.f_back
+    return frame is None or is_user_file(frame.f_code.co_filename)
 
 
 @lru_cache(maxsize=4096)

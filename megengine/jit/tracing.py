@@ -1,43 +1,59 @@
-"""jit.trace: a function whose later calls run one compiled program and skip its Python body."""
+"""jit.trace: a function that is recorded at each call, or that skips its Python body where that is asked for."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ..graph.capture import Replay, capture_call
 from ..graph.notes import not_replayable
 from ..graph.options import options
 from ..graph.precision import current as precision
 from ..graph.record import thread
+from ..graph.run import cut
+from ..graph.symbolic import Known, Symbolic
 from ..tensor import Tensor
+from .without_host import Signature
 
-ATTEMPTS = 3  # calls whose body could not be replayed, after which it just runs
-REPLAYS = 4  # programs kept for one kind of arguments: gradients there or not, other learning rates, other modes
+KINDS = 64  # of arguments, for which something is kept
 
 
 class trace:
-    """Run a function as one compiled program, found by recording its first calls.
+    """Record a function at each call, as MegEngine does; with ``without_host=True`` its calls skip the Python body.
 
-    The first two calls with arguments of given shapes and dtypes run the body and record it. Later ones run the program
-    directly and rebind what the body rebound: parameters, optimizer state, gradients, running statistics, random streams. What
-    the body does besides tensors (printing, appending to lists) happens only while it is recorded. A body whose Python code
-    reads tensor values runs each time instead, with the same results, unless ``symbolic=True``. Numbers in the parameter groups
-    of optimizers that step inside, and modules' ``training`` flags, may change: the body is then recorded again, which compiles
-    nothing new unless the graph differs.
+    The body runs at every call, so that what it does besides tensors happens, what it reads may change, and it returns what it
+    returns. Recording costs little, and the compiled program is found by what was recorded, so a traced function is as fast as
+    one that is not.
+
+    ``symbolic=True`` asks for one graph: a value that the function computes cannot be read inside it, and a call that records
+    other operations than the first one with such arguments raises an error and leaves the tensors as they were.
+
+    ``without_host=True`` asks to skip the body. The first two calls with arguments of given shapes and dtypes run it, later ones
+    run the program directly and rebind what the body rebound: parameters, optimizer state, gradients, running statistics, random
+    streams. What the body does besides tensors (printing, counting, appending to a list) happens only while it runs. It runs
+    again when something that it can see has changed: variables, attributes, items of containers, arrays, modules and their
+    parameters, ``training`` flags, numbers of optimizers. It runs at every call while it reads tensor values, draws from the
+    random generators of NumPy or Python, uses an iterator, changes Python state that it also reads, leaves a tensor that it
+    computes anywhere else than in its results, parameters, states and gradients, or did not record the same operations and
+    numbers twice; a line in the log says which. What cannot be seen are clocks, files and the environment.
 
     Args:
         function: the function; without it, ``trace(...)`` is a decorator.
-        symbolic: refuse to read tensor values inside the body.
-        capture_as_const: accepted; tensors from outside are always read at each call.
-        record_only, sublinear_memory_config, dtr_config, profiling, opt_level: accepted for compatibility; XLA plans memory and
-            optimises by itself.
-        graph_opt_config, symbolic_shape, without_host, imperative: accepted likewise; shapes inside are plain tuples.
+        symbolic: one graph, as above.
+        capture_as_const: arguments and results have to be tensors; tensors from outside are read at each call all the same.
+        record_only: as ``symbolic`` with ``capture_as_const``; what was recorded runs when one of its values is read.
+        without_host: skip the body, as above.
+        sublinear_memory_config, dtr_config, profiling, opt_level: accepted for compatibility; XLA plans memory and optimises by
+            itself.
+        graph_opt_config, symbolic_shape, imperative: accepted likewise; shapes inside are plain tuples.
 
     Raises:
-        TraceError: the body reads a tensor's value although ``symbolic=True``.
+        TraceError: with ``symbolic=True``, the body reads the value of a tensor that it computes, or a call records other
+            operations than the first one.
+        AssertionError: with ``capture_as_const=True``, an argument or a result is not a tensor.
 
     Example:
         >>> @megengine.jit.trace(symbolic=True)
@@ -73,76 +89,93 @@ class trace:
             raise TypeError(f"trace() takes a function, not {type(function).__name__}")
         self.__wrapped__ = function
         functools.update_wrapper(self, function)
-        self._symbolic = symbolic
-        self._calls: dict[Any, _Signature] = {}
+        self._symbolic = symbolic or record_only
+        self._record_only = record_only
+        self._tensors_only = capture_as_const or record_only
+        self._without_host = without_host
+        self._known: OrderedDict[Any, Known] = OrderedDict()
+        self._calls: OrderedDict[Any, Signature] = OrderedDict()
 
     def __repr__(self) -> str:
         name = getattr(self.__wrapped__, "__qualname__", None) or repr(self.__wrapped__)
-        return f"trace({name}{', symbolic=True' if self._symbolic else ''})"
+        flags = [f for f in ("symbolic", "record_only", "without_host") if getattr(self, f"_{f}")]
+        return f"trace({', '.join([name, *(f'{f}=True' for f in flags)])})"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, running its compiled program where there is one."""
-        if _run_plainly():
-            return self.__wrapped__(*args, **kwargs)
-        tensors: list[Any] = []
-        key: Any = precision(), _flatten((args, kwargs) if kwargs else args, tensors)
-        if len(tensors) > 1 and len({*map(id, tensors)}) < len(tensors):
-            ids = [*map(id, tensors)]
-            key = key, tuple(map(ids.index, ids))
-        try:
-            signature = self._calls.get(key)
-        except TypeError:
-            return self.__wrapped__(*args, **kwargs)
-        if signature is None:
-            signature = self._calls[key] = _Signature()
-        if any(t._node is not None and t._node.live() for t in tensors):
-            return self.__wrapped__(*args, **kwargs)
-        doubted = None
-        for replay in signature.replays:
-            if replay.holds(tensors):
-                if replay.has_as_its_own(tensors):
-                    return self.__wrapped__(*args, **kwargs)
-                if not replay.may_confuse(tensors):
-                    return _unflatten(replay.structure, iter(replay(tensors)))
-                doubted = replay
-                break
-        if signature.attempts >= ATTEMPTS and not signature.replays:
-            return self.__wrapped__(*args, **kwargs)
-        result, capture = capture_call(lambda: self.__wrapped__(*args, **kwargs), tensors, self._symbolic)
-        signature.attempts += 1
-        # The first call may differ: it creates state and holds what its caller made, so its program is not yet the settled one.
-        if capture.valid() and signature.attempts > 1:
-            results: list[Tensor] = []
-            structure = _structure(result, results)
-            signature.add(Replay(capture, results, structure), doubted)
+        """Call the function."""
+        if self._tensors_only:
+            for arg in args:
+                if not isinstance(arg, Tensor):
+                    raise AssertionError("Only support tensor type args when capture_as_const is enabled")
+        if thread.graph.capture is not None:
+            result = self.__wrapped__(*args, **kwargs)
+        elif self._without_host:
+            result = self._call_without_host(args, kwargs)
+        elif self._symbolic:
+            result = self._call_symbolically(args, kwargs)
+        else:
+            result = self.__wrapped__(*args, **kwargs)
+        if self._tensors_only:
+            _check_results(result)
         return result
 
+    def _call_symbolically(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = Symbolic()
+        call.graph.capture = call
+        try:
+            result = self.__wrapped__(*args, **kwargs)
+            if call.whole:
+                self._compare(call, args, kwargs)
+        finally:
+            thread.graph.capture = None
+            call.before.clear()  # what it holds could not be overwritten
+        if call.steps and not self._record_only:
+            cut("step")
+        return result
 
-class _Signature:
-    """What is known about calls with arguments of one structure: the programs found, the newest first."""
+    def _compare(self, call: Symbolic, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        key = _key(args, kwargs, [])
+        if key is not None:
+            _of(self._known, (key, tuple(call.had_gradients)), Known).compare(call)
 
-    __slots__ = ("replays", "attempts")
-
-    def __init__(self) -> None:
-        self.replays: list[Replay] = []
-        self.attempts = 0
-
-    def add(self, replay: Replay, doubted: Replay | None) -> None:
-        """Keep what a call gave; ``doubted`` would have served, were it sure that its arguments are nothing else besides."""
-        self.attempts = 1
-        if doubted is not None:
-            replay.replaces(doubted)
-            self.replays.remove(doubted)
-        self.replays.insert(0, replay)
-        del self.replays[REPLAYS:]
+    def _call_without_host(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        function = functools.partial(self.__wrapped__, *args, **kwargs)
+        tensors: list[Any] = []
+        if thread.graph.tapes or options.eager or options.check_nan or sys.getprofile() is not None:
+            return function()
+        key = _key(args, kwargs, tensors)
+        if key is None or any(t._node is not None and t._node.live() for t in tensors):
+            return function()
+        signature = _of(self._calls, key, Signature)
+        return signature.call(self.__wrapped__, args, kwargs, tensors, self._symbolic)
 
 
-def _run_plainly() -> bool:
-    graph = thread.graph
-    return graph.capture is not None or bool(graph.tapes) or options.eager or options.check_nan
+def _of(known: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
+    """What is kept for a key; the keys not used for longest are forgotten."""
+    found = known.get(key)
+    if found is None:
+        found = known[key] = make()
+        if len(known) > KINDS:
+            known.popitem(last=False)
+    else:
+        known.move_to_end(key)
+    return found
+
+
+def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> Any:
+    """What calls have in common whose arguments are alike; None if an argument cannot be compared. Collects their tensors."""
+    key: Any = precision(), _flatten((args, kwargs) if kwargs else args, tensors)
+    if len(tensors) > 1 and len({*map(id, tensors)}) < len(tensors):
+        ids = [*map(id, tensors)]
+        key = key, tuple(map(ids.index, ids))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _flatten(args: Any, tensors: list[Any]) -> Any:
@@ -153,41 +186,24 @@ def _flatten(args: Any, tensors: list[Any]) -> Any:
     if isinstance(args, (tuple, list)):
         return type(args), tuple([_flatten(a, tensors) for a in args])
     if isinstance(args, dict):
-        return dict, tuple([(k, _flatten(v, tensors)) for k, v in args.items()])
+        return type(args), tuple([(k, _flatten(v, tensors)) for k, v in args.items()])
     return type(args), args
 
 
-def _structure(result: Any, tensors: list[Tensor]) -> Any:
-    """The result with its tensors taken out."""
-    if isinstance(result, Tensor):
-        tensors.append(result)
-        return _SLOT
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        return type(result)(*(_structure(r, tensors) for r in result))
-    if isinstance(result, (tuple, list)):
-        return type(result)(_structure(r, tensors) for r in result)
-    if isinstance(result, dict):
-        return type(result)((k, _structure(v, tensors)) for k, v in result.items())
-    return result
+def _check_results(result: Any) -> None:
+    """With ``capture_as_const``, a function returns tensors.
 
-
-def _unflatten(structure: Any, tensors: Iterator[Any]) -> Any:
-    if structure is _SLOT:
-        return next(tensors)
-    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return type(structure)(*(_unflatten(s, tensors) for s in structure))
-    if isinstance(structure, (tuple, list)):
-        return type(structure)(_unflatten(s, tensors) for s in structure)
-    if isinstance(structure, dict):
-        return type(structure)((k, _unflatten(v, tensors)) for k, v in structure.items())
-    return structure
-
-
-class _Slot:
-    """Stands for a tensor in the structure of a result."""
-
-
-_SLOT = _Slot()
+    Raises:
+        AssertionError: it returned something else.
+    """
+    if result is None:
+        return
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    elif not isinstance(result, Sequence):
+        result = [result]
+    if not all(isinstance(r, Tensor) for r in result):
+        raise AssertionError("Only support return tensors when capture_as_const is enabled")
 
 
 _symbolic_shape = False

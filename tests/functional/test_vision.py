@@ -206,7 +206,7 @@ def test_computed_boxes_are_read_and_what_follows_is_differentiable() -> None:
 
 
 def test_in_a_trace() -> None:
-    @jit.trace
+    @jit.trace(without_host=True)
     def step(boxes: Tensor, scores: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         return F.vision.nms(boxes * 2, scores, 0.5), F.vision.interpolate(x, scale_factor=2, mode="nearest")
 

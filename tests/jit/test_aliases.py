@@ -51,11 +51,11 @@ def _bodies(pool: list[Tensor]) -> dict[str, Callable[[Tensor, Tensor], Tensor]]
     return {f.__name__: f for f in locals().values() if callable(f)}
 
 
-def _life(name: str, seed: int, traced: bool) -> list[object]:
+def _life(name: str, seed: int, mode: dict[str, bool] | None) -> list[object]:
     """What a random sequence of calls, and of changes from outside, leaves behind after each."""
     pool, rng, history = _pool(), random.Random(seed), []
     body = _bodies(pool)[name]
-    function = trace(body) if traced else body
+    function = body if mode is None else trace(body, **mode)
     for _ in range(14):
         action = rng.random()
         x, y = rng.choice(pool), rng.choice(pool)
@@ -74,17 +74,19 @@ def _life(name: str, seed: int, traced: bool) -> list[object]:
     return history
 
 
+@pytest.mark.parametrize("mode", [{}, {"without_host": True}], ids=["default", "without_host"])
 @pytest.mark.parametrize("name", sorted(_bodies(_pool())))
-def test_calls_do_what_they_do_without_trace(name: str) -> None:
+def test_calls_do_what_they_do_without_trace(name: str, mode: dict[str, bool]) -> None:
     for seed in range(6):
-        assert str(_life(name, seed, True)) == str(_life(name, seed, False)), seed
+        assert str(_life(name, seed, mode)) == str(_life(name, seed, None)), seed
 
 
-def test_gradients_accumulate_until_they_are_cleared() -> None:
+@pytest.mark.parametrize("mode", [{}, {"symbolic": True}, {"without_host": True}])
+def test_gradients_accumulate_until_they_are_cleared(mode: dict[str, bool]) -> None:
     p = Parameter([1.0, 2.0])
     gm = GradManager().attach(p)
 
-    @trace
+    @trace(**mode)
     def backward(x: Tensor) -> None:
         with gm:
             gm.backward((p * x).sum())
@@ -101,7 +103,7 @@ def test_gradients_accumulate_until_they_are_cleared() -> None:
 def test_changing_arguments_record_no_more_than_needed() -> None:
     calls = []
 
-    @trace
+    @trace(without_host=True)
     def f(x: Tensor) -> Tensor:
         calls.append(x)
         return x + 1

@@ -1,0 +1,198 @@
+"""A captured call that runs again without recording: the program gets the tensors' current values, and they its results."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Sequence
+from itertools import chain, starmap
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .capture import Capture, Source
+from .counters import counters
+from .program import avals_of
+from .record import materialise, pack
+from .run import ONLY_ARRAY, note_flags
+from .value import Handle, Value, new_handle
+
+_refs = sys.getrefcount
+
+
+def _baseline_of_handle() -> int:
+    """Reference count, as a replay sees it, of a value that only its handle refers to."""
+    handle = new_handle(Value(None, None, None, None))  # type: ignore[arg-type]
+    for _ in range(1):
+        value = handle._value
+        return _refs(value)
+    raise AssertionError
+
+
+ONLY_HANDLE = _baseline_of_handle()
+
+
+class Replay:
+    """A captured call, ready to run again.
+
+    Sources of inputs and results are ``("arg", k)``, ``("handle", tensor)``, ``("grad", place)``, ``("const", value)`` and
+    ``("out", k)``; of results also ``("itself", place)``: that very tensor. A place, of what is rebound or has a gradient, is
+    a tensor, or an argument's number.
+
+    Attributes:
+        escapes: the call has left a tensor that it computed somewhere else, where a replay cannot put another.
+    """
+
+    def __init__(self, capture: Capture, results: Sequence[Handle]) -> None:
+        assert capture.program is not None and capture.graph is not None
+        self.program = capture.program
+        self.guards = capture.guards
+        self.device = capture.graph.device
+        self.args = capture.arg_handles
+        self.doubtful = list(range(len(self.args)))
+        self.numbers = pack(capture.graph)
+        self.scalars = [
+            jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in self.numbers
+        ]
+        number = {id(h): k for k, ref in enumerate(capture.arg_handles) if (h := ref()) is not None}
+
+        def place(handle: Handle) -> Any:
+            return number.get(id(handle), handle)
+
+        def origin(source: Source) -> Source:
+            return ("grad", place(source[1])) if source[0] == "grad" else source
+
+        def source(handle: Any) -> Source:
+            k = capture.result(handle._value)
+            if k is not None:
+                return "out", k
+            side, what = origin(capture.origin(handle._value))
+            # What nothing read and the call did not make is a tensor from outside, handed on.
+            return ("handle", handle) if side == "const" and id(what) not in capture.made else (side, what)
+
+        def result(handle: Any) -> Source:
+            there = id(handle) in number or capture.was_there(handle)
+            return ("itself", place(handle)) if there else source(handle)
+
+        self.inputs = [origin(s) for s in capture.origins]
+        self.results = [result(h) for h in results]
+        written = [h for key, ref in capture.written.items() if capture.outside[key] and (h := ref()) is not None]
+        graded: list[Any] = [
+            h for key, ref in capture.grads.items() if capture.outside[key] and (h := ref()) is not None
+        ]
+        gradients = {id(h._grad) for h in [*graded, *(h for h, _ in capture.grads_before.values())]}
+        self.writes = [(place(h), source(h)) for h in written if id(h) not in gradients]
+        self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
+        self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
+        self.where = [capture.graph.where[n] for n in self.program.checked]
+        self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
+        self.avals = avals_of(self.program.state, self.program.live)
+        sources = [
+            s for s in [*self.results, *(s for _, s in self.writes), *(s for _, s in self.grads)] if s is not None
+        ]
+        kept = {k for side, k in sources if side == "out"}
+        self.escapes = len(kept) < len(self.program.live)
+        places = [p for p, _ in [*self.writes, *self.grads, *self.grads_before]]
+        places += [h for side, h in [*self.inputs, *self.results] if side in ("handle", "itself")]
+        self.outside = {id(p) for p in places if type(p) is not int}
+
+    def agrees_with(self, other: Replay) -> bool:
+        """Whether two calls recorded the same operations, numbers and constants."""
+        return (
+            self.program.state is other.program.state
+            and [n.tobytes() for n in self.numbers] == [n.tobytes() for n in other.numbers]
+            and [side for side, _ in self.inputs] == [side for side, _ in other.inputs]
+            and all(
+                np.asarray(a.array).tobytes() == np.asarray(b.array).tobytes()
+                for (side, a), (_, b) in zip(self.inputs, other.inputs, strict=True)
+                if side == "const"
+            )
+        )
+
+    def holds(self, args: Sequence[Any]) -> bool:
+        """Whether nothing that the captured call depended on has changed."""
+        for handle, known in self.expected:
+            if handle._value.aval is not known:
+                return False
+        for place, known in self.grads_before:
+            grad = _at(place, args)._grad
+            if (None if grad is None else grad._value.aval) is not known:
+                return False
+        for snapshot, before in self.guards:
+            if snapshot() != before:
+                return False
+        return True
+
+    def has_as_its_own(self, args: Sequence[Handle]) -> bool:
+        """Whether an argument is a tensor that the body also knows by another way: then it is not what was captured."""
+        return not self.outside.isdisjoint(map(id, args))
+
+    def may_confuse(self, args: Sequence[Handle]) -> bool:
+        """Whether the captured call had, in the place of one of these, a tensor that its body may know by another way."""
+        for k in self.doubtful:
+            known = self.args[k]()
+            if known is not None and known is not args[k]:
+                return True
+        return False
+
+    def replaces(self, other: Replay) -> None:
+        """Captured since ``other`` may confuse: what the body knows is outside ``other``, or was in a doubtful place of it."""
+        hidden = {id(known) for k in other.doubtful if (known := other.args[k]()) is not None}
+        self.doubtful = [k for k, ref in enumerate(self.args) if id(ref()) in hidden]
+
+    def __call__(self, args: Sequence[Any]) -> list[Any]:
+        """Run with these arguments; returns the tensors that the function returned.
+
+        Everything that the call changes is changed by one call of C code, which no interrupt can come into, and which begins
+        with the program itself: a buffer is overwritten only together with what its tensor holds.
+        """
+        inputs = [self._value(source, args).array for source in self.inputs]
+        for k in self.program.donated:
+            value = self.inputs[k][1]._value
+            if _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
+                inputs[k] = jnp.array(inputs[k])
+            del value
+        made = [Value(None, aval, None, self.device) for aval in self.avals]
+
+        def value_of(source: Source) -> Value:
+            return made[source[1]] if source[0] == "out" else self._value(source, args)
+
+        results = [_at(s[1], args) if s[0] == "itself" else new_handle(value_of(s)) for s in self.results]
+        writes = [(_at(place, args), value_of(source)) for place, source in self.writes]
+        changes = [(handle, "_node", None) for handle, _ in writes]
+        changes += [(handle, "_value", value) for handle, value in writes]
+        changes += [
+            (_at(place, args), "_grad", None if source is None else new_handle(value_of(source)))
+            for place, source in self.grads
+        ]
+        self._run([*self.scalars, *inputs], made, changes)
+        counters.replays += 1
+        counters.bytes_donated += self.program.donated_bytes
+        return results
+
+    def _run(self, arguments: list[Any], made: list[Value], changes: list[tuple[Any, str, Any]]) -> None:
+        program = self.program
+        leading = [Value(None, None, None, None) for _ in range(program.leading)]  # type: ignore[arg-type]
+        filled = [*leading, *made]
+        names = ["array"] * len(filled) + [name for _, name, _ in changes]
+        outs = chain.from_iterable(starmap(program.run, (arguments,)))
+        deque(map(setattr, [*filled, *(t for t, _, _ in changes)], names, chain(outs, [v for _, _, v in changes])), 0)
+        if program.checked:
+            note_flags(leading[-1].array, program, self.where)
+
+    @staticmethod
+    def _value(source: Source, args: Sequence[Any]) -> Value:
+        side, what = source
+        if side == "grad":
+            what = _at(what, args)._grad
+        value = args[what]._value if side == "arg" else what if side == "const" else what._value
+        if value.array is None:
+            materialise(value)
+        return value
+
+
+def _at(place: Any, args: Sequence[Any]) -> Any:
+    """The tensor of a place."""
+    return args[place] if type(place) is int else place

@@ -1,0 +1,172 @@
+"""A call that is recorded symbolically: what it computes has no value before it ends, and its graph stays the same.
+
+A call records into the graph that is there, so that it costs nothing, and is compared afterwards with an earlier one.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import starmap
+from typing import Any
+
+from .errors import TraceError, UnreadableError
+from .listener import Listener
+from .program import Program
+from .record import Graph, thread
+from .structure import Instr, State
+from .value import Handle, Value
+from .where import Where, asked_by_user, text
+
+KNOWN_LIMIT = 64
+
+
+class Symbolic(Listener):
+    """One call of a traced function with ``symbolic=True``.
+
+    Attributes:
+        whole: the call was recorded without a part of it having run, and without looking at numbers, so it can be compared.
+    """
+
+    def __init__(self) -> None:
+        self.graph: Graph = thread.graph
+        self.entry: State = self.graph.state
+        self.start = len(self.graph.index)
+        self.computed: weakref.WeakSet[Value] = weakref.WeakSet()
+        self.had_gradients: list[bool] = []
+        self.whole = True
+        self.steps = False
+        self.before: list[tuple[Handle, str, Any]] = []
+
+    def reads(self, value: Value) -> None:
+        """Numbers that the call computes cannot be looked at."""
+        self.whole = False
+        if self._is_inside(value) and asked_by_user():
+            raise UnreadableError(
+                "trace(symbolic=True): the value of a tensor that the function computes cannot be read inside it; "
+                "use trace(symbolic=False)"
+            )
+
+    def _is_inside(self, value: Value) -> bool:
+        if value.array is not None:
+            return value in self.computed
+        if value.graph is self.graph:
+            return self.graph.index.get(value, -1) >= self.start
+        return value.graph is thread.graph
+
+    def read_grad(self, handle: Handle) -> None:
+        """Whether gradients are there decides whether they are added to."""
+        self.had_gradients.append(handle._grad is not None)  # type: ignore[attr-defined]
+
+    def wrote(self, handle: Handle) -> None:
+        """Keep what the tensor held."""
+        self.before += (handle, "_node", handle._node), (handle, "_value", handle._value)
+
+    def wrote_grad(self, handle: Handle) -> None:
+        """Keep the gradient that the tensor had."""
+        self.before.append((handle, "_grad", handle._grad))  # type: ignore[attr-defined]
+
+    def undo(self) -> None:
+        """Give every tensor what it held when the call began."""
+        deque(starmap(setattr, reversed(self.before)), 0)
+
+    def stepped(self) -> None:
+        """The step runs when the call has ended."""
+        self.steps = True
+
+    def interrupted(self, reason: str) -> None:
+        """What ran is no longer there to compare."""
+        self.whole = False
+
+    def ran(self, graph: Graph, program: Program, values: list[Value]) -> None:
+        """Remember what was computed inside the call."""
+        first = self.start if graph is self.graph else 0
+        self.computed.update(values[p] for p in program.live if p >= first)
+
+    def refuse(self, reason: str) -> None:
+        """A part of the call may differ each time."""
+        self.whole = False
+
+    def recorded(self) -> list[tuple[State, Where]]:
+        """What the call has recorded, if it is whole, with the user's lines."""
+        graph = thread.graph
+        if not self.whole or graph is not self.graph:
+            return []
+        return list(zip(graph.state.path()[self.entry.depth :], graph.where[self.entry.depth :], strict=True))
+
+
+@dataclass
+class Known:
+    """The calls of one traced function that were alike in arguments: the first one, and places in the trie known to agree."""
+
+    first: list[tuple[State, Where]] | None = None
+    agreed: set[tuple[State, State]] = field(default_factory=set)
+
+    def compare(self, call: Symbolic) -> None:
+        """Hold a call against the first.
+
+        Raises:
+            TraceError: it recorded other operations.
+        """
+        graph = thread.graph
+        if not call.whole or graph is not call.graph or (call.entry, graph.state) in self.agreed:
+            return
+        now = call.recorded()
+        if self.first is None:
+            self.first = now
+        else:
+            difference = _difference(self.first, now)
+            if difference is not None:
+                raise TraceError(difference)
+        if len(self.agreed) < KNOWN_LIMIT:
+            self.agreed.add((call.entry, graph.state))
+
+
+def _difference(first: list[tuple[State, Where]], now: list[tuple[State, Where]]) -> str | None:
+    """The first operation in which two calls differ, in words; None if there is none, or their shapes differ before it."""
+    one, other = _Wiring(), _Wiring()
+    for k, ((was, was_at), (is_, is_at)) in enumerate(zip(first, now, strict=False)):
+        before, after = one.add(was), other.add(is_)
+        where = f"operation {k} was {_name(was)} at {text(was_at)}, now it is {_name(is_)} at {text(is_at)}"
+        if _kind(was) != _kind(is_):
+            return f"trace error because operator mismatch: {where}"
+        if was.avals != is_.avals or len(before) != len(after):
+            return None
+        for a, b in zip(before, after, strict=True):
+            if a != b:
+                met = "input id mismatch" if a is not None and b is not None else _EXPECTED[a is None]
+                return f"trace error because {met}: an operand of {_name(is_)}; {where}"
+    if len(now) > len(first):
+        state, at = now[len(first)]
+        return f"trace error because too many instructions: there was no {_name(state)} of {text(at)}"
+    if len(now) < len(first):
+        state, at = first[len(now)]
+        return f"trace error because mismature end: there was {_name(state)} of {text(at)} besides"
+    return None
+
+
+_EXPECTED = {True: "expect external node, got internal", False: "expect internal node, got external"}
+
+
+class _Wiring:
+    """Which earlier result of the call each operand is: counted from its first, None for what is from outside."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, int] = {}
+
+    def add(self, state: State) -> list[int | None]:
+        instr = state.instr
+        operands: Any = instr.operands if isinstance(instr, Instr) else instr.cots
+        numbers = [self.numbers.get(o) if isinstance(o, int) else None for o in operands]
+        for k in range(len(state.avals)):
+            self.numbers[instr.start + k] = len(self.numbers)
+        return numbers
+
+
+def _kind(state: State) -> Any:
+    return state.instr.op if isinstance(state.instr, Instr) else None
+
+
+def _name(state: State) -> str:
+    return state.instr.op.name if isinstance(state.instr, Instr) else "a gradient"

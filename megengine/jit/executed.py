@@ -1,0 +1,194 @@
+"""Which functions of the program a call ran, and which names they read."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import linecache
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+from types import CodeType, FrameType
+from typing import Any
+
+from ..graph.where import is_user_file
+
+_LIBRARY = tuple(os.path.join(sysconfig.get_paths()[k], "") for k in ("stdlib", "platstdlib"))
+_SITE = tuple(os.path.join(sysconfig.get_paths()[k], "") for k in ("purelib", "platlib"))
+_KNOWN = tuple(
+    os.path.join(site, name, "") for site in _SITE for name in ("numpy", "jax", "jaxlib", "ml_dtypes", "scipy")
+)
+_DYNAMIC = frozenset(
+    ["getattr", "setattr", "vars", "__dict__", "globals", "locals", "eval", "exec", "__getattribute__", "__slots__"]
+)
+_MUTATORS = frozenset(["append", "appendleft", "extend", "extendleft", "insert", "add", "update", "discard", "put"])
+
+
+@lru_cache(maxsize=4096)
+def is_watched_file(filename: str) -> bool:
+    """Whether a file holds code of the program, not of this package, the standard library, NumPy or JAX."""
+    if not is_user_file(filename) or filename.startswith("<frozen "):
+        return False
+    path = os.path.abspath(filename)
+    return not path.startswith(_KNOWN) and (path.startswith(_SITE) or not path.startswith(_LIBRARY))
+
+
+class Executed:
+    """The code of the program and of this package that ran inside ``with executed:``.
+
+    Attributes:
+        codes: the program's own, each with its global names.
+        package: that of this package.
+        names: what all of it loads by name, as far as its bytecode tells.
+        package_names: names in the code of this package.
+        reads: the names that the program's functions use for more than to change what they stand for.
+        everything: the program looks names up that the bytecode does not tell.
+    """
+
+    def __init__(self) -> None:
+        self._ran: dict[CodeType, dict[str, Any]] = {}
+        self.codes: dict[CodeType, dict[str, Any]] = {}
+        self.package: set[CodeType] = set()
+        self.names: set[str] = set()
+        self.package_names: set[str] = set()
+        self.reads: set[str] = set()
+        self.everything = False
+
+    def __enter__(self) -> Executed:
+        sys.setprofile(self._note)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        sys.setprofile(None)
+
+    def _note(self, frame: FrameType, event: str, arg: Any) -> None:
+        if event == "call":
+            self._ran[frame.f_code] = frame.f_globals
+
+    def look(self, before: Executed | None) -> None:
+        """Find the names, those of an earlier call too."""
+        if before is not None:
+            self.codes |= before.codes
+            self.package |= before.package
+        for code, namespace in self._ran.items():
+            if is_watched_file(code.co_filename):
+                self.codes[code] = namespace
+            elif not is_user_file(code.co_filename):
+                self.package.add(code)
+        self._ran = {}
+        self.package_names.update(n for c in self.package for n in c.co_names)
+        self.names |= self.package_names
+        for code in self.codes:
+            self.names.update(code.co_names)
+            self.names.update(c for c in code.co_consts if isinstance(c, str) and c.isidentifier())
+            self.reads |= names_read(code)
+        self.everything = not _DYNAMIC.isdisjoint(n for c in self.codes for n in c.co_names)
+
+    def is_read(self, name: str) -> bool:
+        """Whether the program reads what ``name`` stands for."""
+        return self.everything or name in self.reads
+
+
+@lru_cache(maxsize=4096)
+def global_names(code: CodeType) -> tuple[str, ...]:
+    """The global names that a function loads."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return tuple(sorted(found))
+
+
+@lru_cache(maxsize=4096)
+def names_read(code: CodeType) -> frozenset[str]:
+    """Names that a function uses for more than to change what they stand for, as in ``calls += 1`` or ``losses.append(x)``.
+
+    Without its source these are all of its names.
+    """
+    nodes = _nodes(code)
+    if not nodes:
+        return frozenset([*code.co_names, *code.co_freevars, *code.co_cellvars])
+    reads = _Reads()
+    for node in nodes:
+        for part in node.body if isinstance(node.body, list) else [node.body]:
+            reads.visit(part)
+    return frozenset(reads.names)
+
+
+def _nodes(code: CodeType) -> list[Any]:
+    """The definitions that a code object may have been compiled from."""
+    if code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
+        return [ast.parse("")]  # the function around it has been asked
+    tree = _tree(code.co_filename)
+    if tree is None:
+        return []
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            line = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            if node.name == code.co_name and line == code.co_firstlineno:
+                found.append(node)
+        elif isinstance(node, ast.Lambda) and code.co_name == "<lambda>" and node.lineno == code.co_firstlineno:
+            found.append(node)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _tree(filename: str) -> ast.Module | None:
+    try:
+        return ast.parse("".join(linecache.getlines(filename)) or "?")
+    except SyntaxError:
+        return None
+
+
+class _Reads(ast.NodeVisitor):
+    """Collects names that are read; a place that is only changed in a statement of its own is not."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self._changed = ""
+
+    def visit(self, node: ast.AST) -> Any:
+        if self._changed and isinstance(node, ast.expr) and ast.unparse(node) == self._changed:
+            return None
+        return super().visit(node)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.names.add(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self.names.add(node.attr)
+        self.visit(node.value)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        self._place(node.target)
+        self.visit(node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            self._place(target)
+        # `n = n + 1` changes n, as `n += 1` does.
+        self._changed = ast.unparse(node.targets[0]) if len(node.targets) == 1 else ""
+        self.visit(node.value)
+        self._changed = ""
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in _MUTATORS:
+            self._place(call.func.value)
+            for argument in [*call.args, *(k.value for k in call.keywords)]:
+                self.visit(argument)
+        else:
+            self.generic_visit(node)
+
+    def _place(self, target: ast.expr) -> None:
+        if isinstance(target, ast.Attribute):
+            self.visit(target.value)
+        elif isinstance(target, ast.Subscript):
+            self._place(target.value)
+            self.visit(target.slice)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            for element in target.elts:
+                self._place(element)
+        elif not isinstance(target, ast.Name):
+            self.visit(target)

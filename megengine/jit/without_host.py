@@ -1,0 +1,167 @@
+"""Calls that skip the Python body: when one may, and what is recorded so that it can."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from ..graph.capture import Capture, capture_call
+from ..graph.replay import Replay
+from ..logger import get_logger
+from ..tensor import Tensor
+from .executed import Executed
+from .results import CannotReturn, Plan
+from .watched import Watched
+
+logger = get_logger(__name__)
+
+REPLAYS = 4  # programs kept for one kind of arguments: gradients there or not, other learning rates, other modes
+ATTEMPTS = 6  # recorded calls without a program to show for it, after which the body runs unrecorded for a while
+PAUSE = 16
+ESCAPES = "it leaves a tensor that it computes somewhere else than in its results, parameters, states and gradients"
+PAUSE_LIMIT = 4096
+
+
+class _Recorded:
+    """One call that can be replayed, and what has to be as it was."""
+
+    __slots__ = ("replay", "plan", "watched")
+
+    def __init__(self, replay: Replay, plan: Plan, watched: Watched | None) -> None:
+        self.replay = replay
+        self.plan = plan
+        self.watched = watched
+
+    def agrees_with(self, other: _Recorded) -> bool:
+        return self.plan.signature == other.plan.signature and self.replay.agrees_with(other.replay)
+
+
+class Signature:
+    """What is known about calls with arguments of one structure: the programs found, the newest first."""
+
+    def __init__(self) -> None:
+        self._recorded: list[_Recorded] = []
+        self._last: _Recorded | None = None
+        self._executed: Executed | None = None
+        self._failures = 0
+        self._pause = PAUSE
+        self._plain = 0
+        self._reason: str | None = None
+        self._said = False
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensors: list[Any],
+        symbolic: bool,
+    ) -> Any:
+        """Replay a recorded call that holds, or run the function, recorded if that may help."""
+        doubted = None
+        for known in self._recorded:
+            replay = known.replay
+            assert known.watched is not None
+            if replay.holds(tensors) and known.watched.unchanged():
+                if replay.has_as_its_own(tensors):
+                    return function(*args, **kwargs)
+                if not replay.may_confuse(tensors):
+                    return known.plan.make(replay(tensors))
+                doubted = known
+                break
+        if self._plain > 0:
+            self._plain -= 1
+            return function(*args, **kwargs)
+        return self._record(function, args, kwargs, tensors, symbolic, doubted)
+
+    def _record(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        tensors: list[Any],
+        symbolic: bool,
+        doubted: _Recorded | None,
+    ) -> Any:
+        executed = Executed()
+        watched = None
+        if self._executed is not None:
+            watched = Watched([function, *_objects((args, kwargs))], self._executed)
+
+        def run() -> Any:
+            with executed:
+                result = function(*args, **kwargs)
+            if self._reason == ESCAPES:
+                gc.collect()  # it may have been left in a reference cycle only
+            return result
+
+        result, capture = capture_call(run, tensors, symbolic)
+        executed.look(self._executed)
+        known, self._executed = self._executed, executed
+        made = _made(capture, result, watched)
+        if isinstance(made, str):
+            self._last = None
+            self._fail(made, function)
+            return result
+        last, self._last = self._last, made
+        if last is None or not made.agrees_with(last):
+            if last is not None:
+                self._fail("two calls of it did not record the same operations and numbers", function)
+        elif known is not None and executed.codes.keys() <= known.codes.keys():
+            self._add(made, doubted)
+        return result
+
+    def _add(self, made: _Recorded, doubted: _Recorded | None) -> None:
+        """Keep a call; ``doubted`` would have served, were it sure that its arguments are nothing else besides."""
+        self._failures, self._pause = 0, PAUSE
+        if doubted is not None:
+            made.replay.replaces(doubted.replay)
+            self._recorded.remove(doubted)
+        self._recorded.insert(0, made)
+        del self._recorded[REPLAYS:]
+
+    def _fail(self, reason: str, function: Callable[..., Any]) -> None:
+        """A call could not be kept; after some of these the body runs unrecorded for a while, and one line says why."""
+        self._failures += 1
+        self._reason = reason
+        if self._failures >= ATTEMPTS:
+            self._failures = ATTEMPTS - 2
+            self._plain, self._pause = self._pause, min(2 * self._pause, PAUSE_LIMIT)
+            if not self._said:
+                self._said = True
+                name = getattr(function, "__qualname__", None) or repr(function)
+                logger.warning("trace(without_host=True): the body of %s runs at every call, since %s", name, reason)
+
+
+def _made(capture: Capture, result: Any, watched: Watched | None) -> _Recorded | str:
+    """A call that can be replayed, or why it cannot."""
+    if not capture.valid():
+        return capture.failed or "it computes nothing"
+    if watched is not None:
+        refused = watched.refused or watched.change_by_call()
+        if refused is not None:
+            return refused
+    try:
+        plan = Plan(result, () if watched is None else watched.reached)
+    except CannotReturn as error:
+        return str(error)
+    if watched is not None:
+        watched.reached.clear()  # it would keep tensors alive
+    if any(t._grad is not None and not capture.was_there(t) for t in plan.tensors):
+        return "it returns a tensor of its own that has a gradient"
+    replay = Replay(capture, plan.tensors)
+    if replay.escapes:
+        return ESCAPES
+    if capture.failed is not None:
+        return capture.failed
+    return _Recorded(replay, plan, watched)
+
+
+def _objects(args: Any) -> list[Any]:
+    """What is in nested arguments and no tensor."""
+    if isinstance(args, (tuple, list)):
+        return [o for a in args for o in _objects(a)]
+    if isinstance(args, dict):
+        return [o for a in args.values() for o in _objects(a)]
+    return [] if isinstance(args, Tensor) else [args]
