@@ -40,8 +40,8 @@ class Executed:
     Attributes:
         codes: the program's own, each with its global names.
         package: that of this package.
-        names: what all of it loads by name, as far as its bytecode tells.
-        package_names: names in the code of this package.
+        own_names, package_names: the names in the program's code, and in that of this package.
+        names: both, and the program's strings that could be names.
         reads: the names that the program's functions use for more than to change what they stand for.
         everything: the program looks names up that the bytecode does not tell.
     """
@@ -51,6 +51,7 @@ class Executed:
         self.codes: dict[CodeType, dict[str, Any]] = {}
         self.package: set[CodeType] = set()
         self.names: set[str] = set()
+        self.own_names: set[str] = set()
         self.package_names: set[str] = set()
         self.reads: set[str] = set()
         self.everything = False
@@ -78,11 +79,11 @@ class Executed:
                 self.package.add(code)
         self._ran = {}
         self.package_names.update(n for c in self.package for n in c.co_names)
-        self.names |= self.package_names
         for code in self.codes:
-            self.names.update(code.co_names)
+            self.own_names.update(code.co_names)
             self.names.update(c for c in code.co_consts if isinstance(c, str) and c.isidentifier())
             self.reads |= names_read(code)
+        self.names |= self.package_names | self.own_names
         self.everything = not _DYNAMIC.isdisjoint(n for c in self.codes for n in c.co_names)
 
     def is_read(self, name: str) -> bool:

@@ -166,10 +166,11 @@ class Watched:
             return
         own = _is_of_package(cls)
         attributes = getattr(thing, "__dict__", None)
-        if isinstance(thing, Optimizer):
-            self._names(attributes, [k for k in vars(thing) if k != "_step_end"], thing, own)
-        elif isinstance(thing, GradManager):
-            self._names(attributes, ["_attach_specs", "_after_backward_callback"], thing, own)
+        if isinstance(thing, (Optimizer, GradManager)):
+            # Their other private attributes are notes of what they did last.
+            mine = ("_state", "_attach_specs", "_after_backward_callback")
+            keys = [k for k in vars(thing) if k[0] != "_" or k in mine or k in self.executed.own_names]
+            self._add(_Names(attributes, keys, thing, own, closed=True))
         elif type(attributes) is dict:
             known, whole = self.executed.names, own or isinstance(thing, Module) or self.executed.everything
             self._names(attributes, [k for k in attributes if whole or k in known], thing, own)
@@ -217,13 +218,13 @@ class _Entry:
 class _Names(_Entry):
     """Some names of a namespace; if it is an object's, also which names that it does not have yet may be looked up."""
 
-    def __init__(self, namespace: Any, keys: list[Any], owner: Any, own: bool) -> None:
+    def __init__(self, namespace: Any, keys: list[Any], owner: Any, own: bool, closed: bool = False) -> None:
         self.namespace = namespace
         self.owner = owner
         self.keys = keys
         self.own = own
         self.values = [namespace[k] for k in keys]
-        self.count = None if owner is None else len(namespace)
+        self.count = None if owner is None or closed else len(namespace)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         return zip(self.keys, self.values, strict=True)
