@@ -16,6 +16,17 @@ from megengine.autodiff.grad_manager import GradManager, get_backwarding_grad_ma
 from megengine.core import get_option, set_option
 from megengine.core._imperative_rt.core2 import Tensor, full_sync, get_option, set_option, sync
 from megengine.core._imperative_rt.core2 import close, pop_scope, push_scope
+from megengine.core import _config
+from megengine.core._imperative_rt import CompNode, Logger
+from megengine.core._imperative_rt.common import CompNode
+from megengine.core._imperative_rt.core2 import Const, apply, config_async_level, dtype_promotion
+from megengine.core._imperative_rt.ops import Elemwise, TypeCvt
+from megengine.core._imperative_rt.utils import Logger
+from megengine.core._wrap import Device, as_device
+from megengine.core.ops import builtin
+from megengine.core.ops.builtin import BatchNorm, Dimshuffle, Elemwise, GetVarShape, Identity, Reduce, Reshape, TypeCvt
+from megengine.core.tensor.array_method import ArrayMethodMixin, _elwise, _matmul, _reduce
+from megengine.core.tensor.utils import convert_inputs, convert_single_value, set_convert_inputs, subgraph
 from megengine.core._trace_option import set_symbolic_shape, use_symbolic_shape
 from megengine.core.autodiff.grad import Function, Grad
 from megengine.core.tensor import dtype

@@ -9,14 +9,15 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from .. import config as _config
+from .. import config as _settings_of_config
 from .. import dtr as _dtr
+from . import _config  # programs take it from here
 
-__all__ = ["get_option", "set_option"]
+__all__ = ["_config", "get_option", "set_option"]
 
 _SETTINGS: dict[str, tuple[ModuleType, str]] = {
-    "async_level": (_config, "async_level"),
-    "disable_memory_forwarding": (_config, "disable_memory_forwarding"),
+    "async_level": (_settings_of_config, "async_level"),
+    "disable_memory_forwarding": (_settings_of_config, "disable_memory_forwarding"),
     "dtr_eviction_threshold": (_dtr, "eviction_threshold"),
     "dtr_evictee_minimum_size": (_dtr, "evictee_minimum_size"),
     "enable_dtr_sqrt_sampling": (_dtr, "enable_sqrt_sampling"),

@@ -49,6 +49,54 @@ MODES: dict[str, tuple[int, _Function]] = {
 # fmt: on
 
 
+def _at(function: _Function) -> _Function:
+    """The cotangent that a function of one operand gives: modes whose names end in GRAD take ``(x, dy)``."""
+    return lambda x, dy: function(x) * dy
+
+
+def _tanh_of_fractions(x: Tensor) -> Tensor:
+    return x * (27 + x * x) / (27 + 9 * x * x)
+
+
+def _tanh_of_fractions_grad(x: Tensor) -> Tensor:
+    square = x * x
+    below = 3 + square
+    return ((-48 * square) / below + 27 + square) / (below * 9)
+
+
+def _gelu_grad(x: Tensor) -> Tensor:
+    below = 0.5 * (1 + apply(ops.erf, (), x * 0.7071067811865476))
+    return below + x * F.exp(-0.5 * x * x) * 0.3989422804014327
+
+
+def _silu_grad(x: Tensor) -> Tensor:
+    sigmoid = F.sigmoid(x)
+    return sigmoid * (1 + x * (1 - sigmoid))
+
+
+def _between(x: Tensor, low: float, high: float) -> Tensor:
+    return F.logical_and(x > low, x < high).astype(x.dtype)
+
+
+# fmt: off
+MODES.update({
+    "COND_LEQ_MOV": (3, lambda x, y, z: F.where(x <= y, z, F.zeros_like(z))),
+    "COND_LT_MOV": (3, lambda x, y, z: F.where(x < y, z, F.zeros_like(z))),
+    "SWITCH_GT0": (2, lambda x, y: F.where(x > 0, y, F.zeros_like(y))),
+    "FAST_TANH": (1, _tanh_of_fractions), "FAST_TANH_GRAD": (2, _at(_tanh_of_fractions_grad)),
+    "ABS_GRAD": (2, lambda x, dy: F.where(x > 0, dy, -dy)),
+    "SIGMOID_GRAD": (2, _at(lambda y: y * (1 - y))), "TANH_GRAD": (2, _at(lambda y: 1 - y * y)),  # of the results
+    "ACOSH_GRAD": (2, lambda x, dy: dy / F.sqrt(x * x - 1)), "ASINH_GRAD": (2, lambda x, dy: dy / F.sqrt(x * x + 1)),
+    "ATANH_GRAD": (2, lambda x, dy: dy / (1 - x * x)),
+    "RELU6_GRAD": (2, _at(lambda x: _between(x, 0, 6))), "HSIGMOID_GRAD": (2, _at(lambda x: _between(x, -3, 3) / 6)),
+    "H_SWISH_GRAD": (2, _at(lambda x: _between(x, -3, 3) * (2 * x + 3) / 6 + (x >= 3).astype(x.dtype))),
+    "SOFTPLUS_GRAD": (2, _at(F.sigmoid)), "GELU_GRAD": (2, _at(_gelu_grad)), "SILU_GRAD": (2, _at(_silu_grad)),
+    "PRELU_GRAD": (3, lambda x, dy, weight: F.where(x >= 0, dy, dy * weight)),
+    "ISNAN": (1, lambda x: F.isnan(x).astype(x.dtype)), "ISINF": (1, lambda x: F.isinf(x).astype(x.dtype)),
+})
+# fmt: on
+
+
 def check(mode: str) -> None:
     """Refuse what is no mode, in upper or lower case."""
     if not isinstance(mode, str) or mode.upper() not in MODES:

@@ -1,25 +1,26 @@
-"""Helpers of functions that programs define on their own: scalars, shapes, and vectors from either."""
+"""Helpers of functions that programs define on their own: scalars, shapes, vectors from either, operands made alike."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..._help.public import public_names
 from ..._methods import axes as _axes
-from ...functional import _modes, concat
+from ...functional import concat
+from ...graph import precision
+from ...ops import promote
 from ...tensor import Tensor
+from .subgraph import interpret_subgraph, subgraph, subgraph_fn
 
-__all__ = ["astensor1d", "isscalar", "make_shape_tuple", "subgraph_fn"]
+__all__ = [
+    "astensor1d", "cast_tensors", "convert_inputs", "convert_single_value", "get_convert_inputs", "interpret_subgraph",
+    "isscalar", "make_shape_tuple", "result_type", "set_convert_inputs", "subgraph", "subgraph_fn",
+]  # fmt: skip
 
-# What MegEngine's expressions call their operators, where that is no mode of Elemwise.
-_SYMBOLS = {
-    ("-", 1): "NEGATE", ("+", 2): "ADD", ("-", 2): "SUB", ("*", 2): "MUL", ("/", 2): "TRUE_DIV", ("//", 2): "FLOOR_DIV",
-    ("**", 2): "POW", ("additive", 2): "ADD", ("fma3", 3): "FUSE_MUL_ADD3", ("fma4", 4): "FUSE_MUL_ADD4",
-}  # fmt: skip
+_converts = True
 
 
 def isscalar(x: Any) -> bool:
@@ -70,55 +71,97 @@ def astensor1d(x: Any, *reference: Tensor, dtype: Any = None, device: Any = None
     return Tensor(x, dtype=dtype, device=device)
 
 
-def subgraph_fn(name: str, dtype: Any, device: Any, nr_inputs: int, *settings: Any, **named: Any) -> Callable[..., Any]:
-    """Decorator for ``function(inputs, f, c)``, which writes an expression with ``f("+", x, y)`` and constants ``c(1.0)``.
+def get_convert_inputs() -> bool:
+    """What :func:`set_convert_inputs` set."""
+    return _converts
 
-    It runs as any other operators do, which are compiled together anyway.
 
-    Args:
-        name: of the expression, for errors.
-        dtype: of constants.
-        device: of constants.
-        nr_inputs: how many tensors it takes.
-        settings, named: how MegEngine compiles it; nothing here.
+def set_convert_inputs(flag: bool) -> bool:
+    """Whether :func:`convert_inputs` converts; returns what it was. Optimizers of programs turn it off while they step."""
+    global _converts
+    before, _converts = _converts, bool(flag)
+    return before
 
-    Returns:
-        A decorator; what it returns takes the inputs and returns the tuple of outputs. ``function`` returns them with a
-        tuple of bools, which of them have gradients.
 
-    Raises:
-        NotImplementedError: ``f`` is called with an operator of MegEngine's interpreter.
+def convert_single_value(v: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor of this value; one that is a tensor keeps its device, and of those only floats take the dtype.
 
     Example:
-        >>> from megengine.core.tensor.utils import subgraph_fn
-        >>> @subgraph_fn("twice", dtype="float32", device="xpux", nr_inputs=1)
-        ... def twice(inputs, f, c):
-        ...     return (f("*", inputs[0], c(2.0)),), (True,)
-        >>> twice(Tensor([1.0, 3.0]))
-        (Tensor([2. 6.], device=xpux:0),)
+        >>> from megengine.core.tensor.utils import convert_single_value
+        >>> convert_single_value(2, dtype="float32")
+        Tensor(2.0, device=xpux:0)
     """
+    if not isinstance(v, Tensor):
+        return Tensor(v, dtype=dtype, device=device)
+    return v if dtype is None or v.dtype.kind != "f" else v.astype(dtype)
 
-    def constant(value: Any, dtype: Any = dtype, device: Any = device) -> Tensor:
-        return Tensor(value, dtype=dtype, device=device)
 
-    def expression(op: Any, *operands: Tensor) -> Tensor:
-        if not isinstance(op, str):
-            raise NotImplementedError(
-                f"{name}: expressions take operators by name, not {op!r}; write it in functional's"
-            )
-        return _modes.call(_SYMBOLS.get((op, len(operands)), op), *operands)
+def convert_inputs(*args: Any, device: Any = None) -> tuple[Any, ...]:
+    """The operands of an operator as tensors of the dtype that they meet in; None stays.
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., tuple[Tensor, ...]]:
-        @wraps(function)
-        def call(*inputs: Tensor) -> tuple[Tensor, ...]:
-            if len(inputs) != nr_inputs:
-                raise TypeError(f"{name} takes {nr_inputs} tensors, got {len(inputs)}")
-            outputs, has_grad = function(inputs, expression, constant)
-            return tuple(y if smooth else y.detach() for y, smooth in zip(outputs, has_grad, strict=True))
+    Raises:
+        RuntimeError: dtypes that do not meet.
 
-        return call
+    Example:
+        >>> from megengine.core.tensor.utils import convert_inputs
+        >>> convert_inputs(Tensor([1, 2]), 2.5)
+        (Tensor([1. 2.], device=xpux:0), Tensor(2.5, device=xpux:0))
+    """
+    if not _converts:
+        return args
+    plain = {bool: "b", int: "i", float: "f"}
+    made = [a if a is None or type(a) in plain or isinstance(a, Tensor) else Tensor(a) for a in args]
+    kinds = [plain.get(type(a)) or a.dtype for a in made if a is not None]
+    dtype = promote.common("convert_inputs", kinds)
+    return tuple(
+        a if a is None else a.astype(dtype) if isinstance(a, Tensor) else Tensor(a, dtype=dtype, device=device)
+        for a in made
+    )
 
-    return decorate
+
+def result_type(*args: Any) -> np.dtype:
+    """NumPy's common dtype of tensors and dtypes; what is neither counts for nothing.
+
+    Example:
+        >>> from megengine.core.tensor.utils import result_type
+        >>> result_type(Tensor([1.0]), "float16")
+        dtype('float32')
+    """
+    dtypes = []
+    for a in args:
+        try:
+            dtypes.append(np.dtype(a.dtype if isinstance(a, Tensor) else a))
+        except TypeError:
+            continue
+    return np.result_type(*dtypes)
+
+
+def _normalize_axis(ndim: int, axis: Any, reverse: bool = False) -> int | list[int]:
+    """Axes counted from the front, a list of them sorted."""
+
+    def convert(one: int) -> int:
+        if not -ndim <= one < ndim:
+            raise AssertionError(f"axis {one} is out of bounds for tensor of dimension {ndim}")
+        return one % ndim
+
+    if not isinstance(axis, Iterable):
+        return convert(int(axis))
+    converted = sorted(map(convert, axis), reverse=reverse)
+    if len(set(converted)) != len(converted):
+        raise AssertionError(f"axis {axis} contains duplicated indices")
+    return converted
+
+
+def cast_tensors(*args: Tensor | None, promote: bool = False) -> tuple[Tensor | None, ...]:
+    """The operands in the low dtype of mixed precision, or in the high one; None stays.
+
+    Example:
+        >>> from megengine.core.tensor.utils import cast_tensors
+        >>> cast_tensors(Tensor([1.0]), None)
+        (Tensor([1.], dtype=float16, device=xpux:0), None)
+    """
+    dtype = (precision.current().high if promote else precision.current().low).name
+    return tuple(None if a is None else a.astype(dtype) for a in args)
 
 
 __dir__ = public_names(globals())

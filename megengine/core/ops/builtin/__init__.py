@@ -1,0 +1,13 @@
+"""MegEngine's operators as objects, for programs that apply them one by one; see :mod:`~megengine.core.ops.opdef`."""
+
+from ...._help.public import public_names
+from ..opdef import OpDef
+from ._elemwise import *
+from ._elsewhere import *
+from ._index import *
+from ._matrix import *
+from ._reduce import *
+from ._shape import *
+from ._update import *
+
+__dir__ = public_names(globals())
