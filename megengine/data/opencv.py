@@ -10,9 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from ..logger import get_logger
+from .exif import is_webp, turned, webp_orientation
 from .worker_info import get_worker_info
 
 __all__ = ["find_opencv", "opencv", "read_image"]
+
+logger = get_logger(__name__)
+
+_JPEG = b"\xff\xd8\xff"
+_told: set[str] = set()  # paths of pictures that a warning has named
 
 
 @cache
@@ -61,6 +68,8 @@ def opencv(what: str) -> Any:
 def read_image(path: str, gray: bool = False) -> Any:
     """Decodes a picture file, turned upright as its EXIF data say.
 
+    Of a JPEG file that ends too early, OpenCV decodes what is there; the rest is grey, and a warning is logged.
+
     Args:
         path: the file.
         gray: read one channel; by default blue, green and red.
@@ -84,8 +93,36 @@ def read_image(path: str, gray: bool = False) -> Any:
             content = file.read()
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no picture {path}") from None
-    mode = cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), mode) if content else None
+    image = _decoded(cv2, content, cv2.IMREAD_GRAYSCALE if gray else cv2.IMREAD_COLOR, path)
     if image is None:
-        raise ValueError(f"{path} is damaged, or no picture ({len(content)} bytes)")
+        raise ValueError(f"{path} is damaged, or no picture ({_seems(content)})")
     return image
+
+
+def _decoded(cv2: Any, content: bytes, mode: int, path: str) -> Any:
+    if not content:
+        return None
+    upright = 1
+    if is_webp(content):
+        mode |= cv2.IMREAD_IGNORE_ORIENTATION
+        upright = webp_orientation(content)
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
+        if image is None and content.startswith(_JPEG):
+            image = cv2.imread(os.fspath(path), mode)  # takes what it can, which decoding from memory does not
+            if image is not None and path not in _told:
+                _told.add(path)
+                logger.warning("%s ends too early: what is missing of the picture is grey", path)
+    except cv2.error as error:  # sizes beyond its limits, for instance
+        raise ValueError(f"{path} cannot be decoded: {error}") from error
+    return image if image is None else turned(image, upright)
+
+
+def _seems(content: bytes) -> str:
+    """What a file that is no picture looks like."""
+    start = content[:256].lstrip().lower()
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer: fetch what it stands for with `git lfs pull`"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "it is a web page"
+    return f"{len(content)} bytes"

@@ -121,12 +121,12 @@ FIRST = FashionMNIST.raw_file_name[0]
 
 DAMAGE = {
     "truncated": (lambda good: good[: len(good) // 2], "truncated or damaged"),
-    "empty": (lambda good: b"", "holds only 0 bytes"),
-    "no gzip": (lambda good: b"<html>not found</html>", "truncated or damaged"),
+    "empty": (lambda good: b"", "is damaged, or of another format (an IDX file starts with 4 bytes, but there are 0)"),
+    "no gzip": (lambda good: b"<html>not found</html>", "is damaged, or of another format (no IDX file"),
     "flipped bit": (lambda good: good[:-6] + bytes([good[-6] ^ 1]) + good[-5:], "truncated or damaged"),
-    "shorter": (lambda good: gzip.compress(gzip.decompress(good)[:-1]), "holds only 3935 bytes, not 3936"),
-    "longer": (lambda good: gzip.compress(gzip.decompress(good) + b"x"), "holds more than 3936 bytes"),
-    "other": (lambda good: gzip.compress(gzip.decompress(good)[::-1]), "is another file: its content has SHA-256 "),
+    "shorter": (lambda good: gzip.compress(gzip.decompress(good)[:-1]), "holds 3920 bytes, but there are 3919"),
+    "longer": (lambda good: gzip.compress(gzip.decompress(good) + b"x"), "holds 3920 bytes, but there are 3921"),
+    "other": (lambda good: gzip.compress(gzip.decompress(good)[::-1]), "is damaged, or of another format (no IDX file"),
 }
 
 
@@ -182,7 +182,8 @@ def test_write_beside_says_where_it_cannot_write(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "starts with 4 bytes"),
-        (b"\0\0\x09\x01\0\0\0\0", "0x00000901"),
+        (b"\0\0\x0a\x01\0\0\0\0", "0x00000a01"),
+        (b"\0\0\x08\0", "0x00000800"),
         (b"\0\0\x08\x03\0\0", "no IDX file"),
         (b"\0\0\x08\x01\0\0\0\x05abc", "holds 5 bytes, but there are 3"),
     ],

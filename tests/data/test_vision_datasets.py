@@ -155,7 +155,7 @@ def test_cifar_says_what_could_not_be_downloaded(cifar: type[CIFAR10], server: S
         (lambda path: path.write_bytes(b""), "data_batch_3 is damaged"),
         (
             lambda path: path.write_bytes(pickle.dumps({b"data": np.zeros((1, 3072), np.uint8)})),
-            "data_batch_3 is damaged",
+            "data_batch_3 is no batch of CIFAR10: it has no 'labels'",
         ),
         (
             lambda path: path.write_bytes(pickle.dumps({b"data": np.zeros(5), b"labels": [1]})),
@@ -272,7 +272,7 @@ def test_a_picture_that_is_missing_or_damaged_is_named(make: Callable[[Path], An
         (
             "<annotation><object><name>cat</name></object></annotation>",
             ValueError,
-            "2007_000000.xml has an object without a box",
+            r"2007_000000.xml: object 0 \(cat\) has no <bndbox>",
         ),
         (made.OBJECT.format("dragon", 1, 2, 3, 4).join(["<annotation>", "</annotation>"]), ValueError, "dragon"),
     ],
@@ -403,8 +403,8 @@ def test_imagenet_is_unpacked_from_its_archives(imagenet: Path) -> None:
 @pytest.mark.parametrize("part", ["train", "val", "devkit"])
 def test_imagenet_names_a_damaged_archive_and_leaves_nothing(imagenet: Path, part: str) -> None:
     path = imagenet / ImageNet.raw_file_meta[part][0]
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(AssertionError, match=f"{path.name} is damaged: it has MD5"):
+    path.write_bytes(path.read_bytes()[: min(700, path.stat().st_size // 2)])
+    with pytest.raises(RuntimeError, match=f"{path.name} (is damaged: it ends too early|cannot be unpacked)"):
         ImageNet(imagenet, train=part == "train")
     assert not {"train", "val"} & set(entries(imagenet))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ....logger import get_logger
 from ...vectorise import vectorised
 from ..meta_dataset import gather_arrays
 from .fetch import dataset_cache
@@ -16,6 +18,8 @@ from .plain_pickle import load_plain_pickle
 from .utils import load_raw_data_from_url, untar
 
 __all__ = ["CIFAR10", "CIFAR100"]
+
+logger = get_logger(__name__)
 
 
 class CIFAR10(VisionDataset):
@@ -90,14 +94,26 @@ class CIFAR10(VisionDataset):
         return load_plain_pickle(os.path.join(self.target_file, self.meta_info["name"]))
 
     def download(self) -> None:
-        """Downloads the archive, if it is not there, and unpacks it."""
+        """Downloads the archive, if none that can be unpacked is there, and unpacks it. Only what is downloaded is compared with
+        its MD5."""
+        archive = Path(self.root, self.raw_file_name)
+        if archive.exists():
+            try:
+                self.process()
+                return
+            except RuntimeError as error:
+                logger.warning("%s; it is kept as %s.bad, and fetched again", error, archive.name)
+                os.replace(archive, f"{archive}.bad")
         url = self.url_path + self.raw_file_name
         load_raw_data_from_url(url, self.raw_file_name, self.raw_file_md5, self.root, self.timeout)
         self.process()
 
     def process(self) -> None:
         """Unpacks the archive."""
-        self.untar(os.path.join(self.root, self.raw_file_name), self.root)
+        archive = os.path.join(self.root, self.raw_file_name)
+        self.untar(archive, self.root)
+        if not os.path.isdir(self.target_file):
+            raise RuntimeError(f"{archive} holds no folder {self.raw_file_dir}")
 
     def untar(self, file_path: str, dirs: str) -> None:
         """Unpacks a ``.tar.gz`` archive into a folder."""
@@ -118,11 +134,20 @@ class CIFAR10(VisionDataset):
         for name in filenames:
             path = os.path.join(self.target_file, name)
             batch = load_plain_pickle(path)
+            if not isinstance(batch, dict):
+                raise ValueError(f"{path} is no batch of {type(self).__name__}: it holds a {type(batch).__name__}")
+            batch = {key.encode() if isinstance(key, str) else key: value for key, value in batch.items()}
+            absent = [key for key in (b"data", *self._label_kinds) if key not in batch]
+            if absent:
+                raise ValueError(f"{path} is no batch of {type(self).__name__}: it has no {absent[0].decode()!r}")
             try:
-                planes = batch[b"data"].reshape(-1, 3, 32, 32)
+                planes = np.asarray(batch[b"data"]).reshape(-1, 3, 32, 32)
                 labels.append([np.array(batch[kind], np.int32) for kind in self._label_kinds])
-            except (KeyError, TypeError, AttributeError, ValueError) as error:
+            except (TypeError, ValueError) as error:
                 raise ValueError(f"{path} is damaged: it is no batch of {type(self).__name__} ({error!r})") from error
+            if any(len(kind) != len(planes) for kind in labels[-1]):
+                numbers = " and ".join(str(len(kind)) for kind in labels[-1])
+                raise ValueError(f"{path} has {len(planes)} images, but {numbers} labels")
             images.append(np.ascontiguousarray(np.moveaxis(planes[:, ::-1], 1, 3)))
         return np.concatenate(images), *(np.concatenate(kind) for kind in zip(*labels, strict=True))
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...opencv import read_image
 from .meta_vision import VisionDataset
-from .utils import listed
+from .utils import is_img, listed
 
 __all__ = ["Cityscapes"]
 
 # The labels of the files that count, in the order of the classes.
 _LABELS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+
+def _within(folder: str, what: str, wanted: Callable[[str], bool]) -> list[str]:
+    """The names in a folder that are wanted, in order; others, such as those that a file manager leaves, do not count."""
+    try:
+        return sorted(name for name in os.listdir(folder) if wanted(os.path.join(folder, name)))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"Cityscapes: there is no folder {folder}, of {what}") from None
 
 
 class Cityscapes(VisionDataset):
@@ -66,8 +74,8 @@ class Cityscapes(VisionDataset):
         self.masks_dir = os.path.join(self.root, mode, image_set)
         self.images: list[str] = []
         self.masks: list[str] = []
-        for city in sorted(os.listdir(self.images_dir)):
-            for name in sorted(os.listdir(os.path.join(self.images_dir, city))):
+        for city in _within(self.images_dir, "the pictures", os.path.isdir):
+            for name in _within(os.path.join(self.images_dir, city), f"the pictures of {city}", is_img):
                 scene = name.split("_leftImg8bit")[0]
                 self.images.append(os.path.join(self.images_dir, city, name))
                 self.masks.append(os.path.join(self.masks_dir, city, f"{scene}_{mode}_labelIds.png"))

@@ -106,5 +106,5 @@ class COCO(JsonAnnotations):
     def _field(self, kind: str, image: dict[str, Any], annotations: list[dict[str, Any]]) -> Any:
         if kind != "keypoints":
             return super()._field(kind, image, annotations)
-        points = [each["keypoints"] for each in annotations]
+        points = [self._numbers(each, "keypoints", 3 * len(self.keypoint_names)) for each in annotations]
         return np.array(points, np.float32).reshape(-1, len(self.keypoint_names), 3)

@@ -24,7 +24,7 @@ class FashionMNIST(MNIST):
     ``~/data/datasets/Fashion-MNIST``, in ``/usr/share/datasets/fashion-mnist``, where Debian's package
     dataset-fashion-mnist has them, and in the cache folder ``$XDG_CACHE_HOME/megengine/FashionMNIST``. What is nowhere is
     fetched into ``root``, or into the cache folder: that package by ``apt-get``, which needs no root and installs nothing,
-    or else the data set's upstream. Each file is checked by its SHA-256.
+    or else the data set's upstream. What is fetched is checked by its SHA-256; files that lie in a folder are taken as they are.
 
     Args:
         root: folder of the files; None leaves it out.

@@ -1,7 +1,8 @@
-"""Finding a data set's files: in folders, in a Debian package, on the web; each checked by its SHA-256.
+"""Finding a data set's files: in folders, in a Debian package, on the web.
 
-:func:`obtain` tries sources in order and says, if all fail, what was tried. What has to be fetched is written beside its
-place and renamed, so that an interrupted download leaves nothing that looks whole.
+What is fetched is checked by its SHA-256. What lies in a folder was put there by a person, who may have other files of the same
+format: it only has to be whole. :func:`obtain` tries sources in order and says, if all fail, what was tried. What has to be
+fetched is written beside its place and renamed, so that an interrupted download leaves nothing that looks whole.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ....logger import get_logger
-from ....utils.http_download import progress_bar, reason, receive, written_beside
+from ....utils.http_download import file_digest, progress_bar, reason, receive, written_beside
+from .idx import uncompressed
 
 __all__ = [
     "DataFile",
@@ -30,6 +33,8 @@ __all__ = [
     "obtain",
     "progress_bar",
     "read_checked",
+    "read_fetched",
+    "read_placed",
     "write_beside",
 ]
 
@@ -48,17 +53,28 @@ class Unavailable(Exception):
 class DataFile:
     """A gzip-compressed file of a data set.
 
-    The check is on the content, because the same content is distributed under different gzip headers.
+    What is fetched is checked by its content, because the same content is distributed under different gzip headers.
 
     Attributes:
         name: the file's name.
-        size: bytes of its content, uncompressed.
+        size: bytes of its content, uncompressed; None if ``md5`` is to be checked.
         sha256: SHA-256 of its content, uncompressed, in hexadecimal.
+        md5: MD5 of the file as it is, in hexadecimal; None if there is nothing to check.
+        check: raises ValueError for a content that is not of the data set's format.
     """
 
     name: str
-    size: int
+    size: int | None
     sha256: str
+    md5: str | None = None
+    check: Callable[[bytearray], object] = len
+
+    @property
+    def other_names(self) -> tuple[str, ...]:
+        """Names that the same file has elsewhere: uncompressed, and with a point before ``idx``."""
+        plain = self.name.removesuffix(".gz")
+        dotted = re.sub(r"-(idx\d)", r".\1", plain)
+        return tuple(name for name in dict.fromkeys([plain, dotted, dotted + ".gz"]) if name != self.name)
 
 
 class Source(Protocol):
@@ -86,6 +102,40 @@ def dataset_cache(name: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "megengine" / name
 
 
+def read_placed(path: Path, file: DataFile) -> bytearray:
+    """Reads a file that a person has put there, compressed or not, of any size, and checks that it is whole.
+
+    Args:
+        path: where it lies.
+        file: what kind of file it should be.
+
+    Raises:
+        Unavailable: if it is missing, unreadable, damaged or of another format; the reason continues "FILE ...".
+    """
+    try:
+        content = uncompressed(path.read_bytes())
+    except FileNotFoundError:
+        raise Unavailable("is not there") from None
+    except OSError as error:
+        raise Unavailable(f"cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise Unavailable(f"is {error}") from error
+    try:
+        file.check(content)
+    except ValueError as error:
+        raise Unavailable(f"is damaged, or of another format ({error})") from error
+    return content
+
+
+def read_fetched(path: Path, file: DataFile) -> bytearray:
+    """Reads and checks a file that was fetched: by its SHA-256, or by its MD5, or where neither is known as one of a person."""
+    if file.size is not None:
+        return read_checked(path, file)
+    if file.md5 is not None and (found := file_digest(path, "md5")) != file.md5:
+        raise Unavailable(f"is another file: it has MD5 {found}, not {file.md5}")
+    return read_placed(path, file)
+
+
 def read_checked(path: Path, file: DataFile) -> bytearray:
     """Reads and uncompresses a file, and checks that it is the right one.
 
@@ -99,6 +149,8 @@ def read_checked(path: Path, file: DataFile) -> bytearray:
     Raises:
         Unavailable: if it is missing, unreadable, truncated or another file; the reason continues "FILE ...".
     """
+    if file.size is None:
+        raise ValueError(f"no size is known of {file.name}")
     content = bytearray(file.size)
     try:
         with gzip.open(path) as stream:
@@ -156,20 +208,21 @@ class Folder:
         return f"{self._label} ({path})" if path and self._label else path or self._label
 
     def read(self, file: DataFile) -> bytearray:
-        """Reads a file of the folder; a file that is there but not right is also logged."""
+        """Reads a file of the folder; a file that is there but damaged is also logged."""
         if self.path is None:
             raise Unavailable("not set")
         if not self.path.is_dir():
             if self._label:
                 self._say(f"{self}: no such folder")
             raise Unavailable("no such folder")
-        path = self.path / file.name
+        names = (file.name, *file.other_names)
+        path = next((p for name in names if (p := self.path / name).is_file()), self.path / file.name)
         try:
-            return read_checked(path, file)
+            return read_placed(path, file)
         except Unavailable as error:
             if self._label or path.exists():
                 self._say(f"{path} {error}")
-            raise Unavailable(f"{file.name} {error}") from error
+            raise Unavailable(f"{path.name} {error}") from error
 
     def _say(self, problem: str) -> None:
         if problem not in self._said:
@@ -202,7 +255,7 @@ class WebFolder:
             except (OSError, ValueError) as error:
                 raise Unavailable(f"download failed: {reason(error)}") from error
             try:
-                return read_checked(beside, file)
+                return read_fetched(beside, file)
             except Unavailable as error:
                 raise Unavailable(f"what was downloaded {error}") from error
 
@@ -224,7 +277,7 @@ def obtain(
     Raises:
         DataNotFoundError: if a file is nowhere; the message has each source with its reason, and the advice.
     """
-    contents = []
+    contents: list[bytearray] = []
     for file in files:
         reasons: list[str] = []
         for source in sources:

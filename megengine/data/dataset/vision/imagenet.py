@@ -28,8 +28,8 @@ class ImageNet(ImageFolder):
     A sample is an image, a uint8 array of shape (H, W, 3) with the channels blue, green, red, and its class, an int32: the place
     of the class's folder, such as ``n01440764``, in alphabetical order.
 
-    The folder holds the pictures, or the archives that ImageNet's site gives to registered users, which are then checked and
-    unpacked, once::
+    The folder holds the pictures, or the archives that ImageNet's site gives to registered users, or others of their kind, which
+    are then unpacked, once; a warning tells one that is not ImageNet's own::
 
         root/train/n01440764/n01440764_10026.JPEG      or  root/ILSVRC2012_img_train.tar
         root/val/n01440764/ILSVRC2012_val_00000293.JPEG  or  root/ILSVRC2012_img_val.tar
@@ -44,7 +44,7 @@ class ImageNet(ImageFolder):
 
     Raises:
         FileNotFoundError: if there is no such folder, or neither the pictures nor all of the archives are in it.
-        AssertionError: if an archive is damaged.
+        RuntimeError: if an archive is damaged.
 
     Source: O. Russakovsky et al., "ImageNet large scale visual recognition challenge", 2015.
 
@@ -125,7 +125,11 @@ class ImageNet(ImageFolder):
         path, (_, md5) = self._raw_file(part), self.raw_file_meta[part]
         found = calculate_md5(path)
         if found != md5:
-            raise AssertionError(f"{path} is damaged: it has MD5 {found}, not {md5}")
+            if path.endswith(".tar") and not _ends_as_tar(path):
+                raise RuntimeError(f"{path} is damaged: it ends too early")
+            logger.warning(
+                "%s is not the archive of ILSVRC 2012, since it has MD5 %s, not %s; it is taken", path, found, md5
+            )
         return path
 
     @contextmanager
@@ -162,6 +166,14 @@ class ImageNet(ImageFolder):
                 (folder / name).mkdir()
             for number, picture in zip(numbers, _counted(pictures), strict=True):
                 shutil.move(picture, folder / folders[number] / picture.name)
+
+
+def _ends_as_tar(path: str) -> bool:
+    """Whether a tar archive has its end: blocks of zeros. What is cut off between two files looks whole otherwise."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 512))
+        return size >= 1024 and not any(file.read())
 
 
 def _counted(paths: list[Path]) -> Any:

@@ -11,10 +11,53 @@ import numpy as np
 from ...vectorise import vectorised
 from ..meta_dataset import gather_arrays
 from .fetch import DataFile, DataNotFoundError, Folder, Source, WebFolder, dataset_cache, obtain
-from .idx import parse_idx
+from .idx import parse_idx, read_idx
 from .meta_vision import VisionDataset
 
-__all__ = ["MNIST"]
+__all__ = ["MNIST", "parse_idx1", "parse_idx3"]
+
+
+def _check_images(content: bytearray) -> None:
+    _, pixels = parse_idx(content)
+    if pixels.ndim not in (3, 4):
+        raise ValueError(f"images have the shape (N, H, W) or (N, H, W, C), not {pixels.shape}")
+
+
+def _check_labels(content: bytearray) -> None:
+    _, classes = parse_idx(content)
+    if classes.ndim != 1 or classes.dtype.kind == "f":
+        raise ValueError(f"labels have the shape (N,) and are integers, not {classes.dtype} of shape {classes.shape}")
+
+
+def parse_idx3(idx3_file: str | os.PathLike[str]) -> tuple[dict[str, int], np.ndarray]:
+    """What the header of a file of images says, and the images, of shape (N, H, W, 1).
+
+    Args:
+        idx3_file: an IDX file, compressed with gzip or not.
+
+    Raises:
+        ValueError: if it is damaged, or has no images.
+    """
+    magic, pixels = read_idx(idx3_file)
+    if pixels.ndim != 3:
+        raise ValueError(f"{os.fspath(idx3_file)} has the shape {pixels.shape}, but images have (N, H, W)")
+    count, height, width = pixels.shape
+    return {"magic": magic, "imgs": count, "height": height, "width": width}, pixels[..., np.newaxis]
+
+
+def parse_idx1(idx1_file: str | os.PathLike[str]) -> tuple[dict[str, int], np.ndarray]:
+    """What the header of a file of labels says, and the labels, of shape (N,).
+
+    Args:
+        idx1_file: an IDX file, compressed with gzip or not.
+
+    Raises:
+        ValueError: if it is damaged, or has no labels.
+    """
+    magic, classes = read_idx(idx1_file)
+    if classes.ndim != 1:
+        raise ValueError(f"{os.fspath(idx1_file)} has the shape {classes.shape}, but labels have (N,)")
+    return {"magic": magic, "imgs": len(classes)}, classes.astype(int)
 
 
 class MNIST(VisionDataset):
@@ -24,7 +67,8 @@ class MNIST(VisionDataset):
 
     The files are looked for in ``root``, in the folder that the environment variable ``MGE_MNIST`` names, in
     ``~/data/datasets/MNIST``, and in the cache folder ``$XDG_CACHE_HOME/megengine/MNIST``; what is nowhere is downloaded
-    into ``root``, or into the cache folder. Each file is checked by its SHA-256.
+    into ``root``, or into the cache folder. What is downloaded is checked by its SHA-256. Files of the same format that lie in a
+    folder are taken as they are, compressed or not: other data sets than MNIST, of any number and size of images.
 
     Args:
         root: folder of the files; None leaves it out.
@@ -33,7 +77,7 @@ class MNIST(VisionDataset):
         timeout: seconds that a download may take.
 
     Raises:
-        ValueError: if a file is missing and ``download`` is False.
+        ValueError: if a file is missing or damaged and ``download`` is False, or there are not as many labels as images.
         DataNotFoundError: if a file is missing and cannot be fetched; a FileNotFoundError that lists what was tried.
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", 1998.
@@ -106,18 +150,37 @@ class MNIST(VisionDataset):
 
     def process(self, train: bool) -> None:
         """Reads the files of the training set or of the test set into ``arrays`` and ``meta``."""
-        images, labels = self._obtain(self._files()[:2] if train else self._files()[2:], self._download_missing)
+        files = self._files()[:2] if train else self._files()[2:]
+        images, labels = self._obtain(files, self._download_missing)
         image_magic, pixels = parse_idx(images)
         label_magic, classes = parse_idx(labels)
-        count, height, width = pixels.shape
+        count, height, width = pixels.shape[:3]
+        if count != len(classes):
+            raise ValueError(
+                f"{type(self).__name__}: {files[0].name} has {count} images, but {files[1].name} has {len(classes)} labels"
+            )
         self._meta_data = {
             "images": {"magic": image_magic, "imgs": count, "height": height, "width": width},
             "labels": {"magic": label_magic, "imgs": len(classes)},
         }
-        self.arrays = (pixels[..., np.newaxis], classes.astype(np.int32))
+        self.arrays = (pixels if pixels.ndim == 4 else pixels[..., np.newaxis], classes.astype(np.int32))
 
     def _files(self) -> list[DataFile]:
-        return [DataFile(name, *content) for name, content in zip(self.raw_file_name, self._contents, strict=True)]
+        md5s = self.raw_file_md5 or [None] * len(self.raw_file_name)
+        # A subclass with files of its own says their MD5, as MegEngine's do; the contents below are those of this class.
+        known = self._contents if self._owns_contents() else [(None, "")] * len(self.raw_file_name)
+        checks = (_check_images, _check_labels) * (len(self.raw_file_name) // 2)
+        return [
+            DataFile(name, *content, md5=md5, check=check)
+            for name, content, md5, check in zip(self.raw_file_name, known, md5s, checks, strict=True)
+        ]
+
+    @classmethod
+    def _owns_contents(cls) -> bool:
+        """Whether the checksums of the contents are of the files that this class names."""
+        named = ("raw_file_name", "raw_file_md5", "url_path")
+        owner = next(c for c in cls.__mro__ if "_contents" in vars(c))
+        return all(getattr(cls, name) == getattr(owner, name) for name in named)
 
     def _folders(self) -> list[Source]:
         root = [Folder(self.root, "root")] if self._root_given else []

@@ -78,7 +78,7 @@ class PascalVOC(VisionDataset):
         task = "Main" if with_boxes else "Segmentation"
         listing = os.path.join(self.root, "ImageSets", task, image_set.rstrip("\n") + ".txt")
         with open(listing, encoding="utf-8") as file:
-            self.file_names = [line.strip() for line in file]
+            self.file_names = [name for line in file if (name := line.strip())]
         self.images = self._paths("JPEGImages", ".jpg")
         if with_boxes:
             self.annotations = self._paths("Annotations", ".xml")
@@ -135,19 +135,42 @@ class PascalVOC(VisionDataset):
         except (ElementTree.ParseError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged, or no annotation of Pascal VOC: {error!r}") from error
 
+    def _object(self, index: int, number: int, each: Any) -> str:
+        """How messages name an object of an annotation."""
+        name = each.get("name") if isinstance(each, dict) else None
+        return f"{self.annotations[index]}: object {number}" + (f" ({name})" if name else "")
+
+    def _box(self, index: int, number: int, each: Any) -> list[float]:
+        where = self._object(index, number, each)
+        box = each.get("bndbox") if isinstance(each, dict) else None
+        if not isinstance(box, dict):
+            raise ValueError(f"{where} has no <bndbox>")
+        edges = []
+        for edge in ("xmin", "ymin", "xmax", "ymax"):
+            if edge not in box:
+                raise ValueError(f"{where} has no <{edge}> in its <bndbox>")
+            try:
+                edges.append(float(box[edge]))
+            except (TypeError, ValueError):
+                raise ValueError(f"{where} has {box[edge]!r} as <{edge}>, which is no number") from None
+        return edges
+
     def _boxes(self, index: int, objects: list[dict[str, Any]]) -> np.ndarray:
-        try:
-            boxes = [[float(each["bndbox"][edge]) for edge in ("xmin", "ymin", "xmax", "ymax")] for each in objects]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{self.annotations[index]} has an object without a box: {error!r}") from error
+        boxes = [self._box(index, number, each) for number, each in enumerate(objects)]
         return np.array(boxes, np.float32).reshape(-1, 4)
 
     def _categories(self, index: int, objects: list[dict[str, Any]]) -> np.ndarray:
-        try:
-            return np.array([self.class_names.index(each["name"]) + 1 for each in objects], np.int32)
-        except (KeyError, TypeError, ValueError) as error:
-            names = [each.get("name") for each in objects if isinstance(each, dict)]
-            raise ValueError(f"{self.annotations[index]} has an object of an unknown class, of {names}") from error
+        places = []
+        for number, each in enumerate(objects):
+            name = each.get("name") if isinstance(each, dict) else None
+            if name is None:
+                raise ValueError(f"{self._object(index, number, each)} has no <name>")
+            if name not in self.class_names:
+                raise ValueError(
+                    f"{self._object(index, number, each)} has a name that is none of {type(self).__name__}.class_names"
+                )
+            places.append(self.class_names.index(name) + 1)
+        return np.array(places, np.int32)
 
     def _mask(self, index: int) -> np.ndarray:
         if "aug" in self.image_set:

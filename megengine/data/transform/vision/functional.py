@@ -53,21 +53,39 @@ def wrap_keepdims(func: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def require_channels(what: str, image: np.ndarray, allowed: Sequence[int]) -> None:
+    """Refuses an image that has not one of these numbers of channels.
+
+    Raises:
+        ValueError: it names who asks, and the image's shape.
+    """
+    if image.ndim != 3 or image.shape[2] not in allowed:
+        numbers = " or ".join(map(str, allowed))
+        raise ValueError(f"{what} takes images of {numbers} channels, not one of shape {image.shape}")
+
+
 @wrap_keepdims
 def to_gray(image: np.ndarray) -> np.ndarray:
     r"""Brightness of an image, :math:`0.114\,b + 0.587\,g + 0.299\,r`.
 
     Args:
-        image: of shape (H, W, 3), channels blue, green, red; uint8, uint16 or float32.
+        image: of shape (H, W, 3), channels blue, green, red; (H, W, 4), whose last channel does not count; or (H, W, 1),
+            which is brightness already. Its dtype is uint8, uint16 or float32.
 
     Returns:
         The brightness, of shape (H, W, 1) and the same dtype.
+
+    Raises:
+        ValueError: if it has another number of channels.
 
     Example:
         >>> from megengine.data.transform.vision.functional import to_gray
         >>> to_gray(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], np.uint8)).ravel()
         array([ 29, 150,  76], dtype=uint8)
     """
+    require_channels("to_gray", image, (1, 3, 4))
+    if image.shape[2] == 1:
+        return image.copy()
     cv2 = opencv("to_gray")
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
 
@@ -82,11 +100,15 @@ def to_bgr(image: np.ndarray) -> np.ndarray:
     Returns:
         An image of shape (H, W, 3) and the same dtype.
 
+    Raises:
+        ValueError: if it has another number of channels.
+
     Example:
         >>> from megengine.data.transform.vision.functional import to_bgr
         >>> to_bgr(np.array([[[7]]], np.uint8))
         array([[[7, 7, 7]]], dtype=uint8)
     """
+    require_channels("to_bgr", image, (1,))
     cv2 = opencv("to_bgr")
     return cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
 

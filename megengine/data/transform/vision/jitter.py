@@ -68,7 +68,7 @@ class SaturationTransform(ScaledColourTransform):
         gray = F.to_gray(values)
         gray *= 1 - factor
         values *= factor
-        values += F.to_bgr(gray)
+        values += F.to_bgr(gray) if values.shape[2] == 3 else gray  # the alpha channel too, as MegEngine does
         return values
 
 
@@ -78,7 +78,7 @@ class HueTransform(ColourTransform):
     Args:
         value: largest part of a turn, 0 to 0.5, in either direction; 0 leaves the images as they are.
         order: the kinds of a sample's fields, see :class:`VisionTransform`; images have their channels as blue, green, red, and
-            8 bits.
+            8 bits. A fourth channel is dropped.
 
     Raises:
         ValueError: if ``value`` is not in [0, 0.5].
@@ -98,9 +98,12 @@ class HueTransform(ColourTransform):
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
         if self.value == 0:
             return image
+        F.require_channels("HueTransform", image, (1, 3, 4))
+        turn = np.random.uniform(-self.value, self.value)
+        if image.shape[2] == 1:
+            return image  # has no hue
         cv2 = opencv("HueTransform")
         hsv = cv2.cvtColor(image.astype(np.uint8, copy=False), cv2.COLOR_BGR2HSV_FULL)
-        turn = np.random.uniform(-self.value, self.value)
         hsv[..., 0] += np.uint8(int(turn * 255) % 256)  # wraps around, as the wheel does
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR_FULL).astype(image.dtype, copy=False)
 
