@@ -22,12 +22,14 @@ from . import (
     serialization,
     utils,
 )
+from ._help.paths import install as _install
 from ._help.public import present as _present
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
     get_cuda_compute_capability,
     get_cuda_device_property,
+    get_cuda_driver_version,
     get_cuda_version,
     get_cudnn_version,
     get_default_device,
@@ -71,6 +73,7 @@ __all__ = [
     "get_allocated_memory",
     "get_cuda_compute_capability",
     "get_cuda_device_property",
+    "get_cuda_driver_version",
     "get_cuda_version",
     "get_cudnn_version",
     "get_default_device",
@@ -104,4 +107,5 @@ __all__ = [
     "utils",
 ]
 
+_install()
 _present(_sys.modules)

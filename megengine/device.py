@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from enum import Enum
 from importlib import metadata
@@ -15,12 +16,12 @@ from .graph.record import thread
 from .graph.run import cut
 
 __all__ = [
-    "CompNode", "DeviceType",
-    "coalesce_free_memory", "get_allocated_memory", "get_cuda_compute_capability", "get_cuda_device_property",
-    "get_cuda_version", "get_cudnn_version", "get_default_device", "get_device_count", "get_max_allocated_memory",
-    "get_max_reserved_memory", "get_mem_status_bytes", "get_reserved_memory", "get_tensorrt_version", "is_atlas_available",
-    "is_cambricon_available", "is_cuda_available", "is_rocm_available", "reset_max_memory_stats", "set_default_device",
-    "set_prealloc_config",
+    "CompNode", "DeviceType", "coalesce_free_memory", "get_allocated_memory", "get_cuda_compute_capability",
+    "get_cuda_device_property", "get_cuda_driver_version", "get_cuda_version", "get_cudnn_version",
+    "get_default_device", "get_device_count", "get_max_allocated_memory", "get_max_reserved_memory",
+    "get_mem_status_bytes", "get_reserved_memory", "get_tensorrt_version", "is_atlas_available",
+    "is_cambricon_available", "is_cuda_available", "is_rocm_available", "reset_max_memory_stats",
+    "set_default_device", "set_prealloc_config",
 ]  # fmt: skip
 
 
@@ -375,6 +376,21 @@ def get_cuda_version() -> int:
     """
     major, minor, _ = _installed("nvidia-cuda-runtime", "nvidia-cuda-runtime-cu13", "nvidia-cuda-runtime-cu12")
     return 1000 * major + 10 * minor
+
+
+def get_cuda_driver_version() -> int:
+    """The newest CUDA version that the driver can run, ``1000 * major + 10 * minor``; 0 where there is no driver.
+
+    Example:
+        >>> megengine.device.get_cuda_driver_version() >= 0
+        True
+    """
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    version = ctypes.c_int(0)
+    return version.value if driver.cuDriverGetVersion(ctypes.byref(version)) == 0 else 0
 
 
 def get_cudnn_version() -> int:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
-    "MegEngineLogFormatter", "enable_debug_log", "get_logger", "replace_mgb_log_level", "set_log_file", "set_log_level",
-    "set_mgb_log_level",
+    "MegBrainLogFormatter", "MegEngineLogFormatter", "enable_debug_log", "get_logger", "replace_mgb_log_level",
+    "set_log_file", "set_log_level", "set_mgb_log_level",
 ]  # fmt: skip
 
 _PACKAGE = "megengine"
@@ -34,14 +34,28 @@ def _initial_level() -> Any:
 
 _level: Any = _initial_level()
 _made: dict[str, logging.Logger] = {}  # the package's own logger, and those that programs asked for
+_all_loggers: list[logging.Logger] = []  # the same, where programs give them handlers of their own
 _file: logging.Handler | None = None
 
 
 class MegEngineLogFormatter(logging.Formatter):
     """``date time logger LEVEL: message``."""
 
-    def __init__(self, fmt: str | None = None, datefmt: str | None = None) -> None:
-        super().__init__(fmt or "%(asctime)s %(name)s %(levelname)s: %(message)s", datefmt or _DATE)
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        validate: bool = True,
+        *,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
+        standard = "%(asctime)s %(name)s %(levelname)s: %(message)s"
+        super().__init__(fmt or standard, datefmt or _DATE, style if fmt else "%", validate, defaults=defaults)
+
+
+class MegBrainLogFormatter(MegEngineLogFormatter):
+    """The formatter of the engine's log: the same."""
 
 
 def _make(name: str, formatter: type[logging.Formatter]) -> logging.Logger:
@@ -53,6 +67,7 @@ def _make(name: str, formatter: type[logging.Formatter]) -> logging.Logger:
     logger.setLevel(_level)
     logger.propagate = False
     _made[name] = logger
+    _all_loggers.append(logger)
     return logger
 
 

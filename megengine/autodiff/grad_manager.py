@@ -230,12 +230,15 @@ class GradManagerGroup:
     def __repr__(self) -> str:
         return " | ".join(map(repr, self._gms))
 
-    def __or__(self, other: Any) -> GradManagerGroup:
+    def merge_with(self, other: Any) -> GradManagerGroup:
+        """A group of these managers and another, or those of another group: ``self | other``."""
         if isinstance(other, GradManager):
             return GradManagerGroup([*self._gms, other])
         if isinstance(other, GradManagerGroup):
             return GradManagerGroup([*self._gms, *other._gms])
         return NotImplemented
+
+    __or__ = merge_with
 
     def __enter__(self) -> GradManagerGroup:
         together = Tape().level

@@ -28,3 +28,9 @@ def plain(x: Any) -> Any:
 def plural(count: int, noun: str) -> str:
     """``1 dimension``, ``2 dimensions``."""
     return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def check_reduction(reduction: str) -> None:
+    """Refuse what is no way to reduce losses."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction={reduction!r}: write mean, sum or none")

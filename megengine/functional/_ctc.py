@@ -12,7 +12,7 @@ from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..ops import ctc as ops
 from ..tensor import Tensor
-from .loss import _check_reduction
+from ._args import check_reduction
 
 
 def ctc_loss(
@@ -47,7 +47,7 @@ def ctc_loss(
         >>> F.exp(-F.nn.ctc_loss(pred, Tensor([2]), Tensor([[1]]), Tensor([1])))
         Tensor(0.875, device=xpux:0)
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     pred, pred_lengths, label, label_lengths = map(_tensor, (pred, pred_lengths, label, label_lengths))
     if pred.ndim != 3 or label.ndim not in (1, 2):
         raise ValueError(

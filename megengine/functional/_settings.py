@@ -33,6 +33,26 @@ def sizes(value: Any, count: int, what: str, least: int = 1) -> tuple[int, ...]:
     return tuple(found)
 
 
+def expand_hw(x: Any) -> tuple[int, int]:
+    """Height and width from one number or a pair: functions copied from MegEngine's take their windows through it.
+
+    Example:
+        >>> F.nn.expand_hw(3), F.nn.expand_hw((3, 5))
+        ((3, 3), (3, 5))
+    """
+    return (int(x[0]), int(x[1])) if isinstance(x, Sequence) else (int(x), int(x))
+
+
+def expand_dhw(x: Any) -> tuple[int, int, int]:
+    """Depth, height and width from one number or three.
+
+    Example:
+        >>> F.nn.expand_dhw(3), F.nn.expand_dhw((1, 3, 5))
+        ((3, 3, 3), (1, 3, 5))
+    """
+    return (int(x[0]), int(x[1]), int(x[2])) if isinstance(x, Sequence) else (int(x), int(x), int(x))
+
+
 def require_mode(value: Any, allowed: Sequence[str], what: str) -> str:
     """A mode's name in lower case; enumerations with such names are taken too.
 

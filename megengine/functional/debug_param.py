@@ -7,7 +7,10 @@ import os
 
 from .. import config
 
-__all__ = ["Strategy", "get_execution_strategy", "set_execution_strategy"]
+__all__ = [
+    "Strategy", "get_conv_execution_strategy", "get_execution_strategy", "set_conv_execution_strategy",
+    "set_execution_strategy",
+]  # fmt: skip
 
 
 class Strategy(enum.Flag):
@@ -66,6 +69,27 @@ def set_execution_strategy(option: str | Strategy) -> None:
         raise AssertionError(f"set_execution_strategy takes a str or a Strategy, not {option!r}")
     config.benchmark_kernel = bool(chosen & Strategy.PROFILE)  # type: ignore[attr-defined]
     config.deterministic_kernel = bool(chosen & Strategy.REPRODUCIBLE)  # type: ignore[attr-defined]
+
+
+def get_conv_execution_strategy() -> Strategy:
+    """:func:`get_execution_strategy` by the name it had before MegEngine 1.3.
+
+    Example:
+        >>> from megengine.functional.debug_param import get_conv_execution_strategy
+        >>> get_conv_execution_strategy().name
+        'HEURISTIC'
+    """
+    return get_execution_strategy()
+
+
+def set_conv_execution_strategy(option: str | Strategy) -> None:
+    """:func:`set_execution_strategy` by the name it had before MegEngine 1.3.
+
+    Example:
+        >>> from megengine.functional.debug_param import set_conv_execution_strategy
+        >>> set_conv_execution_strategy("HEURISTIC")
+    """
+    set_execution_strategy(option)
 
 
 if _wanted := os.environ.get("MEGENGINE_EXECUTION_STRATEGY"):

@@ -11,14 +11,10 @@ from ..graph.host import as_constant, to_array
 from ..graph.record import apply
 from ..ops import loss as ops
 from ..tensor import Tensor
-from ._args import require_tensor
+from ._args import check_reduction, require_tensor
+from ._ctc import ctc_loss
 
-__all__ = ["l1_loss", "square_loss", "cross_entropy", "binary_cross_entropy", "hinge_loss"]
-
-
-def _check_reduction(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"reduction={reduction!r}: write mean, sum or none")
+__all__ = ["l1_loss", "square_loss", "cross_entropy", "binary_cross_entropy", "hinge_loss", "ctc_loss"]
 
 
 def l1_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
@@ -37,7 +33,7 @@ def l1_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
         >>> F.nn.l1_loss(Tensor([1.0, 5.0]), Tensor([2.0, 2.0]))
         Tensor(2.0, device=xpux:0)
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     return apply(ops.l1_loss, (reduction,), pred, label)
 
 
@@ -57,7 +53,7 @@ def square_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
         >>> F.nn.square_loss(Tensor([1.0, 5.0]), Tensor([2.0, 2.0]))
         Tensor(5.0, device=xpux:0)
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     return apply(ops.square_loss, (reduction,), pred, label)
 
 
@@ -96,7 +92,7 @@ def cross_entropy(
         >>> F.nn.cross_entropy(scores, Tensor([0, 0]), reduction="none")
         Tensor([0.1269 2.1269], device=xpux:0)
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     require_tensor(pred, "pred")
     if not isinstance(label, Tensor):
         label = as_constant(to_array(label))
@@ -147,7 +143,7 @@ def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, 
         >>> F.nn.binary_cross_entropy(Tensor([0.0, 2.0]), Tensor([1.0, 1.0]), reduction="none")
         Tensor([0.6931 0.1269], device=xpux:0)
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     return apply(ops.binary_cross_entropy, (bool(with_logits), reduction), pred, label)
 
 
@@ -169,7 +165,7 @@ def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", reduction: str = "
         >>> F.nn.hinge_loss(Tensor([[0.5, -2.0]]), Tensor([[1.0, 1.0]]))
         Tensor(3.5, device=xpux:0)
     """
-    _check_reduction(reduction)
+    check_reduction(reduction)
     if norm.upper() not in ("L1", "L2"):
         raise AssertionError(f"hinge_loss: norm={norm!r}: write L1 or L2")
     return apply(ops.hinge_loss, (norm.upper() == "L2", reduction), pred, label)

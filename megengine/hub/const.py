@@ -13,3 +13,4 @@ ENV_MGE_HOME = "MGE_HOME"
 ENV_XDG_CACHE_HOME = "XDG_CACHE_HOME"
 DEFAULT_CACHE_DIR = "~/.cache"
 DEFAULT_PROTOCOL = "HTTPS"
+HTTP_READ_TIMEOUT = 120  # seconds, as in MegEngine; a download here ends after a pause

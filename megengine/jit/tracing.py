@@ -216,6 +216,17 @@ def set_symbolic_shape(option: bool) -> bool:
     return before
 
 
+def is_tracing() -> bool:
+    """Whether a traced function is being recorded: code that programs copy from MegEngine asks.
+
+    Example:
+        >>> from megengine.jit.tracing import is_tracing
+        >>> is_tracing()
+        False
+    """
+    return thread.graph.capture is not None
+
+
 @contextmanager
 def exclude_from_trace() -> Iterator[None]:
     """Inside a traced function: code that must run at every call, so the whole body does.

@@ -86,5 +86,5 @@ class LinearRelu(Linear):
         True
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        return relu(self.calc_linear(x, self.weight, self.bias))
+    def forward(self, inp: Tensor) -> Tensor:
+        return relu(self.calc_linear(inp, self.weight, self.bias))

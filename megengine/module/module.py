@@ -18,7 +18,9 @@ from ..tensor import Parameter, Tensor
 from ..utils.hook import HookHandler
 from .state import load_state
 from .structure import CONTAINERS, assign_names, expand, is_module, logger
-from .structure import access_structure as _access_structure  # noqa: F401  # programs import it from here
+from .structure import access_structure as _access_structure  # noqa: F401  # programs import both from here
+from .structure import expand_structure as _expand_structure  # noqa: F401
+from .structure import is_module as _is_module  # noqa: F401
 
 
 def _is_tensor(obj: Any) -> bool:

@@ -48,6 +48,19 @@ def expand(name: str, obj: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{inner}", leaf
 
 
+def expand_structure(prefix: str, obj: Any) -> list[tuple[str, Any]]:
+    """The list of what :func:`expand` gives: the tensors and modules within an object, with their dotted names.
+
+    Programs that visit parameters on their own import it as ``megengine.module.module._expand_structure``.
+
+    Example:
+        >>> from megengine.module.module import _expand_structure
+        >>> [name for name, _ in _expand_structure("head", [M.ReLU(), {"scale": Tensor(1.0)}])]
+        ['head.0', 'head.1.scale']
+    """
+    return list(expand(prefix, obj))
+
+
 def part(holder: Any, name: str) -> Any:
     """What one part of a dotted name refers to: an attribute, a position in a list or tuple, or a key of a dict."""
     if isinstance(holder, dict):

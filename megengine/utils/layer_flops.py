@@ -57,13 +57,13 @@ def _has_bias(module: Any) -> bool:
 
 
 @register_flops(M.Conv1d, M.Conv2d, M.Conv3d, M.LocalConv2d, M.DeformableConv2d, M.RegionRestrictedConv)
-def _conv(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_convNd(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     window = _volume(module.kernel_size, outputs[0].ndim - 2)
     return prod(outputs[0].shape) * (module.in_channels // module.groups * window + _has_bias(module))
 
 
 @register_flops(M.ConvTranspose2d, M.ConvTranspose3d)
-def _conv_transpose(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_convNdTranspose(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     window = _volume(module.kernel_size, outputs[0].ndim - 2)
     spread = prod(inputs[0].shape) * (module.out_channels // module.groups * window)
     return spread + prod(outputs[0].shape) * _has_bias(module)
@@ -74,28 +74,28 @@ def _volume(size: Any, dims: int) -> int:
 
 
 @register_flops(M.batchnorm._BatchNorm, M.GroupNorm, M.LayerNorm, M.InstanceNorm)
-def _norm(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_norm(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     return prod(outputs[0].shape) * 7
 
 
 @register_flops(M.AvgPool2d, M.MaxPool2d)
-def _pool(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_pool(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     return prod(outputs[0].shape) * _volume(module.kernel_size, 2)
 
 
 @register_flops(M.AdaptiveAvgPool2d, M.AdaptiveMaxPool2d)
-def _adaptive_pool(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_adaptivePool(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     pairs = zip(inputs[0].shape[2:], outputs[0].shape[2:], strict=True)
     return prod(outputs[0].shape) * prod(n - (m - 1) * (n // m) for n, m in pairs)
 
 
 @register_flops(M.Linear)
-def _linear(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_linear(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     return prod(outputs[0].shape) * module.in_features + module.out_features * _has_bias(module)
 
 
 @register_flops(M.BatchMatMulActivation)
-def _batch_matmul(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
+def flops_batchmatmul(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> float:
     return prod(outputs[0].shape) * (module.in_features + _has_bias(module))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,18 +11,32 @@ import numpy as np
 from .. import graph
 from .. import module as M
 from .._help.public import public_names
-from ..core.tensor.dtype import get_dtype_bit
 from ..functional import mean, std, zeros
 from ..logger import get_logger
 from ..tensor import Tensor
-from .layer_flops import flops_of, register_flops
+from . import stats_rows
+from .layer_flops import (  # the rules, too: programs register them for classes of their own
+    flops_adaptivePool,
+    flops_batchmatmul,
+    flops_convNd,
+    flops_convNdTranspose,
+    flops_linear,
+    flops_norm,
+    flops_of,
+    flops_pool,
+    register_flops,
+)
 from .module_utils import set_module_mode_safe
+from .stats_rows import *  # noqa: F403 - all that its __all__ names
+from .stats_rows import ACTIVATIONS, FLOPS, PARAMS, Rows, described, sum_flops, sum_sizes, table
 from .tables import readable, text_table
 
-__all__ = ["hook_modules", "module_stats", "register_flops", "register_hook_module", "sizeof_fmt"]
+__all__ = [
+    "flops_adaptivePool", "flops_batchmatmul", "flops_convNd", "flops_convNdTranspose", "flops_linear", "flops_norm",
+    "flops_pool", "hook_modules", "module_stats", "register_flops", "register_hook_module", *stats_rows.__all__,
+]  # fmt: skip
 
 logger = get_logger(__name__)
-sizeof_fmt = readable
 
 # The classes whose calls are counted.
 hook_modules: list[Any] = [
@@ -42,8 +55,6 @@ hook_modules: list[Any] = [
     M.Embedding,
 ]
 
-Rows = list[dict[str, Any]]
-
 
 class TotalStats(NamedTuple):
     """What a model costs in all: bytes and numbers of parameters, operations, bytes and numbers of outputs."""
@@ -61,13 +72,6 @@ class StatsDetails(NamedTuple):
     params: Rows
     flops: Rows
     activations: Rows
-
-
-_PARAMS = ["name", "dtype", "shape", "mean", "std", "param_dim", "nbits", "size", "size_cum", "percentage", "size_bar"]
-_FLOPS = ["name", "class_name", "input_shapes", "output_shapes", "flops", "flops_cum", "percentage", "bar"]
-_ACTIVATIONS = [
-    "name", "class_name", "dtype", "shape", "mean", "std", "nbits", "act_dim", "size", "size_cum", "percentage", "size_bar",
-]  # fmt: skip
 
 
 def register_hook_module(module: type[M.Module] | Sequence[type[M.Module]]) -> None:
@@ -141,9 +145,9 @@ def module_stats(
     seen = _Seen(inputs is not None, cal_params, cal_flops, cal_activations)
     seen.call(model, arguments)
     summary: dict[str, Any] = {"#params": len(seen.params)}
-    param_dims, param_size = _sum_sizes(seen.params, "param_dim", bar_length_max) if cal_params else (0, 0)
-    flops = _sum_flops(seen.flops, bar_length_max) if cal_flops else 0
-    act_dims, act_size = _sum_sizes(seen.activations, "act_dim", bar_length_max) if cal_activations else (0, 0)
+    param_dims, param_size = sum_sizes(seen.params, "param_dim", bar_length_max) if cal_params else (0, 0)
+    flops = sum_flops(seen.flops, bar_length_max) if cal_flops else 0
+    act_dims, act_size = sum_sizes(seen.activations, "act_dim", bar_length_max) if cal_activations else (0, 0)
     if cal_params:
         summary |= {"total_param_dims": readable(param_dims, ""), "total_param_size": readable(param_size)}
     if cal_flops:
@@ -154,12 +158,12 @@ def module_stats(
         summary["flops/param_size"] = f"{flops / param_size:3.3f}"
     if logging_to_stdout:
         for wanted, title, header, rows in (
-            (cal_params, "param stats", _PARAMS, seen.params),
-            (cal_flops, "flops stats", _FLOPS, seen.flops),
-            (cal_activations, "activations stats", _ACTIVATIONS, seen.activations),
+            (cal_params, "param stats", PARAMS, seen.params),
+            (cal_flops, "flops stats", FLOPS, seen.flops),
+            (cal_activations, "activations stats", ACTIVATIONS, seen.activations),
         ):
             if wanted:
-                logger.info("%s:\n%s", title, _table(header, rows))
+                logger.info("%s:\n%s", title, table(header, rows))
     logger.info("summary\n%s", text_table(["item", "value"], list(summary.items())))
     return (
         TotalStats(param_size, param_dims, flops, act_size, act_dims),
@@ -213,7 +217,7 @@ class _Seen:
                 self.flops.append({**shapes, "flops_num": count, "name": name, "class_name": kind})
         self._called.append((name, module))
         if self.wanted[2]:
-            row = _described(results[0], "act_dim")
+            row = described(results[0], "act_dim")
             if self.with_values:
                 wide = results[0].astype("float32").detach()
                 row |= {"mean": mean(wide), "std": std(wide)}
@@ -227,7 +231,7 @@ class _Seen:
             if id(parameter) in self._counted:
                 continue
             self._counted.add(id(parameter))
-            row = _described(parameter, "param_dim")
+            row = described(parameter, "param_dim")
             values = parameter.numpy().astype(np.float64)
             row |= {"mean": f"{values.mean():.3g}", "std": f"{values.std():.3g}"} if values.size else {}
             suffix = {"weight": "-w", "bias": "-b"}.get(key)
@@ -238,54 +242,6 @@ class _Seen:
     def _read(self) -> None:
         for row in self.activations:
             row |= {key: f"{row[key].item():.3g}" for key in ("mean", "std") if key in row}
-
-
-def _described(tensor: Tensor, dim: str) -> dict[str, Any]:
-    bits = get_dtype_bit(np.dtype(tensor.dtype).name)
-    count = prod(tensor.shape)
-    row: dict[str, Any] = {"dtype": np.dtype(tensor.dtype), "shape": tensor.shape}
-    return row | {dim: count, "nbits": bits, "size": count * bits // 8}
-
-
-def _shares(rows: Rows, key: str, bar: str, longest: int) -> int:
-    """Add to each row its share of the total of ``key``, and a bar; returns the total."""
-    total, most = (int(f(row[key] for row in rows)) if rows else 0 for f in (sum, max))
-    for row in rows:
-        row["ratio"] = row[key] / total if total else 0.0
-        row["percentage"] = f"{row['ratio'] * 100:.2f}%"
-        row[bar] = "#" * (int(row[key] / most * longest) if most else 0)
-    return total
-
-
-def _sum_sizes(rows: Rows, dim: str, longest: int) -> tuple[int, int]:
-    """Complete the rows of parameters or activations; returns how many numbers and bytes."""
-    so_far = 0
-    for row in rows:
-        so_far += row["size"]
-        row["size_cum"] = readable(so_far)
-    size = _shares(rows, "size", "size_bar", longest)
-    dims = sum(row[dim] for row in rows)
-    for row in rows:
-        row["size"] = readable(row["size"])
-    rows.append({"name": "total", dim: dims, "size": readable(size)})
-    return dims, size
-
-
-def _sum_flops(rows: Rows, longest: int) -> int:
-    so_far = 0
-    for row in rows:
-        so_far += row["flops_num"]
-        row["flops_cum"] = readable(so_far, "OPs")
-        row["flops"] = readable(row["flops_num"], "OPs")
-    total = _shares(rows, "flops_num", "bar", longest)
-    channels = sum(shape[1] for row in rows for shape in row["output_shapes"] if len(shape) > 1)
-    rows.append({"name": "total", "flops": readable(total, "OPs"), "output_shapes": channels})
-    return total
-
-
-def _table(header: Iterable[str], rows: Rows) -> str:
-    used = [name for name in header if any(name in row for row in rows)]
-    return text_table(used, [[row.get(name, "") for name in used] for row in rows])
 
 
 def _tensors(nested: Any) -> list[Tensor]:

@@ -36,11 +36,11 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
     return "  ".join(c.rjust(width) if r else c.ljust(width) for c, width, r in pairs).rstrip()
 
 
-def readable(number: float, suffix: str = "B") -> str:
+def readable(num: float, suffix: str = "B") -> str:
     """A number with three decimals and a unit: of bytes by powers of 1024, of others by powers of 1000.
 
     Args:
-        number: how many.
+        num: how many.
         suffix: what is counted. Default: ``"B"``, bytes
 
     Example:
@@ -50,9 +50,9 @@ def readable(number: float, suffix: str = "B") -> str:
     scale, mark = (1024.0, "i") if suffix == "B" else (1000.0, "")
     units = ["", *(letter + mark for letter in "KMGTPEZY")]
     power = 0
-    while abs(number) >= scale and power < len(units) - 1:
-        number, power = number / scale, power + 1
-    return f"{number:3.3f} {units[power]}{suffix}"
+    while abs(num) >= scale and power < len(units) - 1:
+        num, power = num / scale, power + 1
+    return f"{num:3.3f} {units[power]}{suffix}"
 
 
 __dir__ = public_names(globals())
