@@ -52,6 +52,6 @@ def test_the_module_is_left_as_it_was() -> None:
     assert net.training and net[0].training and not net[1].training
     assert not net._forward_hooks and not net[0]._forward_pre_hooks
     assert (net[0].running_mean.numpy() == 0).all()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="4"):
         net.summary((2, 3))
     assert net.training and not net._forward_hooks
