@@ -13,14 +13,14 @@ from ._methods.indexing import getitem as _getitem
 from ._methods.indexing import setitem as _setitem
 from ._methods.operators import Operators
 from ._methods.qparams import QParams, QuantMode
+from .graph.checks import verify
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
 from .graph.errors import ArgumentError, SizeError
 from .graph.formats import FORMATS
 from .graph.host import host_value, to_array
 from .graph.notes import note_held, note_view
-from .graph.record import apply, materialise, thread
-from .graph.run import verify
+from .graph.record import apply, materialise, rebind, thread
 from .graph.value import Handle, Value, aval, new_handle, register_handle_type
 from .logger import get_logger
 from .ops import elemwise, quantised, reduce
@@ -184,6 +184,9 @@ class Tensor(Operators):
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
+        undo = thread.undo
+        if undo is not None:
+            undo.append((self, "_grad", self._grad))
         capture = thread.graph.capture
         if capture is not None:
             capture.wrote_grad(self)
@@ -339,10 +342,7 @@ class Tensor(Operators):
         capture = thread.graph.capture
         if capture is not None:
             capture.wrote(self)
-        self._value = other._value
-        self._node = other._node
-        if other._node is not None:
-            self._slot = other._slot
+        rebind(self, other)
 
     def __getitem__(self, index: Any) -> Tensor:
         return _getitem(self, index)

@@ -10,10 +10,16 @@ from ..autodiff import GradManager
 from ..autodiff.idle import note_skip
 from ..functional import full_like
 from ..functional.math import _check_non_finite
+from ..graph.together import together
 from ..graph.where import warn_once
 from ..tensor import Tensor
 
 TOO_MANY = 20  # a scale of 2^20 has come down to 1 by then
+
+
+def _drop_gradients(owners: list[Tensor]) -> None:
+    for tensor in owners:
+        tensor.grad = None
 
 
 class GradScaler:
@@ -83,11 +89,14 @@ class GradScaler:
             dys = [full_like(output, self.scale_factor) for output in ys]
         else:
             dys = [d * self.scale_factor for d in (dy if isinstance(dy, (tuple, list)) else [dy])]
+        together(self._backward, gm, ys, dys, unscale_grad)
+        if unscale_grad and update_scale:
+            self.update()
+
+    def _backward(self, gm: GradManager, ys: list[Tensor], dys: list[Tensor], unscale_grad: bool) -> None:
         gm.backward(y=ys, dy=dys)
         if unscale_grad:
             self.unscale(gm.attached_tensors())
-            if update_scale:
-                self.update()
 
     def unscale(self, grad_tensors: Iterable[Tensor]) -> GradScaler:
         """Divide gradients by the scale, or set all to None if one is infinite or NaN.
@@ -105,8 +114,7 @@ class GradScaler:
         if self.growth_interval != 0 and found.item():
             self._found_non_finite = True
             note_skip()
-            for tensor in owners:
-                tensor.grad = None
+            together(_drop_gradients, owners)
         return self
 
     def update(self, new_scale: float | None = None) -> None:

@@ -10,6 +10,7 @@ from .._help.describe import plural
 from ..graph.differentiate import GradNode, Tape, alias, attach, backward
 from ..graph.host import host_value, to_array
 from ..graph.record import apply
+from ..graph.together import together
 from ..graph.value import new_handle
 from ..ops import shape
 from ..tensor import Tensor
@@ -135,12 +136,16 @@ class GradManager:
     def _record_as(self, tape: Tape) -> None:
         if self._tape is not None:
             raise RuntimeError("this GradManager is recording already")
-        self._tape = tape
-        tape.start()
-        for key, spec in self._attach_specs.items():
-            tensor = spec.tensor()
-            if tensor is not None:
-                self._leaves[attach(tensor, self._tape)] = key
+        try:
+            self._tape = tape
+            tape.start()
+            for key, spec in self._attach_specs.items():
+                tensor = spec.tensor()
+                if tensor is not None:
+                    self._leaves[attach(tensor, self._tape)] = key
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Stop recording and forget what was recorded."""
@@ -178,15 +183,7 @@ class GradManager:
                 warn_of_no_gradient(self, ys)
             for callback in self._after_backward_callback:
                 callback()
-            for key, grad in grads:
-                spec = self._attach_specs.get(key)
-                tensor = spec.tensor() if spec is not None else None
-                if tensor is None:
-                    continue
-                if tensor.grad is None:
-                    tensor.grad = grad
-                else:
-                    tensor.grad += grad
+            together(self._add_to_tensors, grads)
         finally:
             self.release()
             _backwarding = before
@@ -205,6 +202,17 @@ class GradManager:
                 result = callback(tensor, result)
             found.append((key, result))
         return found
+
+    def _add_to_tensors(self, grads: list[tuple[int, Tensor]]) -> None:
+        for key, grad in grads:
+            spec = self._attach_specs.get(key)
+            tensor = spec.tensor() if spec is not None else None
+            if tensor is None:
+                continue
+            if tensor.grad is None:
+                tensor.grad = grad
+            else:
+                tensor.grad += grad
 
     def _register_after_backward_callback(self, callback: Callable[[], Any]) -> GradManager:
         self._after_backward_callback.append(callback)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._methods import axes as _axes
 from ..graph.record import apply
+from ..graph.together import reset_together
 from ..ops import nn as ops
 from ..tensor import Tensor
 from ._args import plain
@@ -201,10 +202,8 @@ def batch_norm(
     out, mean, var = apply(ops.batch_norm_training, (eps,), inp, scale, shift, old_mean, old_var, plain(momentum))
     if not inplace and (running_mean is not None or running_var is not None):
         return out, mean if running_mean is not None else None, var if running_var is not None else None
-    if running_mean is not None:
-        running_mean._reset(mean)
-    if running_var is not None:
-        running_var._reset(var)
+    held = [(old, new) for old, new in ((running_mean, mean), (running_var, var)) if old is not None]
+    reset_together([old for old, _ in held], [new for _, new in held])
     return out
 
 

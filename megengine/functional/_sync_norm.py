@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..graph.together import reset_together
 from ..tensor import Tensor
 from ._normalization import batch_norm
 from ._reductions import mean
@@ -64,8 +65,9 @@ def sync_batch_norm(
         centred = inp - average
         variance = mean(centred * centred, (0, 2, 3), keepdims=True)
         count = inp.size // inp.shape[1]
-        _update(running_mean, average, momentum)
-        _update(running_var, variance * (count / max(count - 1, 1)), momentum)
+        batch = (running_mean, average), (running_var, variance * (count / max(count - 1, 1)))
+        held = [(running, _moved(running, new, momentum)) for running, new in batch if running is not None]
+        reset_together([running for running, _ in held], [new for _, new in held])
     else:
         if running_mean is None or running_var is None:
             raise AssertionError("sync_batch_norm: running_mean and running_var are needed in inference")
@@ -80,6 +82,5 @@ def _by_channel(x: Tensor) -> Tensor:
     return x.reshape(1, -1, 1, 1)
 
 
-def _update(running: Tensor | None, batch: Tensor, momentum: float) -> None:
-    if running is not None:
-        running._reset(running * momentum + batch.detach().reshape(running.shape) * (1 - momentum))
+def _moved(running: Tensor, batch: Tensor, momentum: float) -> Tensor:
+    return running * momentum + batch.detach().reshape(running.shape) * (1 - momentum)

@@ -9,6 +9,7 @@ from .._methods import axes as _axes
 from .._methods.operators import matmul as _matmul
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
+from ..graph.together import reset_together
 from ..ops import elemwise, linalg, optimize, reduce
 from ..tensor import Tensor
 from ._args import plural, require_tensor
@@ -305,8 +306,7 @@ def _check_non_finite(inps: Tensor | Iterable[Tensor], scale: float = 1.0) -> Te
     """
     tensors = [inps] if isinstance(inps, Tensor) else list(inps)
     *scaled, found = apply(optimize.unscale, (), float(scale), *tensors)
-    for tensor, value in zip(tensors, scaled, strict=True):
-        tensor._reset(value)
+    reset_together(tensors, scaled)
     return found
 
 

@@ -7,30 +7,36 @@ the op that made a NaN, :func:`watch` shows the graphs that ran, :data:`counters
 from . import host as _host
 from . import runtime as _runtime
 from . import scopes as scopes
+from .checks import verify
 from .counters import counters
 from .errors import BadIndexError, RecompileError, TraceError
 from .inspect import Watch, watch
 from .notes import note_dependence, note_hyperparameters
 from .options import check_nan, eager, on_recompile, options
-from .run import cut, settle, verify
-from .step import StepEnd
+from .run import cut, settle
+from .step import end_step, gradients_cleared
+from .together import call_together, reset_together, together
 
 __all__ = [
     "BadIndexError",
     "RecompileError",
-    "StepEnd",
     "TraceError",
     "Watch",
+    "call_together",
     "check_nan",
     "counters",
     "cut",
     "eager",
+    "end_step",
+    "gradients_cleared",
     "note_dependence",
     "note_hyperparameters",
     "on_recompile",
     "options",
+    "reset_together",
     "scopes",
     "settle",
+    "together",
     "verify",
     "watch",
 ]

@@ -160,7 +160,7 @@ def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: t
     node = GradNode(tapes, tuple(parents), len(outs), graph, source, tuple(mask), instr, graph.where[-1])
     if len(tapes) > 1:
         node.operands = tuple(alias(x) if isinstance(x, Handle) else x for x in operands)
-    graph.nodes.append((source, node))
+    graph.nodes.append(node)
     for slot, out in enumerate(outs):
         if out._value.aval.is_float:
             out._node = node

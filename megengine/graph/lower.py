@@ -18,7 +18,11 @@ _pullback_ops: dict[tuple[Any, ...], Op] = {}
 
 
 def lower(
-    state: State, live: tuple[int, ...], kept: tuple[tuple[int, tuple[int, ...]], ...], check_nan: bool
+    state: State,
+    live: tuple[int, ...],
+    kept: tuple[tuple[int, tuple[int, ...]], ...],
+    check_nan: bool,
+    guards: tuple[Any, ...] = (),
 ) -> tuple[Callable[..., Any], list[tuple[Op, tuple[Any, ...]]]]:
     """The function a structure computes.
 
@@ -27,6 +31,8 @@ def lower(
         live: positions of the values to return.
         kept: instructions (with differentiated operands) whose pullbacks must outlive this program.
         check_nan: also return, first, whether each input and each op's results hold NaN.
+        guards: whether the graph holds an optimizer's step, then pairs of positions: in place of the first's value the second's
+            is returned where an op that it depends on, or any op of a step, got values that it does not take.
 
     Where ops have a rule on their operands' values, the function returns next whether each of them holds.
 
@@ -41,6 +47,7 @@ def lower(
     for source, mask in pulls:
         masks.setdefault(source, []).append(mask)
     pullbacks_out: list[tuple[Op, tuple[Any, ...]]] = []
+    bits = depends(state) if guards else {}
 
     def run(*args: Any) -> list[Any]:
         rest = list(args)
@@ -67,11 +74,60 @@ def lower(
         results = [jnp.stack(flags)] if check_nan else []
         if holds:
             results.append(jnp.stack(holds))
-        results += [env[position] for position in live]
+        guarded = _guarded(guards, bits, holds, flags, env)
+        results += [guarded.get(position, env[position]) for position in live]
         pullbacks_out[:] = [_keep(states[k[0]].instr, k, pullbacks[k], rest, results) for k in kept]
         return results
 
     return run, pullbacks_out
+
+
+def depends(state: State) -> dict[int, int]:
+    """For each position, the instructions with a rule on their operands' values that its value depends on, as bits."""
+    states = state.path()
+    found: dict[int, int] = {}
+    of_instr: list[int] = []
+    checked = 0
+    for step in states:
+        instr = step.instr
+        if isinstance(instr, Pull):
+            bits = of_instr[instr.source]
+            sources: Sequence[Any] = instr.cots
+        else:
+            bits, sources = 0, instr.operands
+            if instr.op.valid is not None:
+                bits, checked = 1 << checked, checked + 1
+        for source in sources:
+            if isinstance(source, int):
+                bits |= found.get(source, 0)
+        of_instr.append(bits)
+        if bits:
+            found.update((instr.start + k, bits) for k in range(len(instr.avals)))
+    return found
+
+
+def _guarded(
+    guards: tuple[Any, ...], bits: dict[int, int], holds: list[Any], flags: list[Any], env: dict[int, Any]
+) -> dict[int, Any]:
+    """The values to return for the first positions of ``guards``."""
+    if not guards:
+        return {}
+    stepped, *pairs = guards
+    everything = (1 << len(holds)) - 1
+    fine: dict[int, Any] = {}
+
+    def all_of(needed: int) -> Any:
+        if needed not in fine:
+            chosen = [h for k, h in enumerate(holds) if needed >> k & 1]
+            chosen += [~jnp.stack(flags).any()] if stepped and flags else []
+            fine[needed] = jnp.stack(chosen).all() if chosen else None
+        return fine[needed]
+
+    out = {}
+    for new, old in pairs:
+        condition = all_of(everything if stepped else bits.get(new, 0))
+        out[new] = env[new] if condition is None else jnp.where(condition, env[new], env[old])
+    return out
 
 
 def _may_hold_nan(array: Any) -> bool:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import jax
+import numpy as np
 
 
 def _stats(device: Any) -> dict[str, Any]:
@@ -21,6 +22,42 @@ def bytes_in_use(device: Any) -> int:
     if found is not None:
         return int(found)
     return sum(a.nbytes for a in jax.live_arrays(device.platform) if device in a.devices())
+
+
+def loaded_by_xla() -> list[Any]:
+    """The executables of the default platform that are loaded."""
+    found: list[Any] = jax.devices()[0].client.live_executables()
+    return found
+
+
+def bytes_needed(executable: Any) -> int:
+    """Bytes that an executable allocates while it runs: temporary ones, and results that overwrite no argument."""
+    stats = executable.get_compiled_memory_stats()
+    return int(stats.temp_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes)
+
+
+def reserve(needed: int, device: Any) -> None:
+    """Make sure that a program can have its memory, before it overwrites arguments that a failure would lose.
+
+    Raises:
+        MemoryError: it cannot.
+    """
+    if device.platform == "cpu":
+        try:
+            np.empty(needed, np.uint8)
+        except MemoryError:
+            raise MemoryError(f"the step needs {needed:,} bytes more than there are") from None
+        return
+    if _free(device) < needed:
+        jax.block_until_ready(jax.live_arrays())
+        free = _free(device)
+        if free < needed:
+            raise MemoryError(f"the step needs {needed:,} bytes on {device}, and {free:,} are free")
+
+
+def _free(device: Any) -> int:
+    stats = _stats(device)
+    return int(stats["bytes_limit"] - stats["bytes_in_use"]) if "bytes_limit" in stats else sys.maxsize
 
 
 _forgotten: dict[tuple[Any, str], int] = {}

@@ -13,7 +13,8 @@ import numpy as np
 
 from .counters import counters
 from .donate import pair
-from .lower import lower
+from .lower import depends, lower
+from .memory import bytes_needed, loaded_by_xla
 from .options import options
 from .runtime import prune
 from .structure import ROOT, State, forget
@@ -29,13 +30,17 @@ class Program:
         inputs: positions of its inputs.
         donated: which inputs are overwritten.
         checked: instructions with a rule on their operands' values.
+        depends: for each living value the checked instructions that it depends on, as bits; none where a failure leaves it as it
+            was before.
         leading: how many results come before the living values: flags of NaN, flags of those rules.
+        proven: whether it has run: then it fits into memory, and running it is a call of C code alone.
+        needs: bytes that it allocates while it runs.
         hits: how often it was found again.
         pullbacks: for each kept gradient, its op and where its arrays are.
     """
 
     def __init__(self, state: State, key: tuple[Any, ...]) -> None:
-        live, candidates, kept, check_nan = key
+        live, candidates, kept, check_nan, guards = key
         self.state = state
         self.key = key
         self.check_nan: bool = check_nan
@@ -47,7 +52,7 @@ class Program:
         # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
         partners = [pairing[k] for k in self.donated]
         self.live: tuple[int, ...] = (*partners, *(p for p in live if p not in partners))
-        self.function, self.pullbacks = lower(state, self.live, kept, check_nan)
+        self.function, self.pullbacks = lower(state, self.live, kept, check_nan, guards)
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
         self.checked = tuple(
             n
@@ -55,18 +60,26 @@ class Program:
             if getattr(s.instr, "op", None) is not None and s.instr.op.valid is not None
         )
         self.leading = bool(check_nan) + bool(self.checked)
+        guarded = {new for new, _ in guards[1:]}
+        bits = depends(state) if self.checked else {}
+        self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
         self.run: Any = _observed(self, self._first_run)
+        self.proven = False
+        self.needs = 0
         self.seconds = 0.0
         self.hits = 0
 
     def _first_run(self, *args: Any) -> Any:
+        before = loaded_by_xla()
         start = time.perf_counter()
         outs = self.jitted(*args)
         self.seconds = time.perf_counter() - start
         counters.compile_seconds += self.seconds
+        self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
         self.run = _observed(self, self.jitted)
+        self.proven = not _observers
         return outs
 
     def abstract_args(self) -> list[jax.ShapeDtypeStruct]:
@@ -112,6 +125,7 @@ def unobserve(observer: Observer) -> None:
 def _rewrap() -> None:
     for program in list(_alive):
         program.run = _observed(program, program.jitted if program.seconds else program._first_run)
+        program.proven = bool(program.seconds) and not _observers
 
 
 def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
@@ -119,6 +133,7 @@ def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
     programs = state.programs
     program = None if programs is None else programs.get(key)
     if program is not None:
+        _recent[program] = None
         _recent.move_to_end(program)
     return program
 
@@ -130,11 +145,11 @@ def build(state: State, key: tuple[Any, ...]) -> Program:
     program = Program(state, key)
     if state.programs is None:
         state.programs = {}
-    state.programs[key] = program
     _recent[program] = None
     _alive.add(program)
     weakref.finalize(program, _unloaded)
     counters.executables += 1
+    state.programs[key] = program
     while len(_recent) > options.programs_limit:
         discard(next(iter(_recent)))
     return program

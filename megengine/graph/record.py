@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -32,6 +33,7 @@ materialise: Callable[[Value], None]
 track: Callable[..., None]
 as_constant: Callable[[Any, tuple[Any, ...]], Handle]
 some_place_is_special = False
+forked = False  # whether this process is a child without the threads that compute
 current_scope: Callable[[], tuple[str, ...]] = tuple
 
 
@@ -48,6 +50,10 @@ class Graph:
         limit: how many ops may be pending.
         capture: what a trace being recorded collects.
         lock: held while it runs, and while another thread computes one of its values.
+        rebound: tensors from before this graph that hold one of its values now, with what they held; a graph that fails gives
+            it back to them.
+        stepped: whether an optimizer's step was recorded: then those tensors change all together or not at all.
+        work, results: what is needed to hand out the results, and the results, from when it has been executed until they are.
     """
 
     __slots__ = (
@@ -65,6 +71,10 @@ class Graph:
         "error",
         "op_by_op",
         "lock",
+        "rebound",
+        "stepped",
+        "work",
+        "results",
     )
 
     def __init__(
@@ -75,7 +85,7 @@ class Graph:
         self.floats: list[float] = []
         self.ints: list[int] = []
         self.where: list[Where] = []
-        self.nodes: list[tuple[int, Any]] = []
+        self.nodes: list[Any] = []
         self.tapes = tapes
         self.op_by_op = op_by_op
         self.limit = 0
@@ -85,6 +95,10 @@ class Graph:
         self.scopes: list[Any] | None = [] if watching() else None
         self.error: BaseException | None = None
         self.lock = threading.Lock()
+        self.rebound: dict[int, tuple[ReferenceType[Handle], Value | int, Any, int]] = {}
+        self.stepped = False
+        self.work: Any = None
+        self.results: list[Any] = []
 
     def reset_limit(self) -> None:
         """Take the number of ops that may be pending from the options."""
@@ -102,10 +116,17 @@ class Graph:
         return value.aval
 
     def rollback(self) -> None:
-        """Forget what was bound for an instruction that then failed."""
-        for value in list(self.index)[self.state.count :]:
-            del self.index[value]
-        del self.floats[self.state.floats :], self.ints[self.state.ints :]
+        """Forget what was written down of an instruction that then failed or was interrupted."""
+        state, index = self.state, self.index
+        while len(index) > state.count:
+            index.popitem()
+        del self.floats[state.floats :], self.ints[state.ints :], self.where[state.depth :]
+        if self.scopes is not None:
+            del self.scopes[state.depth :]
+
+    def is_whole(self) -> bool:
+        """Whether all that was recorded is what the state says."""
+        return len(self.index) == self.state.count and len(self.where) == self.state.depth
 
 
 class _Thread(threading.local):
@@ -114,6 +135,8 @@ class _Thread(threading.local):
     Attributes:
         graph: what is being recorded.
         ended: the graph before it, if that has yet to run.
+        undo: attributes changed since a group of changes began, with their old values (see :mod:`megengine.graph.together`).
+        flushes: how many graphs have ended.
         watchers: who wants to see the graphs that run.
         unchecked: flags of ops whose operands' values have yet to be looked at.
     """
@@ -121,6 +144,8 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.graph = Graph(resolve(None))
         self.ended: Graph | None = None
+        self.undo: list[tuple[Any, str, Any]] | None = None
+        self.flushes = 0
         self.watchers: list[Any] = []
         self.unchecked: list[Any] = []
 
@@ -153,62 +178,62 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
     key: list[Any] = [op, attrs]
     tracked = False
     device = graph.device
-    for x in operands:
-        if isinstance(x, Handle):
-            value = x._value
-            device = value.device
-            position: Any = index.get(value)
-            if position is None:
-                if op.on_host is not None and type(value.array) is np.ndarray:
-                    folded = _on_host(graph, op, attrs, x)
-                    if folded is not None:
-                        return folded
-                position = graph.bind(value, x)
+    try:
+        for x in operands:
+            if isinstance(x, Handle):
+                value = x._value
+                device = value.device
+                position: Any = index.get(value)
                 if position is None:
-                    return _switch_device(graph, op, attrs, operands)
-            key.append(position)
-            if x._node is not None:
-                tracked = True
-        else:
-            kind = _KIND.get(type(x))
-            if kind == "f":
-                graph.floats.append(x)
-            elif kind is not None:
-                graph.ints.append(x)
+                    if op.on_host is not None and type(value.array) is np.ndarray:
+                        folded = _on_host(graph, op, attrs, x)
+                        if folded is not None:
+                            return folded
+                    position = graph.bind(value, x)
+                    if position is None:
+                        return _switch_device(graph, op, attrs, operands)
+                key.append(position)
+                if x._node is not None:
+                    tracked = True
             else:
-                graph.rollback()
-                return apply(
-                    op,
-                    attrs,
-                    *[y if isinstance(y, Handle) or type(y) in _KIND else as_constant(y, operands) for y in operands],
-                )
-            key.append(kind)
-    full = tuple(key)
-    state = graph.state.next.get(full)
-    if state is None:
-        try:
+                kind = _KIND.get(type(x))
+                if kind == "f":
+                    graph.floats.append(x)
+                elif kind is not None:
+                    graph.ints.append(x)
+                else:
+                    graph.rollback()
+                    return apply(
+                        op,
+                        attrs,
+                        *[
+                            y if isinstance(y, Handle) or type(y) in _KIND else as_constant(y, operands)
+                            for y in operands
+                        ],
+                    )
+                key.append(kind)
+        full = tuple(key)
+        state = graph.state.next.get(full)
+        if state is None:
             state = extend(graph.state, full)
-        except BaseException:
-            graph.rollback()
-            raise
-    graph.state = state
-    graph.where.append(here(2))
-    if graph.scopes is not None:
-        graph.scopes.append(current_scope())
-    cls = _value_module.handle_type
-    known = state.aval
-    if known is not None:
-        value = Value(graph, known, None, device)
-        index[value] = len(index)
-        out: Any = _new(cls)
-        out._value = value
-        out._node = None
-        if tracked and graph.tapes:
-            track(graph, op, state, operands, (out,))
-    else:
-        out = _results(graph, state, device)
-        if tracked and graph.tapes:
-            track(graph, op, state, operands, out)
+        graph.where.append(here(2))
+        if graph.scopes is not None:
+            graph.scopes.append(current_scope())
+        known = state.aval
+        if known is not None:
+            value = Value(graph, known, None, device)
+            index[value] = len(index)
+            out: Any = _new(_value_module.handle_type)
+            out._value = value
+            out._node = None
+        else:
+            out = _results(graph, state, device)
+        graph.state = state  # last: what was written down before an exception is none of the graph's
+    except BaseException:
+        graph.rollback()
+        raise
+    if tracked and graph.tapes:
+        track(graph, op, state, operands, (out,) if known is not None else out)
     if state.depth >= graph.limit:
         cut_at_limit(graph)
     return out
@@ -252,21 +277,26 @@ def apply_pull(
     """Record the gradient of instruction ``source`` of the current graph."""
     graph = thread.graph
     key: list[Any] = [Pull, source, mask, need]
-    for cot in cots:
-        if cot is None:
-            key.append(None)
-        else:
-            position: Any = graph.index.get(cot._value)
-            key.append(graph.bind(cot._value, cot) if position is None else position)
-    full = tuple(key)
-    state = graph.state.next.get(full)
-    if state is None:
-        state = extend_pull(graph.state, full, avals)
-    graph.state = state
-    graph.where.append(where)
-    if graph.scopes is not None:
-        graph.scopes.append(graph.scopes[source])
-    return _results(graph, state, graph.device)
+    try:
+        for cot in cots:
+            if cot is None:
+                key.append(None)
+            else:
+                position: Any = graph.index.get(cot._value)
+                key.append(graph.bind(cot._value, cot) if position is None else position)
+        full = tuple(key)
+        state = graph.state.next.get(full)
+        if state is None:
+            state = extend_pull(graph.state, full, avals)
+        graph.where.append(where)
+        if graph.scopes is not None:
+            graph.scopes.append(graph.scopes[source])
+        out = _results(graph, state, graph.device)
+        graph.state = state
+    except BaseException:
+        graph.rollback()
+        raise
+    return out
 
 
 def apply_on(device: str | Device | None, op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
@@ -296,6 +326,26 @@ def _switch_device(graph: Graph, op: Op, attrs: tuple[Any, ...], operands: tuple
         raise RuntimeError(f"{op.name}: operands are on different devices ({names}); move them with .to() or F.copy()")
     _leave_for(next(iter(devices.values())))
     return apply(op, attrs, *operands)
+
+
+def rebind(handle: Handle, other: Handle) -> None:
+    """Make a handle hold the value of another, with its gradient history; undone if the graph that computes it fails."""
+    old, graph, undo = handle._value, thread.graph, thread.undo
+    if old.graph is not graph:
+        entry = graph.rebound.get(id(handle))
+        if entry is None or entry[0]() is not handle:
+            before = graph.index.get(old, old)
+            graph.rebound[id(handle)] = ref(handle), before, handle._node, getattr(handle, "_slot", 0)
+    if undo is not None:
+        if handle._node is not None:
+            undo.append((handle, "_slot", handle._slot))
+        undo += (handle, "_node", handle._node), (handle, "_value", old)
+    node = other._node
+    handle._node = None
+    handle._value = other._value
+    if node is not None:
+        handle._slot = other._slot
+        handle._node = node
 
 
 def pack(graph: Graph) -> list[np.ndarray]:

@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .capture import Capture, Source
+from .checks import note_flags
 from .counters import counters
 from .program import avals_of
 from .record import materialise, pack
-from .run import ONLY_ARRAY, note_flags
+from .run import ONLY_ARRAY, protect
 from .value import Handle, Value, new_handle
 
 _refs = sys.getrefcount
@@ -175,12 +176,13 @@ class Replay:
     def _run(self, arguments: list[Any], made: list[Value], changes: list[tuple[Any, str, Any]]) -> None:
         program = self.program
         leading = [Value(None, None, None, None) for _ in range(program.leading)]  # type: ignore[arg-type]
+        protect(program, arguments, self.device)
         filled = [*leading, *made]
         names = ["array"] * len(filled) + [name for _, name, _ in changes]
         outs = chain.from_iterable(starmap(program.run, (arguments,)))
         deque(map(setattr, [*filled, *(t for t, _, _ in changes)], names, chain(outs, [v for _, _, v in changes])), 0)
         if program.checked:
-            note_flags(leading[-1].array, program, self.where)
+            note_flags(leading[-1].array, program, self.where, made)
 
     @staticmethod
     def _value(source: Source, args: Sequence[Any]) -> Value:

@@ -2,29 +2,37 @@
 
 What is alive is asked of CPython's reference counts: a pending value that only its graph refers to cannot be read any
 more, and an input array that only its dead value refers to may be overwritten.
+
+A graph happens whole or not at all. An interrupt leaves it pending, to be run when one of its values is needed next. What the
+executable returns is kept by the same call of C code that runs it, so no exception comes between overwritten inputs and the
+results that replace them. If it cannot be compiled or run, tensors get back the values from before it.
 """
 
 from __future__ import annotations
 
 import sys
+from itertools import starmap
+from traceback import clear_frames
 from typing import Any
 
 import jax
 import numpy as np
 
 from . import record, scopes
+from .checks import Failed, note_flags, raise_on_nan, verify
 from .counters import counters
+from .device import Device
 from .differentiate import GradNode, keep
-from .errors import BadIndexError
+from .forked import refuse
+from .memory import reserve
 from .options import options
 from .program import Program, build, lookup
 from .recompile import churns, note_compilation, split
 from .record import Graph, count_ops, pack, thread
-from .structure import ROOT
+from .together import set_together
 from .value import Value
-from .where import Where, text
+from .where import text
 
-UNCHECKED_LIMIT = 256
 SMALL = 1 << 16
 _NATURAL = ("read", "step", "option", "trace", "settle")
 _refs = sys.getrefcount
@@ -43,6 +51,7 @@ def _baseline_of_array() -> int:
 
 
 LISTED = _baseline_of_listed()
+INDEXED = LISTED + 1  # by the index of its graph, too
 ONLY_ARRAY = _baseline_of_array()
 
 
@@ -51,7 +60,7 @@ def cut(reason: str = "read", later: bool = False) -> None:
 
     Args:
         reason: what made it necessary; ``counters.cuts`` counts by it.
-        later: end the graph here and run it when one of its values is needed or this is called again.
+        later: end the graph here and run it when the next op is recorded or one of its values is needed.
     """
     run_ended()
     graph = thread.graph
@@ -59,21 +68,22 @@ def cut(reason: str = "read", later: bool = False) -> None:
         graph.capture.stepped()
         return
     natural = reason in _NATURAL
-    if graph.state is ROOT:
+    if not graph.state.depth:
         if natural and graph.op_by_op:
             graph.op_by_op = False
             graph.reset_limit()
         return
     if graph.capture is not None:
         graph.capture.interrupted(reason)
-    thread.graph = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
     counters.cuts[reason] += 1
     count_ops(graph.state)
+    following = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
     if later:
-        thread.ended = graph
-        return
-    with graph.lock:
-        run(graph)
+        following.limit = 0
+    thread.flushes += 1
+    thread.ended, thread.graph = graph, following
+    if not later:
+        run_ended()
 
 
 def settle() -> None:
@@ -84,20 +94,45 @@ def settle() -> None:
 
 
 def run_ended() -> None:
-    """Run the graph that was ended to be run later, if there is one."""
-    graph, thread.ended = thread.ended, None
-    if graph is not None:
-        with graph.lock:
-            run(graph)
+    """Run the graph that has ended and has yet to run, if there is one."""
+    graph = thread.ended
+    if graph is None:
+        return
+    with graph.lock:
+        try:
+            _run(graph)
+        finally:
+            if not graph.index or graph.error is not None:
+                thread.ended = None
+    if thread.unchecked:
+        verify()
 
 
-def run(graph: Graph) -> Program:
+def _run(graph: Graph) -> None:
     """Execute a finished graph and give its living values their arrays."""
+    if not graph.results:
+        try:
+            _execute(graph)
+        except BaseException as error:
+            clear_frames(error.__traceback__)  # they refer to the values, which would seem alive
+            if graph.results:
+                _deliver(graph)
+            elif isinstance(error, Exception):
+                _abandon(graph, error)
+            raise
+    _deliver(graph)
+
+
+def _execute(graph: Graph) -> None:
+    graph.work = None
+    if record.forked:
+        refuse()
+    if not graph.is_whole():
+        raise RuntimeError("an interrupt left an op half recorded; what had been recorded before it cannot be run")
     state = graph.state
     nodes = _living_nodes(graph)
     values = list(graph.index)
-    graph.index.clear()  # emptied, not replaced: the frame of an op that reached the limit still holds it
-    alive = [_refs(v) > LISTED for v in values]
+    alive = [_refs(v) > INDEXED for v in values]
     live = tuple([k for k, a in enumerate(alive) if a and values[k].array is None])
     positions = state.input_positions()
     may_donate = None if graph.capture is None else graph.capture.inputs(values, positions)
@@ -108,7 +143,8 @@ def run(graph: Graph) -> Program:
             if not alive[p] and (may_donate is None or k in may_donate) and _refs(values[p].array) <= ONLY_ARRAY
         ]
     )
-    key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan)
+    guards = _guards(graph, values) if state.checks or options.check_nan else ()
+    key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards)
     program = lookup(state, key)
     if program is None:
         note_compilation(graph, state, key)
@@ -122,36 +158,63 @@ def run(graph: Graph) -> Program:
             inputs[k] = jax.device_put(inputs[k])
     if graph.capture is not None:
         graph.capture.ran(graph, program, values)
-    try:
-        outs = program.run(*pack(graph), *inputs)
-    except Exception as error:
-        graph.error = error
-        error.add_note(_about(graph))
-        raise
-    counters.bytes_donated += program.donated_bytes
-    _deliver(graph, program, values, nodes, inputs, outs)
-    for watcher in thread.watchers:
-        watcher.add(graph, program)
-    return program
+    graph.work = program, values, nodes, inputs
+    arguments = [*pack(graph), *inputs]
+    protect(program, arguments, graph.device)
+    graph.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
+
+
+def protect(program: Program, arguments: list[Any], device: Device) -> None:
+    """Make sure that a failure loses none of the arguments that a program is about to overwrite.
+
+    Its first run goes through Python, compiles, and may not fit into memory: it is given copies.
+
+    Raises:
+        MemoryError: a later run has no room.
+    """
+    if not program.donated:
+        return
+    if not program.proven:
+        for k in program.donated:
+            arguments[k + program.offset] = _copied(arguments[k + program.offset])
+    elif program.needs > SMALL:
+        reserve(program.needs, device.jax_device)
+
+
+def _copied(array: Any) -> Any:
+    if array.device.platform == "cpu":
+        return jax.device_put(np.array(array), array.sharding)
+    return array.copy()
+
+
+def _guards(graph: Graph, values: list[Value]) -> tuple[Any, ...]:
+    """Positions of the new and the old value of each tensor that has to stay as it was if an op gets values it does not take."""
+    pairs = []
+    for reference, old, _, _ in graph.rebound.values():
+        handle = reference()
+        if handle is None or not isinstance(old, int) or handle._value.graph is not graph:
+            continue
+        new = graph.index.get(handle._value)
+        if new is not None and values[old].aval is handle._value.aval:
+            pairs.append((new, old))
+    return graph.stepped, *pairs
 
 
 def _living_nodes(graph: Graph) -> list[GradNode]:
     """Gradient nodes of this graph that a recording still needs; the others let go of what they hold."""
     if not graph.nodes:
         return []
-    for _, node in graph.nodes:
+    for node in graph.nodes:
         if not node.live():
             node.clear()
-    nodes = [pair[1] for pair in graph.nodes]
-    graph.nodes = []
     del node
     changed = True
     while changed:
         # A dropped node may have been the last to refer to its parents.
-        before = len(nodes)
-        nodes = [node for node in nodes if _refs(node) > LISTED and node.live()] if before else []
-        changed = len(nodes) < before
-    return nodes
+        before = len(graph.nodes)
+        graph.nodes = [node for node in graph.nodes if _refs(node) > LISTED and node.live()]
+        changed = 0 < len(graph.nodes) < before
+    return list(graph.nodes)
 
 
 def _on_device(value: Value, alive: bool) -> Any:
@@ -161,6 +224,8 @@ def _on_device(value: Value, alive: bool) -> Any:
     """
     array = value.array
     if type(array) is not np.ndarray:
+        if array is None:
+            materialise(value)  # raises: it was found to depend on a bad value since this graph bound it
         return array
     if not value.device.is_default:
         array = value.array = jax.device_put(array, value.device.jax_device)
@@ -171,47 +236,57 @@ def _on_device(value: Value, alive: bool) -> Any:
     return array
 
 
-def _deliver(
-    graph: Graph, program: Program, values: list[Value], nodes: list[GradNode], inputs: list[Any], outs: list[Any]
-) -> None:
-    if program.checked:
-        note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked])
-    for position, array in zip(program.live, outs[program.leading :], strict=False):
-        value = values[position]
+def _deliver(graph: Graph) -> None:
+    """Hand out the results; done again from the start if an exception came between."""
+    program, values, nodes, inputs = graph.work
+    outs = graph.results[0]
+    living = [values[p] for p in program.live]
+    for value, array in zip(living, outs[program.leading :], strict=False):
         value.array = array
         value.graph = None
-    if program.check_nan:
-        _raise_on_nan(graph, program, np.asarray(outs[0]))
     for node, (pullback, sources) in zip(nodes, program.pullbacks, strict=True):
         keep(node, pullback, [inputs[k] if side == "in" else outs[k] for side, k in sources], graph.device)
+    counters.bytes_donated += program.donated_bytes
+    if program.checked:
+        note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked], living)
+    graph.index.clear()  # the results are handed out from here on, whatever comes
+    graph.work = None
+    graph.results = []
+    graph.nodes = []
+    graph.rebound = {}
+    for watcher in thread.watchers:
+        watcher.add(graph, program)
+    if program.check_nan:
+        raise_on_nan(graph, program, np.asarray(outs[0]))
 
 
-def _raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
-    if not flags.any():
+def _abandon(graph: Graph, error: Exception) -> None:
+    """A graph could not be compiled or run: tensors from before it are as they were, its other values are computed when read."""
+    graph.work = None
+    graph.error = error
+    error.add_note(_about(graph))
+    held = [(reference(), *before) for reference, *before in graph.rebound.values()]
+    graph.rebound = {}
+    held = [entry for entry in held if entry[0] is not None and entry[0]._value.graph is graph]
+    whole = graph.is_whole()
+    if whole and not graph.stepped and held and _computed_alone(graph, [handle._value for handle, *_ in held]):
         return
-    first, inputs = int(flags.argmax()), len(program.inputs)
-    if first >= inputs:
-        number = first - inputs
-        instr = program.state.path()[number].instr
-        name = (
-            instr.op.name if hasattr(instr, "op") else "gradient of " + program.state.path()[instr.source].instr.op.name
-        )
-        raise FloatingPointError(
-            f"{name} at {text(graph.where[number])} gave NaN ({', '.join(map(repr, instr.avals))})"
-        )
-    position = program.inputs[first]
-    number = next(k for k, s in enumerate(program.state.path()) if s.parent is not None and position < s.count)
-    op = program.state.path()[number].instr.op.name
-    raise FloatingPointError(
-        f"an input {program.input_avals[first]!r} of {op} at {text(graph.where[number])} holds NaN"
-    )
+    values = list(graph.index)
+    if not whole:
+        graph.index.clear()
+    for handle, old, node, slot in held:
+        value = values[old] if isinstance(old, int) else old
+        set_together(((handle, "_slot", slot), (handle, "_node", node), (handle, "_value", value)))
 
 
-def note_flags(flags: Any, program: Program, where: list[Where]) -> None:
-    """Remember to look whether a program's ops got values they take."""
-    thread.unchecked.append((flags, program, where))
-    if options.eager or len(thread.unchecked) > UNCHECKED_LIMIT:
-        verify(wait=True)
+def _computed_alone(graph: Graph, wanted: list[Value]) -> bool:
+    """Give these values of an abandoned graph their arrays, if what they depend on can be computed."""
+    try:
+        _compute(graph, wanted)
+    except Exception as error:
+        graph.error = error
+        return False
+    return True
 
 
 def full_sync() -> None:
@@ -225,30 +300,6 @@ def full_sync() -> None:
     verify(wait=True)
 
 
-def verify(wait: bool = False) -> None:
-    """Raise if an op of a program that finished got values it does not take.
-
-    Args:
-        wait: look at programs that still run, too.
-
-    Raises:
-        BadIndexError: naming the op and its line.
-    """
-    later, found = [], None
-    for entry in thread.unchecked:
-        flags, program, where = entry
-        if not wait and not flags.is_ready():
-            later.append(entry)
-        elif found is None and b"\0" in np.asarray(flags).tobytes():
-            first = int(np.asarray(flags).argmin())
-            instr = program.state.path()[program.checked[first]].instr
-            what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
-            found = f"{instr.op.name} at {text(where[first])}: {what}"
-    thread.unchecked = later
-    if found is not None:
-        raise BadIndexError(found)
-
-
 def _about(graph: Graph) -> str:
     first, last = text(graph.where[0]), text(graph.where[-1])
     names = [s.instr.op.name for s in graph.state.path() if hasattr(s.instr, "op")]
@@ -257,7 +308,11 @@ def _about(graph: Graph) -> str:
 
 
 def materialise(value: Value) -> None:
-    """Give a value its array."""
+    """Give a value its array.
+
+    Raises:
+        RuntimeError: what it depends on cannot be computed; the reason is its cause.
+    """
     if value.array is not None:
         return
     graph = value.graph
@@ -265,40 +320,54 @@ def materialise(value: Value) -> None:
         cut("read")
     elif graph is not None and graph is thread.ended:
         run_ended()
-    elif graph is not None and graph.error is None:
+    elif isinstance(graph, Graph):
         with graph.lock:
-            _compute_for_other_thread(graph, value)
+            if value.array is None and value in graph.index:
+                _compute(graph, [value])
     if value.array is None:
-        why = "" if graph is None or graph.error is None else f": {graph.error}"
-        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from (
-            graph.error if graph is not None else None
-        )
+        error = value.graph.error if value.graph is not None else None
+        if isinstance(value.graph, Failed):
+            raise value.graph.error
+        why = "" if error is None else f": {error}"
+        raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from error
 
 
-def _compute_for_other_thread(graph: Graph, value: Value) -> None:
-    """Compute one value of a graph that another thread is recording, without disturbing it."""
+def _compute(graph: Graph, wanted: list[Value]) -> None:
+    """Compute some values of a graph that another thread records, or that could not be run as a whole, without disturbing it."""
+    if record.forked:
+        refuse()
     state, values = graph.state, list(graph.index)
-    if value.array is not None or value not in values:
-        return
-    key = ((values.index(value),), (), (), False)
+    position = {value: k for k, value in enumerate(values)}
+    key = (tuple(sorted(position[v] for v in wanted)), (), (), False, ())
     program = lookup(state, key) or build(state, key)
     snapshot = Graph(graph.device)
     snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
     inputs = [values[p].array for p in program.inputs]
-    counters.cuts["thread"] += 1
-    array = program.run(*pack(snapshot), *inputs)[program.leading]
-    if value.array is None:
-        value.array = array
+    if graph.error is None:
+        counters.cuts["thread"] += 1
+    outs = program.run(*pack(snapshot), *inputs)
+    made = [values[p] for p in program.live]
+    if program.checked:
+        note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked], made)
+    for value, array in zip(made, outs[program.leading :], strict=True):
+        if value.array is None:
+            value.array = array
 
 
 def _at_limit(graph: Graph) -> None:
     depth = graph.state.depth
+    if thread.ended is not None:
+        run_ended()
+        graph.reset_limit()
+        if depth < graph.limit:
+            return
     if options.eager:
         cut("eager")
     elif graph.op_by_op:
         cut("churn")
     elif depth >= options.pending_limit:
-        cut("limit")
+        if thread.undo is None:
+            cut("limit")
     elif churns(graph.where[0]):
         graph.op_by_op = True
         cut("churn")

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 from .record import thread
 from .run import cut, run_ended
-from .structure import ROOT
-
-AT_ONCE = 1e-3
-SURE = 3  # a pause of the machine is no habit of the program's
 
 
-class StepEnd:
-    """Learns of one optimizer whether its gradients are cleared right after its step, as in ``step().clear_grad()``.
+def end_step() -> None:
+    """All parameters have been updated: they change together or not at all.
 
-    If they are, the step runs when they have been cleared, or when a value is needed before: what is dead by then is no
-    result of the program. If something else comes between, it runs at once, so that a GPU computes meanwhile. Either is
-    another program to compile, so one step that goes otherwise changes nothing.
+    The step runs when the next op is recorded, when a value is needed, or when the gradients have been cleared: what is dead by
+    then, such as the gradients after ``step().clear_grad()``, is no result of the program.
     """
+    graph = thread.graph
+    graph.stepped = True
+    cut("step", later=not graph.op_by_op and graph.capture is None and not graph.tapes)
 
-    def __init__(self) -> None:
-        self.clears_at_once = True
-        self._ended = 0.0
-        self._otherwise = 0
 
-    def step(self) -> None:
-        """The parameters have been updated."""
-        graph = thread.graph
-        cut("step", later=self.clears_at_once and not graph.op_by_op and graph.capture is None and not graph.tapes)
-        self._ended = perf_counter()
-
-    def cleared(self) -> None:
-        """The gradients have been cleared."""
-        at_once = thread.graph.state is ROOT and perf_counter() - self._ended < AT_ONCE
-        self._otherwise = 0 if at_once is self.clears_at_once else self._otherwise + 1
-        if self._otherwise == SURE:
-            self.clears_at_once, self._otherwise = at_once, 0
-        run_ended()
+def gradients_cleared() -> None:
+    """Run the step that has ended."""
+    run_ended()

@@ -87,7 +87,12 @@ class Pull:
 
 
 class State:
-    """A node of the trie; ``avals`` are the outputs of the instruction that leads to it."""
+    """A node of the trie.
+
+    Attributes:
+        avals: the outputs of the instruction that leads to it.
+        checks: whether an op has a rule on its operands' values.
+    """
 
     __slots__ = (
         "next",
@@ -98,6 +103,7 @@ class State:
         "count",
         "floats",
         "ints",
+        "checks",
         "aval",
         "avals",
         "programs",
@@ -115,12 +121,14 @@ class State:
         self._positions: list[tuple[int, Aval]] | None = None
         if parent is None:
             self.depth, self.count = 0, 0
+            self.checks = False
             self.aval: Aval | None = None
             self.avals: tuple[Aval, ...] = ()
         else:
             self.avals = instr.avals
             self.aval = None if getattr(instr, "multi", True) else instr.avals[0]
             self.depth = parent.depth + 1
+            self.checks = parent.checks or (isinstance(instr, Instr) and instr.op.valid is not None)
             self.count = parent.count + len(inputs) + len(instr.avals)
 
     def path(self) -> list[State]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import zeros_like
-from ..graph import scopes, settle
+from ..graph import reset_together, scopes, settle
 from ..graph.notes import note_dependence
 from ..graph.record import thread
 from ..tensor import Parameter, Tensor
@@ -334,9 +334,8 @@ class Module(metaclass=ABCMeta):
         Deprecated in MegEngine since 1.0: use ``optimizer.clear_grad()``.
         """
         warnings.warn("Module.zero_grad is deprecated: use Optimizer.clear_grad", DeprecationWarning, stacklevel=2)
-        for parameter in self.parameters():
-            if parameter.grad is not None:
-                parameter.grad._reset(zeros_like(parameter.grad))
+        grads = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
+        reset_together(grads, [zeros_like(grad) for grad in grads])
 
     def replace_param(self, params: dict[int, Parameter], start_pos: int, seen: set[int] | None = None) -> int:
         """Put other parameters in the place of this module's, by their position in the alphabetical walk.

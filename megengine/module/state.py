@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..graph.together import reset_together
 from ..tensor import Tensor
 from .structure import logger
 
@@ -34,8 +35,7 @@ def load_state(module: Module, state: Any, strict: bool) -> None:
             known.add(key)
             found.append((tensor, fitted(key, tensor, value, flat)))
     report([key for key in offered if key not in known], missing, strict)
-    for tensor, value in found:
-        tensor._reset(Tensor(value, device=tensor.device))
+    reset_together([tensor for tensor, _ in found], [Tensor(value, device=tensor.device) for tensor, value in found])
 
 
 def entries(module: Module, prefix: str) -> Iterator[tuple[str, Tensor, bool]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from ..functional import abs as absolute
 from ..functional import clip, maximum, minimum, sqrt
+from ..graph.together import reset_together
 from ..tensor import Tensor
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
@@ -55,8 +56,7 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
         return Tensor(0.0)
     norm = _norm(grads, float(ord))
     scale = minimum(max_norm / (norm + 1e-6), 1.0)
-    for grad in grads:
-        grad._reset(grad * scale)
+    reset_together(grads, [grad * scale for grad in grads])
     return norm
 
 
@@ -75,5 +75,5 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
         >>> param.grad.numpy()
         array([-1. ,  0.5], dtype=float32)
     """
-    for grad in _gradients(tensors):
-        grad._reset(clip(grad, lower, upper))
+    grads = _gradients(tensors)
+    reset_together(grads, [clip(grad, lower, upper) for grad in grads])

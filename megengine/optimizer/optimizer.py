@@ -83,7 +83,6 @@ class Optimizer(metaclass=ABCMeta):
         self._state: dict[Parameter, dict[str, Tensor]] = {}
         self._defaults = defaults
         self._ready = False
-        self._step_end = graph.StepEnd()
         self._progress = Progress()
         self.param_groups: list[dict[str, Any]] = []
         for group in _as_groups(params):
@@ -177,6 +176,11 @@ class Optimizer(metaclass=ABCMeta):
             array([0.8], dtype=float32)
         """
         graph.note_hyperparameters(self.param_groups)
+        graph.together(self._update_all)
+        graph.end_step()
+        return self
+
+    def _update_all(self) -> None:
         for group in self.param_groups:
             if isinstance(group["params"], set):
                 raise TypeError("the parameters of a group are a set, whose order differs from run to run: use a list")
@@ -188,8 +192,6 @@ class Optimizer(metaclass=ABCMeta):
             self._progress.trained(self)
         elif all(param._value is value for param, value in zip(self._get_params(), before, strict=True)):
             self._progress.idle(self._get_params())
-        self._step_end.step()
-        return self
 
     def _has_gradient(self) -> bool:
         """Whether any parameter has one; usually the first."""
@@ -201,10 +203,13 @@ class Optimizer(metaclass=ABCMeta):
 
     def clear_grad(self) -> None:
         """Set the gradients of all parameters to None."""
+        graph.together(self._drop_gradients)
+        graph.gradients_cleared()
+
+    def _drop_gradients(self) -> None:
         for group in self.param_groups:
             for param in group["params"]:
                 param.grad = None
-        self._step_end.cleared()
 
     def zero_grad(self) -> None:
         """Set the gradients of all parameters to zero.
@@ -212,10 +217,8 @@ class Optimizer(metaclass=ABCMeta):
         Deprecated in MegEngine since 1.0: use :meth:`clear_grad`.
         """
         warnings.warn("Optimizer.zero_grad is deprecated: use clear_grad", DeprecationWarning, stacklevel=2)
-        for group in self.param_groups:
-            for param in group["params"]:
-                if param.grad is not None:
-                    param.grad._reset(zeros_like(param.grad))
+        grads = [param.grad for param in self._get_params() if param.grad is not None]
+        graph.reset_together(grads, [zeros_like(grad) for grad in grads])
 
     def _get_params(self) -> list[Parameter]:
         return [param for group in self.param_groups for param in group["params"]]
@@ -273,9 +276,9 @@ class Optimizer(metaclass=ABCMeta):
         saved_groups = state["param_groups"]
         _check_groups(self.param_groups, saved_groups)
         new_state = self._converted_state(state["state"], saved_groups)
-        for group, saved in zip(self.param_groups, saved_groups, strict=True):
-            group.update((name, value) for name, value in saved.items() if name != "params")
-        self._state = new_state
+        options = [{name: value for name, value in saved.items() if name != "params"} for saved in saved_groups]
+        updates = [(group.update, new) for group, new in zip(self.param_groups, options, strict=True)]
+        graph.call_together([*updates, (setattr, self, "_state", new_state)])
 
     def _converted_state(
         self, saved_state: dict[int, dict[str, Any]], saved_groups: list[dict[str, Any]]

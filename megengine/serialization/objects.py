@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import graph
 from ..optimizer import Optimizer
 from ..optimizer.idle import Progress
 from ..random.rng import RNG, _Streams
@@ -12,7 +11,7 @@ from ..random.rng import RNG, _Streams
 
 def outgoing(optimizer: Optimizer) -> dict[str, Any]:
     """What MegEngine keeps of an optimizer."""
-    kept = {name: value for name, value in vars(optimizer).items() if name not in ("_ready", "_step_end", "_progress")}
+    kept = {name: value for name, value in vars(optimizer).items() if name not in ("_ready", "_progress")}
     return {"_disable_type_convert": False, **kept}
 
 
@@ -21,7 +20,7 @@ def incoming(item: Any, state: Any) -> Any:
     if not isinstance(state, dict):
         return state
     if isinstance(item, Optimizer):
-        return {**state, "_ready": True, "_step_end": graph.StepEnd(), "_progress": Progress()}
+        return {**state, "_ready": True, "_progress": Progress()}
     if isinstance(item, RNG) and isinstance(state.get("_seed"), int):
         # MegEngine saves no more of it than where its state was in memory.
         return {"_device": state.get("_device"), "_streams": _Streams(state["_seed"])}

@@ -1,0 +1,128 @@
+"""What only the numbers of a program can show: values that an op does not take, and NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import ReferenceType, ref
+
+import numpy as np
+
+from .errors import BadIndexError
+from .options import options
+from .program import Program
+from .record import Graph, thread
+from .structure import Instr, State
+from .value import Value
+from .where import Where, text
+
+UNCHECKED_LIMIT = 256
+
+
+class Failed:
+    """In place of the graph of a value that cannot be computed: why."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Unchecked:
+    """A program that ran, whose flags nobody has looked at yet.
+
+    Attributes:
+        flags: for each op with a rule on its operands' values, whether it holds.
+        where: the user's line of each of these ops.
+        dependent: the program's results, and which of these ops each depends on, as bits.
+    """
+
+    __slots__ = ("flags", "program", "where", "dependent")
+
+    def __init__(
+        self, flags: Any, program: Program, where: Sequence[Where], dependent: list[tuple[ReferenceType[Value], int]]
+    ) -> None:
+        self.flags = flags
+        self.program = program
+        self.where = where
+        self.dependent = dependent
+
+    def error(self) -> BadIndexError | None:
+        """What is wrong, if something is; results that depend on it are no values any more."""
+        holds = np.asarray(self.flags)
+        if b"\0" not in holds.tobytes():
+            return None
+        first = int(holds.argmin())
+        instr = self.program.state.path()[self.program.checked[first]].instr
+        what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+        error = BadIndexError(f"{instr.op.name} at {text(self.where[first])}: {what}")
+        bad = sum(1 << k for k, fine in enumerate(holds) if not fine)
+        for reference, bits in self.dependent:
+            value = reference()
+            if value is not None and bits & bad:
+                value.array, value.graph = None, Failed(error)  # type: ignore[assignment]
+        return error
+
+
+def note_flags(flags: Any, program: Program, where: Sequence[Where], values: Sequence[Value] = ()) -> None:
+    """Remember to look whether a program's ops got values they take.
+
+    Args:
+        flags: what the program says of it.
+        program: the program.
+        where: the user's line of each of its ops with such a rule.
+        values: the results in the order of ``program.live``.
+    """
+    dependent = [(ref(v), bits) for v, bits in zip(values, program.depends, strict=False) if bits]
+    thread.unchecked.append(Unchecked(flags, program, where, dependent))
+
+
+def verify(wait: bool = False) -> None:
+    """Raise if an op of a program that finished got values it does not take.
+
+    Args:
+        wait: look at programs that still run, too, as is done op by op and when there are many.
+
+    Raises:
+        BadIndexError: naming the op and its line.
+    """
+    wait = wait or options.eager or len(thread.unchecked) > UNCHECKED_LIMIT
+    pending, thread.unchecked = thread.unchecked, []
+    found = None
+    for entry in pending:
+        if not wait and not entry.flags.is_ready():
+            thread.unchecked.append(entry)
+        else:
+            error = entry.error()
+            found = found or error
+    if found is not None:
+        raise found
+
+
+def raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
+    """Raise if an input or a result of an op holds NaN.
+
+    Raises:
+        FloatingPointError: naming the first such op and its line.
+    """
+    if not flags.any():
+        return
+    first, inputs = int(flags.argmax()), len(program.inputs)
+    steps = program.state.path()
+    if first >= inputs:
+        number = first - inputs
+        instr = steps[number].instr
+        name = instr.op.name if isinstance(instr, Instr) else "gradient of " + steps[instr.source].instr.op.name
+        raise FloatingPointError(
+            f"{name} at {text(graph.where[number])} gave NaN ({', '.join(map(repr, instr.avals))})"
+        )
+    position = program.inputs[first]
+    number = next(k for k, s in enumerate(steps) if s.parent is not None and position < s.count)
+    raise FloatingPointError(
+        f"an input {program.input_avals[first]!r} of {_name(steps, number)} at {text(graph.where[number])} holds NaN"
+    )
+
+
+def _name(steps: list[State], number: int) -> str:
+    instr = steps[number].instr
+    return instr.op.name if isinstance(instr, Instr) else f"the gradient of {steps[instr.source].instr.op.name}"
