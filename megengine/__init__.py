@@ -23,6 +23,8 @@ from . import (
     utils,
 )
 from ._help.paths import install as _install
+from ._help.keywords import explain_keywords as _explain_keywords
+from ._help.names import explain_names as _explain_names
 from ._help.public import present as _present
 from .device import (
     coalesce_free_memory,
@@ -109,3 +111,5 @@ __all__ = [
 
 _install()
 _present(_sys.modules)
+_explain_names(_sys.modules)
+_explain_keywords(_sys.modules, Tensor)

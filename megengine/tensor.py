@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._help.names import Count, no_tensor_attribute
 from ._methods import axes as _axes
 from ._methods.indexing import getitem as _getitem
 from ._methods.indexing import setitem as _setitem
@@ -125,7 +126,7 @@ class Tensor(Operators):
     def size(self) -> int | float:
         """Number of elements; 1.0 for a scalar, as in MegEngine."""
         known = self._value.aval
-        return known.size if known.ndim else 1.0
+        return Count(known.size) if known.ndim else 1.0
 
     @property
     def device(self) -> Device:
@@ -199,7 +200,7 @@ class Tensor(Operators):
     @property
     def requires_grad(self) -> bool:
         """Reserved by MegEngine; use :class:`megengine.autodiff.GradManager`."""
-        raise AttributeError("requires_grad is reserved; attach the tensor to a GradManager instead")
+        raise AttributeError("requires_grad is reserved; attach the tensor to a GradManager instead: gm.attach(x)")
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -391,6 +392,11 @@ class Tensor(Operators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property failed: its own error
+        raise no_tensor_attribute(self, name)
 
     def __repr__(self) -> str:
         with np.printoptions(precision=4, suppress=False):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._help.describe import settings
+from .._help.names import no_attribute
+from .._help.spellings import SCALER
 from ..autodiff import GradManager
 from ..autodiff.idle import note_skip
 from ..functional import full_like
@@ -61,6 +63,9 @@ class GradScaler:
         self._growth_tracker = 0
         self._found_non_finite = False
         self._skipped_in_a_row = 0
+
+    def __getattr__(self, name: str) -> Any:
+        raise no_attribute(self, name, SCALER)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({settings({n: v for n, v in self.state_dict().items() if n[0] != '_'})})"

@@ -10,6 +10,7 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
+from .._help.names import Count
 from ..ops.op import Op
 from . import precision
 from . import value as _value_module
@@ -20,7 +21,7 @@ from .structure import ROOT, Pull, State, extend, extend_pull
 from .value import Aval, Handle, Value, aval
 from .where import Where, here
 
-_KIND: dict[type, str] = {float: "f", int: "i", bool: "b"}
+_KIND: dict[type, str] = {float: "f", int: "i", bool: "b", Count: "i"}
 _INT_SPAN = 1 << 32
 _new = object.__new__
 

@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from .._help.keywords import constructor_error
+from .._help.names import no_attribute
+from .._help.spellings import NETWORK
 from ..functional import zeros_like
 from ..graph import reset_together, scopes, settle
 from ..graph.notes import note_dependence
@@ -76,7 +79,9 @@ class Module(metaclass=ABCMeta):
     #: Whether ``state_dict`` lists this module's own tensors flattened, as it does for the normalisation layers.
     _flat_state = False
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, **unknown: Any) -> None:
+        if unknown:
+            raise constructor_error(self, unknown)
         self._modules: list[str] = []
         if name is not None and not (isinstance(name, str) and name.strip()):
             raise AssertionError(f"a module's name must be a non-empty string, got {name!r}")
@@ -443,6 +448,11 @@ class Module(metaclass=ABCMeta):
                 for key, leaf in expand(name, value):
                     assign_names(prefix, key, leaf)
         super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property failed: its own error
+        raise no_attribute(self, name, NETWORK)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
