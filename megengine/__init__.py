@@ -26,6 +26,7 @@ from ._help.paths import install as _install
 from ._help.keywords import explain_keywords as _explain_keywords
 from ._help.names import explain_names as _explain_names
 from ._help.public import present as _present
+from ._help.tracebacks import install as _shorten_tracebacks
 from .device import (
     coalesce_free_memory,
     get_allocated_memory,
@@ -113,3 +114,4 @@ _install()
 _present(_sys.modules)
 _explain_names(_sys.modules)
 _explain_keywords(_sys.modules, Tensor)
+_shorten_tracebacks(_sys.modules)

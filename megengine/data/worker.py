@@ -7,7 +7,6 @@ import gc
 import os
 import pickle
 import sys
-import traceback
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._help.public import public_names
+from .._help.tracebacks import formatted
 from .batching import BatchMaker, take
 from .by_value import dump_by_value
 from .channel import Channel
@@ -175,7 +175,7 @@ def serve(channel: Channel) -> None:
                 surroundings.take_over()
                 current = _Pass.begin(assignment, descriptors[0], spans)
             except Exception as error:
-                channel.send((UNABLE, f"{type(error).__name__}: {error}", traceback.format_exc()))
+                channel.send((UNABLE, f"{type(error).__name__}: {error}", formatted(error)))
             else:
                 channel.send((READY,))
                 _serve_pass(channel, current)
@@ -229,7 +229,7 @@ def _answer(
             return
         content, descriptors = slots.write(slot, batch)
     except Exception as error:
-        channel.send((ERROR, number, type(error).__name__, traceback.format_exc(), _pickled_or_none(error)))
+        channel.send((ERROR, number, type(error).__name__, formatted(error), _pickled_or_none(error)))
         return
     try:
         channel.send((BATCH, number, *content), descriptors)

@@ -50,6 +50,8 @@ def configure() -> None:
     """
     if jax.config.values["jax_default_matmul_precision"] is None:
         jax.config.update("jax_default_matmul_precision", "float32")
+    if "JAX_TRACEBACK_FILTERING" not in os.environ:
+        jax.config.update("jax_traceback_filtering", "off")  # tracebacks leave out JAX's frames with the engine's own
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
     if _switched_off("MEGENGINE_CACHE") or jax.config.values["jax_compilation_cache_dir"]:
