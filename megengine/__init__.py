@@ -22,9 +22,9 @@ from . import (
     serialization,
     utils,
 )
-from ._help.paths import install as _install
 from ._help.keywords import explain_keywords as _explain_keywords
 from ._help.names import explain_names as _explain_names
+from ._help.paths import install as _install
 from ._help.public import present as _present
 from ._help.tracebacks import install as _shorten_tracebacks
 from .device import (
@@ -110,8 +110,8 @@ __all__ = [
     "utils",
 ]
 
+_explain_names(_sys.modules)
 _install()
 _present(_sys.modules)
-_explain_names(_sys.modules)
 _explain_keywords(_sys.modules, Tensor)
 _shorten_tracebacks(_sys.modules)

@@ -43,9 +43,11 @@ def _getattr_of(module: ModuleType, name: str) -> Callable[[str], NoReturn]:
     return __getattr__
 
 
-def _imports(frame: FrameType) -> bool:
-    """Whether a frame is at ``from ... import name``."""
-    return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a frame, or the one that called this package's from there, is at ``from ... import name``."""
+    while frame is not None and frame.f_code.co_name == "__getattr__":
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
 
 
 def _function_called(name: str, first: str = "") -> str | None:
