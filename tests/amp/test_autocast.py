@@ -142,7 +142,7 @@ def test_a_block_is_its_threads_own_and_the_setting_the_process_s() -> None:
         seen.append((amp.enabled, (ramp(2, 2) @ ramp(2, 2)).dtype.name))
 
     def elsewhere() -> None:
-        thread = threading.Thread(target=look)
+        thread = threading.Thread(target=look, daemon=True)
         thread.start()
         thread.join(60)
 

@@ -506,13 +506,16 @@ def test_a_fork_of_the_program_has_workers_of_its_own() -> None:
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=_load_in_fork, args=(batches, there))
     process.start()
-    there.close()
-    assert here.poll(PATIENCE)
-    before, got, message = here.recv()
-    assert (before, got) == ([], [[0], [1], [2], [3]])
-    assert "a fork of" in message
-    process.join(PATIENCE)
-    assert process.exitcode == 0
+    try:
+        there.close()
+        assert here.poll(PATIENCE)
+        before, got, message = here.recv()
+        assert (before, got) == ([], [[0], [1], [2], [3]])
+        assert "a fork of" in message
+        process.join(PATIENCE)
+        assert process.exitcode == 0
+    finally:
+        process.kill()
     assert [batch.tolist() for batch in batches] == [[1], [2], [3], [4], [5]]
     assert values(loader) == [[0], [1], [2], [3], [4], [5]]
 

@@ -28,7 +28,7 @@ def client(server: dist.Server) -> dist.Client:
 def in_thread(function: Any, *args: Any) -> tuple[threading.Thread, list[Any]]:
     """Starts a call; what it returns is put into the list."""
     results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(function(*args)))
+    thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
     thread.start()
     return thread, results
 

@@ -20,7 +20,7 @@ def _run(*bodies: object) -> None:
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=guarded, args=(b,)) for b in bodies]
+    threads = [threading.Thread(target=guarded, args=(b,), daemon=True) for b in bodies]
     for t in threads:
         t.start()
     for t in threads:

@@ -81,7 +81,7 @@ def github(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Archives
         for size, ref in ((1, "master"), (2, "feature/two"), (3, "0123abc")):
             body = archive(write_repo(tmp_path / f"files{size}", size), f"models-{ref.replace('/', '-')}/")
             server.archives[f"/owner/models/archive/{ref}.zip"] = body
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield server
         server.shutdown()

@@ -26,7 +26,7 @@ def test_a_future_waits_for_its_value_and_for_who_takes_it() -> None:
         future.set("value")
         steps.append("taken")
 
-    thread = threading.Thread(target=give)
+    thread = threading.Thread(target=give, daemon=True)
     thread.start()
     assert future.ready.wait(PATIENCE) and steps == []
     assert future.get() == "value"
