@@ -20,7 +20,7 @@ class Device:
     """
 
     def __init__(self, device: Any = None) -> None:
-        self._cn = device._cn if isinstance(device, Device) else resolve(device)
+        self._cn: CompNode = device._cn if isinstance(device, Device) else resolve(device)
 
     @property
     def logical_name(self) -> str:

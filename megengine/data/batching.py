@@ -7,7 +7,42 @@ from typing import Any
 
 from .vectorise import batch_pipeline
 
-__all__ = ["BatchMaker", "take"]
+__all__ = ["ENDING", "BatchMaker", "as_error", "note", "take"]
+
+# What ends an iterator if it is let through, and a pass over the data with it.
+ENDING = (StopIteration, GeneratorExit)
+_ERRORS = (Exception, GeneratorExit)
+
+
+def as_error(error: BaseException, where: str) -> Exception:
+    """What a program gets to see of an error in its data set, sampler, transform or collator.
+
+    Args:
+        error: what was raised there.
+        where: what was being done, for the message: ``"while fetching sample 3"``.
+
+    Returns:
+        The error with a note; in place of one that would end the pass silently, a RuntimeError that it is the cause of.
+
+    Example:
+        >>> from megengine.data.batching import as_error
+        >>> as_error(StopIteration(), "while fetching sample 3")
+        RuntimeError('StopIteration was raised while fetching sample 3; only what a stream iterates over may end a pass')
+    """
+    if isinstance(error, ENDING):
+        kind = type(error).__name__
+        instead = RuntimeError(f"{kind} was raised {where}; only what a stream iterates over may end a pass")
+        instead.__cause__ = error
+        return instead
+    error.add_note(where)
+    return error  # type: ignore[return-value]
+
+
+def note(error: BaseException, where: str) -> None:
+    """Adds to an error that is being handled where it happened; raises another in place of one that would end the pass."""
+    instead = as_error(error, where)
+    if instead is not error:
+        raise instead
 
 
 class BatchMaker:
@@ -40,21 +75,24 @@ class BatchMaker:
     def of_indices(self, indices: Any, number: int) -> Any:
         """The batch of these indices; ``number`` says in messages which batch of the pass it is."""
         if self._load_whole is not None:
-            batch = self._load_whole(indices)
+            try:
+                batch = self._load_whole(indices)
+            except ENDING as error:
+                note(error, f"while making batch {number} of the samples {_listed(indices)}")
             if batch is not NotImplemented:
                 return batch
             self._load_whole = None
         samples = _Watched(self._fetch(indices, number))
         try:
             done = self.transform.apply_batch(samples)
-        except Exception as error:
+        except _ERRORS as error:
             which = f"samples {_listed(indices)}" if samples.at < 0 else f"sample {list(indices)[samples.at]!r}"
-            error.add_note(f"while transforming {which} for batch {number}")
+            note(error, f"while transforming {which} for batch {number}")
             raise
         try:
             return self.collator.apply(done)
-        except Exception as error:
-            error.add_note(f"while collating batch {number} of the samples {_listed(indices)}")
+        except _ERRORS as error:
+            note(error, f"while collating batch {number} of the samples {_listed(indices)}")
             raise
 
     def of_samples(self, samples: Sequence[Any], number: int) -> Any:
@@ -63,8 +101,8 @@ class BatchMaker:
         try:
             for sample in samples:
                 done.append(self.transform.apply(sample))
-        except Exception as error:
-            error.add_note(f"while transforming sample {len(done)} of batch {number} of the stream")
+        except _ERRORS as error:
+            note(error, f"while transforming sample {len(done)} of batch {number} of the stream")
             raise
         return self.of_transformed(done, number)
 
@@ -72,8 +110,8 @@ class BatchMaker:
         """The batch of samples that are transformed already."""
         try:
             return self.collator.apply(samples)
-        except Exception as error:
-            error.add_note(f"while collating batch {number} of the stream")
+        except _ERRORS as error:
+            note(error, f"while collating batch {number} of the stream")
             raise
 
     def _fetch(self, indices: Any, number: int) -> list[Any]:
@@ -85,8 +123,8 @@ class BatchMaker:
                 return list(self._fetch_many(indices))
             for index in indices:
                 samples.append(self.dataset[index])
-        except Exception as error:
-            error.add_note(f"while fetching sample {index} for batch {number}")
+        except _ERRORS as error:
+            note(error, f"while fetching sample {index} for batch {number}")
             raise
         return samples
 
@@ -109,13 +147,16 @@ def _listed(indices: Any, most: int = 16) -> str:
     return ", ".join(map(repr, indices[:most])) + more
 
 
-def take(stream: Iterator[Any], count: int, function: Callable[[Any], Any] | None = None) -> list[Any]:
+def take(
+    stream: Iterator[Any], count: int, function: Callable[[Any], Any] | None = None, what: str = "the stream"
+) -> list[Any]:
     """The next samples of a stream, or a function's results for them; fewer than ``count`` at its end.
 
     Args:
         stream: what gives samples.
         count: how many to take.
-        function: applied to each; default none.
+        function: a transform, applied to each; default none.
+        what: what they are for, in messages.
 
     Returns:
         A list of at most ``count`` entries.
@@ -132,8 +173,15 @@ def take(stream: Iterator[Any], count: int, function: Callable[[Any], Any] | Non
             break
         except RuntimeError as error:
             # MegEngine's examples end a generator by a StopIteration inside of it, which Python turns into this.
-            if not isinstance(error.__cause__, StopIteration):
+            if not isinstance(error.__cause__, StopIteration) or error.args != ("generator raised StopIteration",):
                 raise
             break
-        taken.append(sample if function is None else function(sample))
+        if function is None:
+            taken.append(sample)
+            continue
+        try:
+            taken.append(function(sample))
+        except _ERRORS as error:
+            note(error, f"while transforming sample {len(taken)} of {what}")
+            raise
     return taken

@@ -110,4 +110,9 @@ def _transpose(sequences: Sequence[Any]) -> list[tuple[Any, ...]]:
                 "sequences of a batch must have one length: "
                 f"sample 0 has {len(sequences[0])}, sample {position} {len(sequence)}; give the loader a collator of your own"
             )
-    return list(zip(*sequences, strict=True))
+    fields = list(zip(*sequences, strict=True))
+    if len(fields) != len(sequences[0]):
+        raise ValueError(
+            f"a sample of length {len(sequences[0])} gives {len(fields)} elements: its iteration ends too early"
+        )
+    return fields

@@ -11,9 +11,10 @@ from typing import Any
 
 from .._help.describe import described
 from ..logger import get_logger
+from .batching import ENDING, note
 from .collator import Collator
 from .dataset.meta_dataset import Dataset, StreamDataset
-from .iterators import MapBatches, Preloading, Timed, raise_timeout, raw_batches, stream_batches
+from .iterators import MapBatches, Preloading, StreamBatches, Timed, raise_timeout, raw_batches, stream_batches
 from .position import Position
 from .sampler import MapSampler, Sampler, SequentialSampler, StreamSampler
 from .seeding import draw_pass_seed
@@ -143,7 +144,7 @@ class DataLoader:
         """The batches of a pass, made in this process."""
         batches: Iterator[Any]
         if self.datakind == "stream":
-            batches = stream_batches(self, position)
+            batches = StreamBatches(stream_batches(self, position))
         else:
             batches = MapBatches(self, self._indices(position), position.number)
         if self.timeout > 0 and (self.datakind == "stream" or self.num_workers):
@@ -167,7 +168,10 @@ class DataLoader:
         return batches
 
     def _indices(self, position: Position) -> Iterator[Any]:
-        indices = iter(self.sampler)
+        try:
+            indices = iter(self.sampler)
+        except ENDING as error:
+            note(error, f"by __iter__ of {type(self.sampler).__name__}")
         return islice(indices, position.number, None) if position.number else indices
 
     def __len__(self) -> int:

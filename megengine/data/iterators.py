@@ -6,19 +6,22 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from .batching import BatchMaker, take
+from .batching import ENDING, BatchMaker, as_error, note, take
 from .position import Position
 from .worker_info import WorkerInfo, acting_as
 
 if TYPE_CHECKING:
     from .dataloader import DataLoader
 
-__all__ = ["MapBatches", "Preloading", "Timed", "raise_timeout", "raw_batches", "stream_batches"]
+__all__ = [
+    "MapBatches", "Preloading", "StreamBatches", "Timed", "drawn", "raise_timeout", "raw_batches", "stream_batches",
+]  # fmt: skip
 
 Result = TypeVar("Result")
 
@@ -41,13 +44,43 @@ class MapBatches:
         return self
 
     def __next__(self) -> Any:
-        indices = next(self._indices)
+        indices = drawn(self._indices, self._number + 1)
         self._number += 1
         return self._make(indices, self._number)
 
 
-def stream_batches(loader: DataLoader, position: Position) -> Iterator[Any]:
+def drawn(indices: Iterator[Any], number: int) -> Any:
+    """What a sampler gives for a batch; its end is let through."""
+    try:
+        return next(indices)
+    except StopIteration:
+        raise
+    except (Exception, GeneratorExit) as error:
+        note(error, f"while drawing what batch {number} is made of")
+        raise
+
+
+class StreamBatches:
     """The batches of one pass over a stream; what is left at its end makes a smaller batch.
+
+    An error takes the place of a batch, and the next one can be asked for.
+
+    Args:
+        outcomes: functions that return a batch, or raise what came in its place.
+    """
+
+    def __init__(self, outcomes: Iterator[Callable[[], Any]]) -> None:
+        self._outcomes = outcomes
+
+    def __iter__(self) -> StreamBatches:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._outcomes)()
+
+
+def stream_batches(loader: DataLoader, position: Position) -> Iterator[Callable[[], Any]]:
+    """What each batch of one pass over a stream comes to, as a function that returns or raises it.
 
     With ``parallel_stream`` each worker has an iterator of its own, and the batches come from them in turn.
 
@@ -73,12 +106,23 @@ def stream_batches(loader: DataLoader, position: Position) -> Iterator[Any]:
             if number >= start:
                 position.passed()
             continue
-        with acting_as(workers[turn]):
-            samples = take(stream, size, loader.transform.apply if number >= start else None)
-        if len(samples) < size:
-            streams[turn] = None
-        if samples and number >= start:
-            yield maker.of_transformed(samples, number)
+        try:
+            with acting_as(workers[turn]):
+                apply = loader.transform.apply if number >= start else None
+                samples = take(stream, size, apply, f"batch {number} of the stream")
+            if len(samples) < size:
+                streams[turn] = None
+            if not samples or number < start:
+                continue
+            batch = maker.of_transformed(samples, number)
+        except Exception as error:
+            yield _raiser(error)
+        else:
+            yield partial(_itself, batch)
+
+
+def _itself(batch: Any) -> Any:
+    return batch
 
 
 def raw_batches(stream: Iterator[Any], size: int) -> Iterator[list[Any]]:
@@ -116,8 +160,10 @@ class Timed:
             except queue.Empty:
                 try:
                     self._on_timeout()
-                except BaseException:
+                except BaseException as error:
                     self._batches = None
+                    if isinstance(error, ENDING):
+                        note(error, "by timeout_event")
                     raise
             else:
                 return finished()
@@ -171,9 +217,13 @@ class Preloading:
     def _following(self) -> Callable[[], Any]:
         """The next batch, or the error or the end in its place."""
         try:
-            batch = _as_tensors(next(self._batches))
-        except Exception as error:
+            arrays = next(self._batches)
+        except Exception as error:  # or the end
             return _raiser(error)
+        try:
+            batch = _as_tensors(arrays)
+        except (Exception, GeneratorExit) as error:
+            return _raiser(as_error(error, "while making tensors of a batch"))
         return lambda: batch
 
 

@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._help.public import public_names
+from .batching import ENDING, as_error, note
+from .iterators import drawn
 from .position import Position
 from .sampler import _process_group
 from .shared_memory import Lease, Shelf, Slot
@@ -208,7 +210,13 @@ class ParallelBatches:
         if outcome is None:
             self.close()
             raise StopIteration
-        kind, number, member, content = outcome
+        try:
+            return self._batch(*outcome)
+        except ENDING as error:
+            note(error, f"while receiving batch {outcome[1]}")
+
+    def _batch(self, kind: str, number: int, member: _Member | None, content: Sequence[Any]) -> Any:
+        """The batch that has arrived, or the error in its place."""
         if kind == RAISED:
             raise content[0]
         if kind == LOST:
@@ -239,7 +247,10 @@ class ParallelBatches:
             elif self._next == self._sent:
                 return None
             elif self._timeout and time.monotonic() - started > self._timeout:
-                self._on_timeout()
+                try:
+                    self._on_timeout()
+                except ENDING as error:
+                    note(error, "by timeout_event")
                 started = time.monotonic()
             else:
                 left = self._timeout - (time.monotonic() - started) if self._timeout else _LOOK
@@ -255,7 +266,7 @@ class ParallelBatches:
                     self._assign(self._members[self._sent % len(self._members)], None)
                 continue
             try:
-                work = next(self._work)
+                work = drawn(self._work, self._sent)
             except StopIteration:
                 self._ended = True
             except Exception as error:
@@ -276,11 +287,11 @@ class ParallelBatches:
             member.assign(number, work)
         except OSError:
             self._lose(member)
-        except Exception as error:
-            error.add_note(f"while sending what batch {number} is made of to a worker")
+        except (Exception, GeneratorExit) as error:
+            told = as_error(error, f"while sending what batch {number} is made of to a worker")
             member.pending.discard(number)
             member.give_up(number)
-            self._outcomes[number] = (RAISED, number, None, (error,))
+            self._outcomes[number] = (RAISED, number, None, (told,))
 
     def _wait(self, seconds: float) -> None:
         """Receives what has come, waiting for the first of it."""

@@ -413,7 +413,9 @@ class Infinite(MapSampler):
         batch = next(self.sampler_iter, None)
         if batch is None:
             self._begin()
-            batch = next(self.sampler_iter)
+            batch = next(self.sampler_iter, None)
+            if batch is None:
+                raise RuntimeError(f"{self.sampler!r} gives no batch, so it cannot be repeated without end")
         self._taken += 1
         return batch
 

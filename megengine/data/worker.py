@@ -106,7 +106,8 @@ class _Pass:
                 if self.assignment.kind == "map"
                 else self.maker.of_samples(work, number)
             )
-        samples = take(self.stream, self.assignment.batch_size, self.maker.transform.apply)
+        what = f"batch {number} of the stream"
+        samples = take(self.stream, self.assignment.batch_size, self.maker.transform.apply, what)
         return self.maker.of_transformed(samples, number) if samples else None
 
 
@@ -174,7 +175,7 @@ def serve(channel: Channel) -> None:
             try:
                 surroundings.take_over()
                 current = _Pass.begin(assignment, descriptors[0], spans)
-            except Exception as error:
+            except BaseException as error:  # Ctrl-C goes to the loader's process only
                 channel.send((UNABLE, f"{type(error).__name__}: {error}", formatted(error)))
             else:
                 channel.send((READY,))
@@ -228,7 +229,7 @@ def _answer(
             channel.send((FINISHED, number))
             return
         content, descriptors = slots.write(slot, batch)
-    except Exception as error:
+    except BaseException as error:  # also what would end this process, such as sys.exit()
         channel.send((ERROR, number, type(error).__name__, formatted(error), _pickled_or_none(error)))
         return
     try:
@@ -238,7 +239,7 @@ def _answer(
             os.close(descriptor)
 
 
-def _pickled_or_none(error: Exception) -> bytes | None:
+def _pickled_or_none(error: BaseException) -> bytes | None:
     """The exception itself, if it survives being sent."""
     try:
         pickled = pickle.dumps(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class _Expression:
 class _Subgraph(OpDef):
     """An expression as an operator."""
 
-    fields: dict[str, Any] = {"function": None, "expression": None}
+    fields: ClassVar[dict[str, Any]] = {"function": None, "expression": None}
     function: Any
     expression: _Expression
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .... import functional as F
@@ -11,7 +12,7 @@ from ..opdef import OpDef, choices, tensor
 
 __all__ = ["Elemwise", "ElemwiseMultiType", "TypeCvt"]
 
-_COMPARISONS = {
+_COMPARISONS: dict[str, Callable[..., Tensor]] = {
     "LT": F.less, "LEQ": F.less_equal, "EQ": F.equal, "NEQ": F.not_equal, "ISNAN": F.isnan, "ISINF": F.isinf,
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .... import functional as F
 from ....tensor import Tensor
@@ -17,7 +17,7 @@ __all__ = [
 class _Indexing(OpDef):
     """Operators whose setting ``items`` says, axis by axis, which of begin, end, step and index follow as operands."""
 
-    fields: dict[str, Any] = {"items": []}
+    fields: ClassVar[dict[str, Any]] = {"items": []}
     items: list[tuple[Any, ...]]
     _first = 1  # operands before those of the index
 
@@ -66,7 +66,7 @@ class Subtensor(_Indexing):
         (Tensor([2 3], dtype=int32, device=xpux:0),)
     """
 
-    fields: dict[str, Any] = {"items": [], "slice_items": []}
+    fields: ClassVar[dict[str, Any]] = {"items": [], "slice_items": []}
     slice_items: list[tuple[int, int, int, int]]
 
     def _fixed(self, place: int) -> tuple[int | None, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .... import functional as F
 from ...._methods import axes as _axes
@@ -29,7 +29,7 @@ def _shape(op: OpDef, given: list[int], operands: tuple[Any, ...]) -> tuple[int,
 class Dimshuffle(OpDef):
     """Axes in another order; -1 puts an axis of length one there."""
 
-    fields: dict[str, Any] = {"pattern": []}
+    fields: ClassVar[dict[str, Any]] = {"pattern": []}
     operands = 1
     pattern: list[int]
 
@@ -44,7 +44,7 @@ class Dimshuffle(OpDef):
 class AddAxis(OpDef):
     """Axes of length one, put in one after the other."""
 
-    fields: dict[str, Any] = {"axis": []}
+    fields: ClassVar[dict[str, Any]] = {"axis": []}
     operands = 1
     axis: list[int]
 
@@ -60,7 +60,7 @@ class AddAxis(OpDef):
 class RemoveAxis(OpDef):
     """Axes of length one, taken out one after the other."""
 
-    fields: dict[str, Any] = {"axis": []}
+    fields: ClassVar[dict[str, Any]] = {"axis": []}
     operands = 1
     axis: list[int]
 
@@ -76,7 +76,7 @@ class RemoveAxis(OpDef):
 class Reshape(OpDef):
     """Another shape, as a setting or as second operand; the size along ``axis`` follows from the others."""
 
-    fields: dict[str, Any] = {"axis": _NONE, "shape": []}
+    fields: ClassVar[dict[str, Any]] = {"axis": _NONE, "shape": []}
     axis: int
     shape: list[int]
 
@@ -90,7 +90,7 @@ class Reshape(OpDef):
 class Broadcast(OpDef):
     """Broadcast to a shape, as a setting or as second operand."""
 
-    fields: dict[str, Any] = {"shape": []}
+    fields: ClassVar[dict[str, Any]] = {"shape": []}
     shape: list[int]
 
     def _run(self, x: Any, *shape: Any) -> tuple[Tensor, ...]:

@@ -166,7 +166,7 @@ class MNIST(VisionDataset):
         self.arrays = (pixels if pixels.ndim == 4 else pixels[..., np.newaxis], classes.astype(np.int32))
 
     def _files(self) -> list[DataFile]:
-        md5s = self.raw_file_md5 or [None] * len(self.raw_file_name)
+        md5s: list[str | None] = [*self.raw_file_md5] or [None] * len(self.raw_file_name)
         # A subclass with files of its own says their MD5, as MegEngine's do; the contents below are those of this class.
         known = self._contents if self._owns_contents() else [(None, "")] * len(self.raw_file_name)
         checks = (_check_images, _check_labels) * (len(self.raw_file_name) // 2)
