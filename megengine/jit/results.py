@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Container
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,9 +106,7 @@ class Plan:
         if cls is np.ndarray and thing.dtype != object:
             self.signature.append((thing.shape, thing.dtype, thing.tobytes()))
             return lambda tensors: thing.copy()
-        if dataclasses.is_dataclass(thing) or cls.__init__ is not object.__init__ or vars(thing):
-            return self._plan_instance(thing)
-        raise CannotReturn(f"its result holds an object of type {cls.__name__}")
+        return self._plan_instance(thing)
 
     def _parts(self, things: Any) -> list[Build]:
         self.signature.append(len(things))
@@ -132,15 +129,13 @@ class Plan:
         cls = type(thing)
         names = [n for base in cls.__mro__ for n in _slots_of(base) if hasattr(thing, n)]
         names += list(getattr(thing, "__dict__", ()))
-        if (not hasattr(thing, "__dict__") and not names) or cls.__reduce_ex__ is not object.__reduce_ex__:
-            raise CannotReturn(f"its result holds an object of type {cls.__name__}")
-        if isinstance(thing, (list, tuple, dict, set, frozenset, deque, Exception)) or hasattr(cls, "__next__"):
+        if cls.__new__ not in (object.__new__, SimpleNamespace.__new__) or hasattr(cls, "__next__") or not names:
             raise CannotReturn(f"its result holds an object of type {cls.__name__}")
         self.signature.append(tuple(names))
         parts = [self._plan(getattr(thing, n)) for n in names]
 
         def build(tensors: list[Any]) -> Any:
-            made = object.__new__(cls)
+            made = cls.__new__(cls)
             for name, part in zip(names, parts, strict=True):
                 object.__setattr__(made, name, part(tensors))
             return made
