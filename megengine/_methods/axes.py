@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph.errors import ArgumentError
 from ..graph.value import Handle
+from ..ops.sizes import fill_in
 
 _INT = {int}
 
@@ -89,13 +90,12 @@ def reshape_target(shape: tuple[int, ...], target: Sequence[int], name: str = "r
     unknown = [k for k, n in enumerate(target) if n < 0]
     if len(unknown) > 1 or (unknown and target[unknown[0]] != -1):
         raise RuntimeError(f"{name}: cannot reshape {shape} to {tuple(target)}: at most one dimension can be -1")
-    full = list(target)
-    if unknown:
-        rest = -prod(target)
-        full[unknown[0]] = size // rest if rest else -1
-    if prod(full) != size or -1 in full:
-        raise RuntimeError(f"{name}: cannot reshape {shape} ({size} elements) to {tuple(target)}")
-    return tuple(full)
+    full = fill_in(shape, target)
+    if full is None:
+        open_ = unknown and not size and not prod(n for n in target if n != -1)
+        why = "; beside a size of 0, what -1 stands for is left open" if open_ else ""
+        raise RuntimeError(f"{name}: cannot reshape {shape} ({size} elements) to {tuple(target)}{why}")
+    return full
 
 
 def as_pattern(pattern: Any) -> tuple[Any, ...]:

@@ -55,6 +55,8 @@ def ctc_loss(
             f"they have shapes {pred.shape} and {label.shape}"
         )
     steps, batch, classes = pred.shape
+    if not steps:
+        raise AssertionError(f"ctc_loss: pred of shape {pred.shape} has no time steps")
     for name, lengths in (("pred_lengths", pred_lengths), ("label_lengths", label_lengths)):
         if lengths.size != batch:
             raise AssertionError(f"ctc_loss: {lengths.size} {name} for a batch of {batch}")
@@ -96,6 +98,8 @@ def _in_rows(label: Tensor, label_lengths: Tensor) -> Tensor:
     lengths = label_lengths.numpy().astype(np.int64)
     if (lengths < 1).any() or lengths.sum() != label.size:
         raise AssertionError(f"ctc_loss: label_lengths {lengths.tolist()} do not add up to {label.size} labels")
+    if not lengths.size:
+        return label.reshape(0, 0)
     first = np.cumsum(lengths) - lengths
     index = np.minimum(first[:, None] + np.arange(lengths.max()), label.size - 1)
     rows: Tensor = label[Tensor(index.astype(np.int32))]

@@ -91,7 +91,7 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
             raise ValueError(f"Invalid nsplits_or_secions: {[*points]}")  # word for word, misspelling included
     else:
         parts = _axes.as_int(nsplits_or_sections, "nsplits_or_sections")
-        if not 0 < parts <= size:
+        if parts < 1 or 0 < size < parts:
             raise ValueError(f"split: {size} elements along axis {axis} cannot make {parts} parts")
         points = _even(size, parts)
     return apply(ops.split, (points, axis), inp)

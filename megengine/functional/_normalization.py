@@ -164,7 +164,8 @@ def batch_norm(
     """Each channel normalised over the batch (Ioffe and Szegedy, Batch Normalization, 2015).
 
     In training the batch's mean and variance are used, and the running ones become ``momentum * old + (1 - momentum) * batch``,
-    where the batch's variance is the unbiased one. Otherwise the running ones are used.
+    where the batch's variance is the unbiased one. A batch without elements changes neither, and one of a single element a
+    channel no variance. Otherwise the running ones are used.
 
     Args:
         inp: ``(N, C, ...)``.

@@ -64,8 +64,9 @@ def sync_batch_norm(
         average = mean(inp, (0, 2, 3), keepdims=True)
         centred = inp - average
         variance = mean(centred * centred, (0, 2, 3), keepdims=True)
-        count = inp.size // inp.shape[1]
-        batch = (running_mean, average), (running_var, variance * (count / max(count - 1, 1)))
+        count = inp.shape[0] * inp.shape[2] * inp.shape[3]
+        # No element tells anything, and one nothing about the variance.
+        batch = ((running_mean, average),) * (count > 0) + ((running_var, variance * (count / (count - 1 or 1))),) * (count > 1)
         held = [(running, _moved(running, new, momentum)) for running, new in batch if running is not None]
         reset_together([running for running, _ in held], [new for _, new in held])
     else:

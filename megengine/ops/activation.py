@@ -77,7 +77,7 @@ def _softmax_grad(operands, out, ct, *, axis):
 
 @op(promote=promote.float_only, grad=_softmax_grad)
 def softmax(x, *, axis):
-    shifted = jnp.exp(x - x.max(axis, keepdims=True))
+    shifted = jnp.exp(x - x.max(axis, keepdims=True, initial=-jnp.inf))
     return shifted / shifted.sum(axis, keepdims=True)
 
 

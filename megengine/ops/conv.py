@@ -11,6 +11,7 @@ import numpy as np
 from . import autocast, promote
 from .convolve import convolve, gradients, spread, transposes
 from .op import op
+from .sizes import reshaped
 from .windows import out_size, windows_of
 
 
@@ -22,7 +23,7 @@ def promote_conv(name, kinds):
 
 def dense(weight, groups):
     """A kernel ``(groups, O / groups, C, ...)`` as ``(O, C, ...)``."""
-    return weight if groups == 1 else weight.reshape(-1, *weight.shape[2:])
+    return weight if groups == 1 else reshaped(weight, -1, *weight.shape[2:])
 
 
 def check_kernel(name, x, weight, groups, spatial):
@@ -182,9 +183,9 @@ def _check_local(x, weight, *bias, stride, padding, dilation):
 
 def _local(x, weight, *, stride, padding, dilation):
     windows = windows_of(x, weight.shape[4:6], stride, padding, dilation)
-    windows = windows.reshape(x.shape[0], weight.shape[0], -1, *windows.shape[2:])
+    windows = reshaped(windows, x.shape[0], weight.shape[0], -1, *windows.shape[2:])
     y = jnp.einsum("ngcyxij,gyxcijo->ngoyx", windows, weight)
-    return y.reshape(x.shape[0], -1, *y.shape[3:])
+    return reshaped(y, x.shape[0], -1, *y.shape[3:])
 
 
 @op("local_conv2d", promote=promote_conv, check=_check_local, grad=bilinear(_local))

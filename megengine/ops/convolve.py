@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .sizes import reshaped
 from .windows import out_size, padded, placed, taps, trimmed, windows_of
 
 # Beyond these, one convolution a group or one product an element takes longer to compile than it saves.
@@ -92,7 +93,7 @@ def pointwise(x, kernel, *, stride, padding, dilation, groups):
     """A window of one element: a matrix product."""
     for axis, s in enumerate(stride, 2):
         x = lax.slice_in_dim(x, 0, x.shape[axis], s, axis)
-    flat = x.reshape(*x.shape[:2], -1)
+    flat = reshaped(x, *x.shape[:2], -1)
     y = jnp.einsum("oc,ncp->nop", kernel.reshape(kernel.shape[:2]), flat)
     return y.reshape(*y.shape[:2], *x.shape[2:])
 
@@ -126,9 +127,12 @@ def depthwise(x, kernel, *, stride, padding, dilation, groups):
     many = [1] * len(stride)
     y = reduce(
         add,
-        (tap[:, :, None] * k.reshape(groups, -1, *many) for tap, k in _positions(x, kernel, stride, padding, dilation)),
+        (
+            tap[:, :, None] * reshaped(k, groups, -1, *many)
+            for tap, k in _positions(x, kernel, stride, padding, dilation)
+        ),
     )
-    return y.reshape(y.shape[0], -1, *y.shape[3:])
+    return reshaped(y, y.shape[0], -1, *y.shape[3:])
 
 
 def depthwise_gradients(x, kernel, ct, *, stride, padding, dilation, groups):
@@ -146,9 +150,9 @@ def depthwise_gradients(x, kernel, ct, *, stride, padding, dilation, groups):
         dilation=dilation,
         groups=ct.shape[1],
     )
-    dx = dx.reshape(x.shape[0], groups, -1, *x.shape[2:]).sum(2)
+    dx = reshaped(dx, x.shape[0], groups, -1, *x.shape[2:]).sum(2)
 
-    shares = ct.reshape(x.shape[0], groups, -1, *sizes)
+    shares = reshaped(ct, x.shape[0], groups, -1, *sizes)
     whole = padded(x, padding)
     spans = [(o - 1) * s + 1 for o, s in zip(sizes, stride, strict=True)]
 
@@ -169,8 +173,8 @@ def by_tap(x, kernel, *, stride, padding, dilation, groups):
         (
             jnp.einsum(
                 "goc,ngcp->ngop",
-                k.reshape(groups, -1, k.shape[1]),
-                tap.reshape(tap.shape[0], groups, k.shape[1], -1),
+                reshaped(k, groups, -1, k.shape[1]),
+                reshaped(tap, tap.shape[0], groups, k.shape[1], -1),
             )
             for tap, k in _positions(x, kernel, stride, padding, dilation)
         ),
@@ -188,13 +192,13 @@ def spread(x, kernel, sizes, *, stride, padding, dilation, groups):
         sizes: the result's, without padding.
         stride, padding, dilation, groups: of the convolution.
     """
-    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
+    grouped = reshaped(x, x.shape[0], groups, -1, *x.shape[2:])
     around = [n + 2 * p for n, p in zip(sizes, padding, strict=True)]
     total = jnp.zeros((x.shape[0], groups * kernel.shape[1], *around), x.dtype)
     for place in itertools.product(*map(range, kernel.shape[2:])):
-        matrix = kernel[(slice(None), slice(None), *place)].reshape(groups, -1, kernel.shape[1])
+        matrix = reshaped(kernel[(slice(None), slice(None), *place)], groups, -1, kernel.shape[1])
         part = jnp.einsum("goc,ngo...->ngc...", matrix, grouped)
-        part = part.reshape(x.shape[0], -1, *x.shape[2:])
+        part = reshaped(part, x.shape[0], -1, *x.shape[2:])
         for k, i in enumerate(place):
             part = placed(part, k + 2, around[k], i * dilation[k], stride[k])
         total = total + part

@@ -8,6 +8,7 @@ import numpy as np
 from . import autocast, promote
 from .conv import add_bias, check_bias, check_kernel, dense, promote_conv
 from .op import op
+from .sizes import reshaped
 from .windows import out_size
 
 
@@ -91,17 +92,17 @@ def deformable_conv2d(x, weight, offset, mask, *bias, stride, padding, dilation,
     moved = offset.reshape(batch, parts, h, w, 2, high, wide)
     down = moved[..., 0, :, :] + _grid(high, stride[0], padding[0], h, dilation[0])[:, None, :, None]
     across = moved[..., 1, :, :] + _grid(wide, stride[1], padding[1], w, dilation[1])[None, :, None, :]
-    flat = x.astype(jnp.float32).reshape(batch, parts, channels // parts, -1)
+    flat = reshaped(x.astype(jnp.float32), batch, parts, channels // parts, -1)
 
     def pick(index):
-        found = jnp.take_along_axis(flat, index.reshape(batch, parts, 1, -1), 3)
+        found = jnp.take_along_axis(flat, reshaped(index, batch, parts, 1, -1), 3)
         return found.reshape(*flat.shape[:3], *index.shape[2:])
 
     seen = _bilinear(pick, down, across, size, 2, lambda fraction: 1) * mask.reshape(batch, parts, 1, h, w, high, wide)
     seen = seen.reshape(batch, groups, channels // groups, h, w, high, wide)
-    grouped = kernel.reshape(groups, -1, *kernel.shape[1:]).astype(jnp.float32)
+    grouped = reshaped(kernel, groups, -1, *kernel.shape[1:]).astype(jnp.float32)
     out = jnp.einsum("ngcijyx,gocij->ngoyx", seen, grouped)
-    return add_bias(out.reshape(batch, -1, high, wide).astype(x.dtype), bias)
+    return add_bias(reshaped(out, batch, -1, high, wide).astype(x.dtype), bias)
 
 
 def _promote_psroi(name, kinds):
@@ -114,6 +115,8 @@ def _check_psroi(x, rois, trans, *, still, part, pooled, samples, scale, spread)
         raise RuntimeError(
             f"{name}: the input must be (N, C, H, W) and rois (R, 5), they have shapes {x.shape} and {rois.shape}"
         )
+    if rois.shape[0] and 0 in (x.shape[0], *x.shape[2:]):
+        raise RuntimeError(f"{name}: there are regions, but the images of shape {x.shape} have no pixels")
     if trans.ndim != 4 or (not still and (trans.shape[1:] != (2, *pooled) or trans.shape[0] < rois.shape[0])):
         raise RuntimeError(f"{name}: trans must be {(rois.shape[0], 2, *pooled)}, it has shape {trans.shape}")
     if not still and not 1 <= part <= min(pooled):
@@ -159,7 +162,7 @@ def deformable_psroi_pooling(x, rois, trans, *, still, part, pooled, samples, sc
         across, down = across + moves[:, 0, :, :, None, None], down + moves[:, 1, :, :, None, None]
     down, across = jnp.broadcast_arrays(down, across)
     counted = (across >= -0.5) & (across <= wide - 0.5) & (down >= -0.5) & (down <= high - 0.5)
-    flat = x.astype(jnp.float32).swapaxes(0, 1).reshape(channels, -1)
+    flat = reshaped(x.astype(jnp.float32).swapaxes(0, 1), channels, -1)
     image = rois[:, 0].astype(jnp.int32)[:, None, None, None, None] * (high * wide)
     seen = _bilinear(
         lambda index: flat[:, image + index],

@@ -9,6 +9,7 @@ from jax import lax
 
 from . import autocast, promote
 from .op import op
+from .sizes import reshaped
 
 
 def _own_dtypes(name, kinds):
@@ -62,7 +63,7 @@ def _check_channels(name, x, affine):
 
 @op(promote=_own_dtypes, check=_check_group_norm, autocast=autocast.high)
 def group_norm(x, *affine, groups, eps):
-    grouped = x.astype(jnp.float32).reshape(x.shape[0], groups, -1)
+    grouped = reshaped(x.astype(jnp.float32), x.shape[0], groups, -1)
     y = _standardised(grouped, (2,), eps).reshape(x.shape)
     if affine:
         weight, bias = (_by_channel(p, x) for p in affine)
@@ -96,18 +97,21 @@ def _check_training(x, weight, bias, mean, var, momentum, *, eps):
 @op(promote=_own_dtypes, check=_check_training, autocast=autocast.low_input)
 def batch_norm_training(x, weight, bias, mean, var, momentum, *, eps):
     axes = (0, *range(2, x.ndim))
+    count = prod(x.shape[k] for k in axes)
+    if not count:  # nothing to learn from
+        return (x * _by_channel(weight, x) + _by_channel(bias, x)).astype(x.dtype), mean, var
     wide = x.astype(jnp.float32)
     batch_mean = wide.mean(axes)
     centred = wide - _by_channel(batch_mean, x)
     batch_var = (centred * centred).mean(axes)
     y = centred * lax.rsqrt(_by_channel(batch_var, x) + eps) * _by_channel(weight, x) + _by_channel(bias, x)
-    count = x.size // x.shape[1]
-    unbiased = batch_var * (count / max(count - 1, 1))
-    new_mean, new_var = (
-        (momentum * old + (1 - momentum) * lax.stop_gradient(new).reshape(old.shape)).astype(old.dtype)
-        for old, new in ((mean, batch_mean), (var, unbiased))
-    )
-    return y.astype(x.dtype), new_mean, new_var
+
+    def moved(old, new):
+        return (momentum * old + (1 - momentum) * lax.stop_gradient(new).reshape(old.shape)).astype(old.dtype)
+
+    # One element has a mean, and no unbiased variance.
+    new_var = var if count == 1 else moved(var, batch_var * (count / (count - 1)))
+    return y.astype(x.dtype), moved(mean, batch_mean), new_var
 
 
 @op(promote=promote.float_only)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .sizes import reshaped
+
 # Far outside any image, and safe to add to.
 _FAR = 2.0**30
 
@@ -62,7 +64,8 @@ def pixels(image, y, x, border, fill, layout):
     flat = y * width + x
     channel = 0 if channels_first else flat.ndim - 1
     axis = 1 if channels_first else 0
-    rows = image.reshape(*image.shape[:2], -1) if channels_first else image.reshape(image.shape[0], -1, image.shape[3])
+    wide = (*image.shape[:2], -1) if channels_first else (image.shape[0], -1, image.shape[3])
+    rows = reshaped(image, *wide)
     found = jax.vmap(lambda one, at: jnp.take(one, at, axis=axis, mode="clip"))(rows, flat)
     if border != "constant":
         return found

@@ -10,6 +10,7 @@ from jax import lax
 
 from . import promote
 from .op import op
+from .sizes import reshaped
 
 _ACTIVATIONS = {"tanh": jnp.tanh, "relu": jax.nn.relu, "identity": lambda x: x}
 
@@ -117,8 +118,8 @@ UNROLL = 4  # time steps in one turn of a loop: on the CPU a third faster than o
 def _sums_gradients(d_sums, x, weight_ih, before):
     """Gradients of x, both weights and the bias from those of ``x @ weight_ih.T + shift + before @ weight_hh.T``."""
     # One transposed copy, which XLA would otherwise make within each product, in smaller pieces.
-    across = lax.optimization_barrier(d_sums.reshape(-1, d_sums.shape[-1]).T)
-    d_weight_ih, d_weight_hh = (across @ a.reshape(-1, a.shape[-1]) for a in (x, before))
+    across = lax.optimization_barrier(reshaped(d_sums, -1, d_sums.shape[-1]).T)
+    d_weight_ih, d_weight_hh = (across @ reshaped(a, -1, a.shape[-1]) for a in (x, before))
     return d_sums @ weight_ih, d_weight_ih, d_sums.sum((0, 1)), d_weight_hh
 
 

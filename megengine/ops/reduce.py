@@ -68,22 +68,31 @@ def _tied(operands, out, ct, *, axis, keepdims):
     return (jnp.where(x == out, ct, 0).astype(x.dtype),)
 
 
-@op(grad=_tied)
+def _needs_elements(name):
+    def check(x, *, axis, keepdims):
+        axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+        if any(x.shape[a] == 0 for a in axes):
+            raise RuntimeError(f"{name} of no elements: a tensor of shape {x.shape}, axis {axis}")
+
+    return check
+
+
+@op(grad=_tied, check=_needs_elements("max"))
 def max(x, *, axis, keepdims):
     return jnp.max(x, axis, keepdims=keepdims)
 
 
-@op(grad=_tied)
+@op(grad=_tied, check=_needs_elements("min"))
 def min(x, *, axis, keepdims):
     return jnp.min(x, axis, keepdims=keepdims)
 
 
-@op(differentiable=False)
+@op(differentiable=False, check=_needs_elements("argmax"))
 def argmax(x, *, axis, keepdims):
     return _first_where(x, jnp.max, axis, keepdims)
 
 
-@op(differentiable=False)
+@op(differentiable=False, check=_needs_elements("argmin"))
 def argmin(x, *, axis, keepdims):
     return _first_where(x, jnp.min, axis, keepdims)
 

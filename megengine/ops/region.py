@@ -8,6 +8,7 @@ from jax import lax
 from .conv import add_bias, bilinear, check_bias, promote_conv
 from .op import op
 from .promote import describe, refuse
+from .sizes import reshaped
 from .windows import out_size, padded
 
 NAME = "region_restricted_conv"
@@ -50,8 +51,8 @@ def _tap(x, at, counts, stride, dilation):
 def _linear(x, weight, rin, rout, *, stride, padding, dilation, groups):
     """The sum over the window's positions, one after the other: windows of large kernels together would not fit in memory."""
     counts = rout.shape[1:]
-    x = padded(x, padding).reshape(
-        x.shape[0], groups, -1, *(n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True))
+    x = reshaped(
+        padded(x, padding), x.shape[0], groups, -1, *(n + 2 * p for n, p in zip(x.shape[2:], padding, strict=True))
     )
     # What the border's region is does not matter: its elements are zeros.
     rin = padded(rin, padding)
@@ -70,7 +71,7 @@ def _linear(x, weight, rin, rout, *, stride, padding, dilation, groups):
     # Half-precision sums are kept in float32, as those of other convolutions.
     start = jnp.zeros(shape, jnp.promote_types(x.dtype, jnp.float32))
     total, _ = lax.scan(add, start, (jnp.arange(high * wide), kernels))
-    return total.reshape(x.shape[0], -1, *counts).astype(x.dtype)
+    return reshaped(total, x.shape[0], -1, *counts).astype(x.dtype)
 
 
 def _grad(operands, out, ct, **attrs):

@@ -126,7 +126,7 @@ def _correlation_size(length, *, kernel, displacement, stride, pad):
 
 
 def _check_correlation(a, b, *, kernel, displacement, stride1, stride2, pad, multiply):
-    if a.ndim != 4 or a.shape != b.shape or 0 in a.shape:
+    if a.ndim != 4 or a.shape != b.shape or 0 in a.shape[1:]:
         raise RuntimeError(f"correlation takes two tensors (N, C, H, W) of one shape, not {a.shape} and {b.shape}")
     if a.dtype != b.dtype or not jnp.issubdtype(a.dtype, jnp.floating):
         raise RuntimeError(f"correlation takes two tensors of one floating-point dtype, not {a.dtype} and {b.dtype}")

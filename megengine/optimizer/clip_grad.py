@@ -14,7 +14,9 @@ __all__ = ["clip_grad_norm", "clip_grad_value"]
 
 
 def _gradients(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    return [t.grad for t in ([tensors] if isinstance(tensors, Tensor) else tensors) if t.grad is not None]
+    """Those that have elements."""
+    grads = [t.grad for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
+    return [g for g in grads if g is not None and g.size]
 
 
 def _norm(grads: list[Tensor], order: float) -> Tensor:

@@ -135,3 +135,48 @@ def test_training_compiles_once(rng: np.random.Generator) -> None:
         seen.append(sum(counters.compilations.values()))
         layer.momentum *= 0.9
     assert seen[-1] == seen[-2] == seen[1]
+
+
+_KINDS = [M.BatchNorm1d, M.BatchNorm2d, M.SyncBatchNorm]
+
+
+def _as_input_of(kind: Any, *sizes: int) -> tuple[int, ...]:
+    return sizes if kind is M.BatchNorm1d else (*sizes, 1, 1)
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_batch_without_elements_leaves_the_statistics(kind: Any) -> None:
+    layer = kind(3)
+    layer(Tensor(np.arange(6, dtype=np.float32).reshape(_as_input_of(kind, 2, 3))))
+    mean, var = layer.running_mean.numpy(), layer.running_var.numpy()
+    gm = GradManager().attach(layer.parameters())
+    with gm:
+        gm.backward(layer(Tensor(np.zeros(_as_input_of(kind, 0, 3), np.float32))))
+    np.testing.assert_array_equal(layer.running_mean.numpy(), mean)
+    np.testing.assert_array_equal(layer.running_var.numpy(), var)
+    assert not layer.weight.grad.numpy().any() and not layer.bias.grad.numpy().any()
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_one_element_has_a_mean_and_no_variance(kind: Any) -> None:
+    layer = kind(2)
+    layer(Tensor(np.full(_as_input_of(kind, 1, 2), 3, np.float32)))
+    np.testing.assert_allclose(layer.running_mean.numpy().reshape(-1), 0.3, rtol=1e-6)
+    np.testing.assert_array_equal(layer.running_var.numpy().reshape(-1), 1)
+
+
+@pytest.mark.parametrize("eps_mode", ["additive", "max"])
+@pytest.mark.parametrize(("images", "mean", "var"), [(0, 0.5, 2.0), (1, 0.75, 2.0)])
+def test_statistics_given_to_functions(eps_mode: str, images: int, mean: float, var: float) -> None:
+    running = Tensor([0.5, 0.5]), Tensor([2.0, 2.0])
+    x = Tensor(np.ones((images, 2, 1, 1), np.float32))
+    F.nn.sync_batch_norm(x, *running, training=True, momentum=0.5, eps_mode=eps_mode)
+    assert [r.tolist() for r in running] == [[mean] * 2, [var] * 2]
+
+
+def test_an_empty_batch_under_trace() -> None:
+    layer = M.BatchNorm2d(2)
+    step = trace(lambda x: layer(x))
+    for images in (0, 0, 2, 0):
+        step(Tensor(np.ones((images, 2, 3, 3), np.float32)))
+    np.testing.assert_allclose(layer.running_mean.numpy().reshape(-1), 0.1, rtol=1e-6)

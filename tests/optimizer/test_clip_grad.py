@@ -68,3 +68,15 @@ def test_value() -> None:
     clip_grad_value(made[0], -1, 1)
     assert made[0].grad.numpy().tolist() == [1, -1]
     clip_grad_value(Parameter([1.0]), -1, 1)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3, float("inf"), -float("inf")])
+def test_gradients_without_elements(order: float) -> None:
+    params = [Parameter(np.zeros((0, 3), np.float32)), Parameter([3.0, 4.0])]
+    for p in params:
+        p.grad = Tensor(p.numpy())
+    alone = clip_grad_norm(params[1:], 100.0, order).item()
+    assert clip_grad_norm(params, 100.0, order).item() == alone
+    assert clip_grad_norm(params[:1], 100.0, order).item() == 0
+    clip_grad_value(params, -1, 1)
+    np.testing.assert_array_equal(params[1].grad.numpy(), [1, 1])
