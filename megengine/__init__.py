@@ -1,6 +1,10 @@
 """A deep-learning framework with MegEngine's API, whose imperative programs run as compiled whole steps."""
 
+import os as _os
 import sys as _sys
+
+# Complaints of XLA's compiler are nothing that a user can act on; what fails is raised. It is read when jaxlib is loaded.
+_os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from . import (
     amp,

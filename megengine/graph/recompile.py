@@ -1,9 +1,10 @@
-"""Recompilation is visible and bounded: what differed is said, what stays the same is compiled apart, and a place that
-never settles runs op by op."""
+"""Recompilation is visible and bounded: a place that compiles again and again is told what differs, what stays the same is
+compiled apart, and a place that never settles runs op by op."""
 
 from __future__ import annotations
 
 import logging
+from types import CodeType
 from typing import Any
 
 from . import record
@@ -25,24 +26,34 @@ class _Place:
         state, key: what was compiled last.
         compiled: how often.
         restless: how often in a row new shapes came before the last program had paid off by being run again.
+        unpaid: the same of any difference.
     """
 
-    __slots__ = ("state", "key", "compiled", "restless")
+    __slots__ = ("state", "key", "compiled", "restless", "unpaid")
 
     def __init__(self) -> None:
         self.state: State | None = None
         self.key: tuple[Any, ...] = ()
         self.compiled = 0
         self.restless = 0
+        self.unpaid = 0
 
 
-_places: dict[tuple[Line, Line], _Place] = {}
-_churning: set[Line] = set()
-_splits: dict[Line, int] = {}
+Spot = Line | tuple[str, int, CodeType]
+_places: dict[tuple[Spot, Spot], _Place] = {}
+_churning: set[Spot] = set()
+_splits: dict[Spot, int] = {}
 PLACES_LIMIT = 4096
 PAYS_OFF = 5
 SPLITS_AFTER = 3
 WORTH_A_CUT = 8
+# A smaller last batch, and evaluation with one of its own, are three; what comes again pays off in later epochs.
+TOLD_AFTER = 4
+_ADVICE = {
+    "shape": "pad or bucket its inputs to a few sizes",
+    "dtype": "give its inputs one dtype",
+    "op": "what changes from call to call is best given as tensors, or made by the same calls each time",
+}
 
 
 def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
@@ -53,8 +64,8 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
     """
     if len(_places) > PLACES_LIMIT:
         _places.clear()
-    begin = line(graph.where[0])
-    place = _places.setdefault((begin, line(graph.where[-1])), _Place())
+    begin = _spot(graph.where[0])
+    place = _places.setdefault((begin, _spot(graph.where[-1])), _Place())
     place.compiled += 1
     if place.state is None:
         counters.compilations["new"] += 1
@@ -63,28 +74,49 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
         counters.compilations[reason] += 1
         last = lookup(place.state, place.key)
         if last is not None and last.hits >= PAYS_OFF:
-            place.restless = 0
-        elif reason == "shape":
-            place.restless += 1
-            if place.restless == SPLITS_AFTER:
-                _split(begin, place.state, state)
-        message = (
-            f"compiling again ({_ordinal(place.compiled)} time) what starts at {text(graph.where[0])}, since {detail}"
-        )
+            place.restless = place.unpaid = 0
+        else:
+            place.unpaid += 1
+            if reason == "shape":
+                place.restless += 1
+                if place.restless == SPLITS_AFTER:
+                    _split(begin, place.state, state)
         if options.on_recompile == "error":
-            graph.error = RecompileError(message)
+            start = text(graph.where[0])
+            graph.error = RecompileError(
+                f"compiling again ({_ordinal(place.compiled)} time) what starts at {start}, since {detail}"
+            )
             raise graph.error
-        if options.on_recompile == "log" and place.compiled in (2, 3):
-            log.info(message)
-        if place.restless == options.churn_limit and begin not in _splits:
-            record.some_place_is_special = True
-            _churning.add(begin)
+        _tell(place, begin, text(graph.where[0]), reason, detail)
+    place.state, place.key = state, key
+
+
+def _tell(place: _Place, begin: Spot, start: str, reason: str, detail: str) -> None:
+    """Say what the program can be changed for, and have a place whose shapes never settle run op by op."""
+    told = options.on_recompile == "log"
+    if told and place.unpaid == TOLD_AFTER:
+        log.warning(
+            "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
+            start,
+            TOLD_AFTER + 1,
+            detail,
+            _ADVICE.get(reason, "keep the same results from call to call"),
+        )
+    if place.restless == options.churn_limit and begin not in _splits:
+        record.some_place_is_special = True
+        _churning.add(begin)
+        if told:
             log.warning(
                 "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket its inputs.",
-                text(graph.where[0]),
+                start,
                 place.compiled,
             )
-    place.state, place.key = state, key
+
+
+def _spot(where: Where) -> Spot:
+    """A line of a file, and its code if that was typed at a prompt or executed from a string: every statement is line 1 there."""
+    filename, number = line(where)
+    return (filename, number, where[0]) if filename.startswith("<") else (filename, number)
 
 
 def forget_places() -> None:
@@ -97,15 +129,15 @@ def forget_places() -> None:
 
 def churns(where: Where) -> bool:
     """Whether graphs that begin here keep changing their shapes."""
-    return line(where) in _churning
+    return _spot(where) in _churning
 
 
 def split(where: Where) -> int | None:
     """After how many ops graphs that begin here are cut, so that those behind are not compiled for each new shape before them."""
-    return _splits.get(line(where))
+    return _splits.get(_spot(where))
 
 
-def _split(begin: Line, old: State, new: State) -> None:
+def _split(begin: Spot, old: State, new: State) -> None:
     depth = _settled_from(old, new)
     if 0 < depth <= new.depth - WORTH_A_CUT:
         record.some_place_is_special = True

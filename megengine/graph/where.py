@@ -72,14 +72,18 @@ def asked_by_user() -> bool:
     return frame is None or is_user_file(frame.f_code.co_filename)
 
 
-@lru_cache(maxsize=4096)
 def line(where: Where) -> Line:
     """File name and line number of a place; offsets of one call change when the interpreter has warmed up, lines do not."""
     code, offset = where
+    return code.co_filename, _number(code, offset)  # equal code may be in several files
+
+
+@lru_cache(maxsize=4096)
+def _number(code: CodeType, offset: int) -> int:
     for start, end, number in code.co_lines():
         if start <= offset < end and number is not None:
-            return code.co_filename, number
-    return code.co_filename, code.co_firstlineno
+            return number
+    return code.co_firstlineno
 
 
 def text(where: Where) -> str:

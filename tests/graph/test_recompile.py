@@ -24,19 +24,97 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> py
     return caplog
 
 
-def test_a_new_shape_is_said_with_place_and_difference(log: pytest.LogCaptureFixture) -> None:
+def test_a_place_that_keeps_compiling_is_told_once_with_what_differs(log: pytest.LogCaptureFixture) -> None:
     def once(x: Tensor) -> np.ndarray:
         return (x * 3 - 1).numpy()
 
-    once(Tensor(np.zeros((2, 4099), np.float32)))
+    for n in range(2, 2 + recompile.TOLD_AFTER):
+        once(Tensor(np.zeros((n, 4099), np.float32)))
+        assert not log.records
+    for n in range(60, 64):
+        once(Tensor(np.zeros((n, 4099), np.float32)))
+    [record] = log.records
+    assert record.levelno == logging.WARNING and "test_recompile.py:" in record.getMessage()
+    assert (
+        "5 times in a row" in record.getMessage() and "(60, 4099), was (5, 4099); pad or bucket" in record.getMessage()
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"), [("dtype", "one dtype"), ("op", "as tensors"), ("liveness", "same results")]
+)
+def test_other_differences_are_told_too(
+    kind: str, advice: str, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def once(number: int) -> list[Tensor]:
+        y = Tensor(np.zeros(103, np.int32 if kind == "dtype" and number % 2 else np.float32)) + number
+        values = []
+        for _ in range(number if kind == "op" else 7):
+            y = y * 2
+            values.append(y)
+        kept = values[:number] if kind == "liveness" else []
+        del values
+        y.numpy()
+        return kept
+
+    with monkeypatch.context() as small:
+        small.setattr(graph.options, "programs_limit", 1)  # or the third call would find the first one's program
+        for number in range(1, 7):
+            once(number)
+    assert [advice in record.getMessage() for record in log.records] == [True], log.text
+
+
+def test_an_epoch_with_a_smaller_last_batch_is_nothing_to_report(log: pytest.LogCaptureFixture) -> None:
+    weight = Parameter(np.ones((3, 2), np.float32))
+    manager = GradManager().attach(weight)
+
+    def step(n: int, train: bool) -> float:
+        x = Tensor(np.ones((n, 3), np.float32))
+        with manager:
+            loss = F.exp(x @ weight).mean()
+            if train:
+                manager.backward(loss)
+        weight.grad = None
+        return float(loss)
+
+    for _ in range(3):
+        for n in (67, 67, 67, 5):
+            step(n, True)
+        for n in (71, 71, 9):
+            step(n, False)
     assert not log.records
-    once(Tensor(np.zeros((4, 4099), np.float32)))
-    assert "2nd time" in log.text and "test_recompile.py" in log.text and "(4, 4099), was (2, 4099)" in log.text
-    once(Tensor(np.zeros((4, 4099), np.int32)))
-    assert "3rd time" in log.text and "dtype int32, was float32" in log.text
-    said = len(log.records)
-    once(Tensor(np.zeros((5, 4099), np.int32)))
-    assert len(log.records) == said
+
+
+@pytest.mark.parametrize(
+    ("filename", "size"), [("<stdin>", 200), ("<string>", 230), ("<ipython-input-1-abc>", 260), ("<console>", 290)]
+)
+def test_statements_typed_at_a_prompt_are_places_of_their_own(
+    filename: str, size: int, log: pytest.LogCaptureFixture
+) -> None:
+    names = {"F": F, "x": Tensor(np.ones(size, np.float32))}
+    for function in ("exp", "sin", "cos", "tanh", "abs", "sqrt", "square", "floor"):
+        exec(compile(f"y = F.{function}(x + 1).numpy()", filename, "exec"), names)
+    assert not log.records
+    # The same statement again and again is one place.
+    for n in range(size + 1, size + 11):
+        names["x"] = Tensor(np.ones(n, np.float32))
+        exec(compile("y = (F.exp(x) - 1).numpy()", filename, "exec"), names)
+    assert len(log.records) == 1 and f"{filename}:1" in log.text
+
+
+def test_silent_means_silent(log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph.options, "churn_limit", 6)
+
+    def once(n: int) -> np.ndarray:
+        return ((Tensor(np.ones(n, np.float32)) + 1) * 2).numpy()
+
+    try:
+        with graph.on_recompile("silent"):
+            for n in range(131, 142):
+                once(n)
+        assert recompile._churning and not log.records
+    finally:
+        recompile.forget_places()
 
 
 def test_it_can_be_an_error() -> None:
