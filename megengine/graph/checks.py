@@ -53,15 +53,50 @@ class Unchecked:
         if b"\0" not in holds.tobytes():
             return None
         first = int(holds.argmin())
-        instr = self.program.state.path()[self.program.checked[first]].instr
-        what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
-        error = BadIndexError(f"{instr.op.name} at {text(self.where[first])}: {what}")
+        error = _refused(self.program.state.path()[self.program.checked[first]].instr, self.where[first])
         bad = sum(1 << k for k, fine in enumerate(holds) if not fine)
         for reference, bits in self.dependent:
             value = reference()
             if value is not None and bits & bad:
                 value.array, value.graph = None, Failed(error)  # type: ignore[assignment]
         return error
+
+
+def _refused(instr: Instr, where: Where) -> BadIndexError:
+    what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+    return BadIndexError(f"{instr.op.name} at {text(where)}: {what}")
+
+
+def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
+    """Check the ops whose rule asks for integers that are still on the host, such as labels of a batch; returns which these are.
+
+    Raises:
+        BadIndexError: naming the op and its line.
+    """
+    found = []
+    for number, instr in graph.state.checked():
+        operands = [_on_host(o, spec, graph, values) for o, spec in zip(instr.operands, instr.specs, strict=True)]
+        if any(o is None for o in operands):
+            continue
+        try:
+            holds = instr.op.valid(*operands, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+        except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known
+            continue
+        if not holds:
+            raise _refused(instr, graph.where[number])
+        found.append(number)
+    return tuple(found)
+
+
+def _on_host(operand: Any, spec: Any, graph: Graph, values: Sequence[Value]) -> Any:
+    """An operand's numbers; of one that is not of integers only shape and dtype; None where they have yet to be computed."""
+    if not isinstance(operand, int):
+        kind, k = operand
+        return (graph.floats if kind == "f" else graph.ints)[k]
+    if spec.dtype.kind not in "iu":
+        return spec
+    array = values[operand].array
+    return array if type(array) is np.ndarray else None
 
 
 def note_flags(flags: Any, program: Program, where: Sequence[Where], values: Sequence[Value] = ()) -> None:

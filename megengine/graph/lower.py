@@ -23,6 +23,7 @@ def lower(
     kept: tuple[tuple[int, tuple[int, ...]], ...],
     check_nan: bool,
     guards: tuple[Any, ...] = (),
+    trusted: tuple[int, ...] = (),
 ) -> tuple[Callable[..., Any], list[tuple[Op, tuple[Any, ...]]]]:
     """The function a structure computes.
 
@@ -33,6 +34,7 @@ def lower(
         check_nan: also return, first, whether each input and each op's results hold NaN.
         guards: whether the graph holds an optimizer's step, then pairs of positions: in place of the first's value the second's
             is returned where an op that it depends on, or any op of a step, got values that it does not take.
+        trusted: instructions whose operands' values are known to be ones that they take.
 
     Where ops have a rule on their operands' values, the function returns next whether each of them holds.
 
@@ -47,7 +49,7 @@ def lower(
     for source, mask in pulls:
         masks.setdefault(source, []).append(mask)
     pullbacks_out: list[tuple[Op, tuple[Any, ...]]] = []
-    bits = depends(state) if guards else {}
+    bits = depends(state, trusted) if guards else {}
 
     def run(*args: Any) -> list[Any]:
         rest = list(args)
@@ -64,7 +66,7 @@ def lower(
                 outs = _pull(pullbacks[instr.source, instr.mask], source, instr, env)
             else:
                 operands = [_operand(o, env, floats, ints) for o in instr.operands]
-                if instr.op.valid is not None:
+                if instr.op.valid is not None and number not in trusted:
                     holds.append(instr.op.valid(*operands, **dict(zip(instr.op.attrs, instr.attrs, strict=True))))
                 outs = _call(number, instr, operands, masks.get(number, ()), pullbacks)
             env.update(zip(range(instr.start, instr.start + len(outs)), outs, strict=True))
@@ -82,20 +84,20 @@ def lower(
     return run, pullbacks_out
 
 
-def depends(state: State) -> dict[int, int]:
-    """For each position, the instructions with a rule on their operands' values that its value depends on, as bits."""
+def depends(state: State, trusted: tuple[int, ...]) -> dict[int, int]:
+    """For each position, the instructions whose operands' values are checked that its value depends on, as bits."""
     states = state.path()
     found: dict[int, int] = {}
     of_instr: list[int] = []
     checked = 0
-    for step in states:
+    for number, step in enumerate(states):
         instr = step.instr
         if isinstance(instr, Pull):
             bits = of_instr[instr.source]
             sources: Sequence[Any] = instr.cots
         else:
             bits, sources = 0, instr.operands
-            if instr.op.valid is not None:
+            if instr.op.valid is not None and number not in trusted:
                 bits, checked = 1 << checked, checked + 1
         for source in sources:
             if isinstance(source, int):

@@ -29,7 +29,7 @@ class Program:
         live: positions of the values it returns, in the order of the results.
         inputs: positions of its inputs.
         donated: which inputs are overwritten.
-        checked: instructions with a rule on their operands' values.
+        checked: instructions with a rule on their operands' values that the program itself checks.
         depends: for each living value the checked instructions that it depends on, as bits; none where a failure leaves it as it
             was before.
         leading: how many results come before the living values: flags of NaN, flags of those rules.
@@ -40,7 +40,7 @@ class Program:
     """
 
     def __init__(self, state: State, key: tuple[Any, ...]) -> None:
-        live, candidates, kept, check_nan, guards = key
+        live, candidates, kept, check_nan, guards, trusted = key
         self.state = state
         self.key = key
         self.check_nan: bool = check_nan
@@ -52,16 +52,12 @@ class Program:
         # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
         partners = [pairing[k] for k in self.donated]
         self.live: tuple[int, ...] = (*partners, *(p for p in live if p not in partners))
-        self.function, self.pullbacks = lower(state, self.live, kept, check_nan, guards)
+        self.function, self.pullbacks = lower(state, self.live, kept, check_nan, guards, trusted)
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
-        self.checked = tuple(
-            n
-            for n, s in enumerate(state.path())
-            if getattr(s.instr, "op", None) is not None and s.instr.op.valid is not None
-        )
+        self.checked = tuple(n for n, _ in state.checked() if n not in trusted) if state.checks else ()
         self.leading = bool(check_nan) + bool(self.checked)
         guarded = {new for new, _ in guards[1:]}
-        bits = depends(state) if self.checked else {}
+        bits = depends(state, trusted) if self.checked else {}
         self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from . import record, scopes
-from .checks import Failed, note_flags, raise_on_nan, verify
+from .checks import Failed, checked_on_host, note_flags, raise_on_nan, verify
 from .counters import counters
 from .device import Device
 from .differentiate import GradNode, keep
@@ -34,6 +34,7 @@ from .value import Value
 from .where import text
 
 SMALL = 1 << 16
+WORTH_A_LOOK = 1 << 24  # bytes that are likely to be there
 _NATURAL = ("read", "step", "option", "trace", "settle")
 _refs = sys.getrefcount
 
@@ -143,8 +144,10 @@ def _execute(graph: Graph) -> None:
             if not alive[p] and (may_donate is None or k in may_donate) and _refs(values[p].array) <= ONLY_ARRAY
         ]
     )
-    guards = _guards(graph, values) if state.checks or options.check_nan else ()
-    key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards)
+    trusted = checked_on_host(graph, values) if state.checks and graph.capture is None else ()
+    in_graph = options.check_nan or (state.checks and len(trusted) < len(state.checked()))
+    guards = _guards(graph, values) if in_graph else ()
+    key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards, trusted)
     program = lookup(state, key)
     if program is None:
         note_compilation(graph, state, key)
@@ -177,7 +180,7 @@ def protect(program: Program, arguments: list[Any], device: Device) -> None:
     if not program.proven:
         for k in program.donated:
             arguments[k + program.offset] = _copied(arguments[k + program.offset])
-    elif program.needs > SMALL:
+    elif program.needs > WORTH_A_LOOK:
         reserve(program.needs, device.jax_device)
 
 
@@ -338,7 +341,7 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
         refuse()
     state, values = graph.state, list(graph.index)
     position = {value: k for k, value in enumerate(values)}
-    key = (tuple(sorted(position[v] for v in wanted)), (), (), False, ())
+    key = (tuple(sorted(position[v] for v in wanted)), (), (), False, (), ())
     program = lookup(state, key) or build(state, key)
     snapshot = Graph(graph.device)
     snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]

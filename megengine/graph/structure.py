@@ -108,6 +108,7 @@ class State:
         "avals",
         "programs",
         "_positions",
+        "_checked",
     )
 
     def __init__(self, parent: State | None, instr: Any, inputs: tuple[Aval, ...], floats: int, ints: int) -> None:
@@ -119,6 +120,7 @@ class State:
         self.ints = ints
         self.programs: dict[Any, Any] | None = None
         self._positions: list[tuple[int, Aval]] | None = None
+        self._checked: tuple[tuple[int, Instr], ...] | None = None
         if parent is None:
             self.depth, self.count = 0, 0
             self.checks = False
@@ -140,6 +142,13 @@ class State:
             state = state.parent
         states.reverse()
         return states
+
+    def checked(self) -> tuple[tuple[int, Instr], ...]:
+        """The instructions that have a rule on their operands' values, with their numbers."""
+        if self._checked is None:
+            steps = enumerate(s.instr for s in self.path())
+            self._checked = tuple((n, i) for n, i in steps if isinstance(i, Instr) and i.op.valid is not None)
+        return self._checked
 
     def results(self) -> dict[int, Aval]:
         """Abstract value of each position that an instruction writes."""

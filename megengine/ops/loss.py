@@ -56,7 +56,7 @@ def _classes(name, kinds):
 
 
 def _labels_within(pred, label, *smooth, axis, **_):
-    label = label.astype(jnp.int32)
+    label = label.astype(np.int32)
     return ((label >= 0) & (label < pred.shape[axis])).all()
 
 

@@ -111,7 +111,7 @@ def diag(x, *, k):
 
 
 def _is_class(index, *, classes):
-    index = index.astype(jnp.int32)
+    index = index.astype(np.int32)
     return ((index >= 0) & (index < classes)).all()
 
 
