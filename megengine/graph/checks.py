@@ -75,6 +75,12 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
     """
     found = []
     for number, instr in graph.state.checked():
+        integers = [o for o, s in zip(instr.operands, instr.specs, strict=True) if isinstance(o, int) and _integral(s)]
+        rule = (instr.op, instr.attrs, instr.specs)
+        only = values[integers[0]] if len(integers) == 1 else None
+        if only is not None and rule in getattr(only, "fits", ()):
+            found.append(number)
+            continue
         operands = [_on_host(o, spec, graph, values) for o, spec in zip(instr.operands, instr.specs, strict=True)]
         if any(o is None for o in operands):
             continue
@@ -84,8 +90,14 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
             continue
         if not holds:
             raise _refused(instr, graph.where[number])
+        if only is not None:  # it is known to fit when it has moved to the device, too
+            only.fits = {rule, *getattr(only, "fits", ())}
         found.append(number)
     return tuple(found)
+
+
+def _integral(spec: Any) -> bool:
+    return spec.dtype.kind in "iu"
 
 
 def _on_host(operand: Any, spec: Any, graph: Graph, values: Sequence[Value]) -> Any:
@@ -93,7 +105,7 @@ def _on_host(operand: Any, spec: Any, graph: Graph, values: Sequence[Value]) -> 
     if not isinstance(operand, int):
         kind, k = operand
         return (graph.floats if kind == "f" else graph.ints)[k]
-    if spec.dtype.kind not in "iu":
+    if not _integral(spec):
         return spec
     array = values[operand].array
     return array if type(array) is np.ndarray else None

@@ -53,12 +53,14 @@ def aval(shape: tuple[int, ...], dtype: np.dtype, format: str = "default") -> Av
 class Value:
     """One immutable value: pending in ``graph`` until a cut gives it its ``array``.
 
-    ``uses`` counts, once it is set, how many programs read it from the host.
+    ``uses`` counts, once it is set, how many programs read it from the host, and ``fits`` are the rules on values that it was
+    found to keep.
     """
 
-    __slots__ = ("graph", "aval", "array", "device", "uses", "__weakref__")
+    __slots__ = ("graph", "aval", "array", "device", "uses", "fits", "__weakref__")
 
     uses: int
+    fits: set[Any]
 
     def __init__(self, graph: Graph | None, aval: Aval, array: Any, device: Device) -> None:
         self.graph = graph

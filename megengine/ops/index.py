@@ -165,7 +165,7 @@ def take(x, index):
 
 
 def _takes_within(x, index, *, axis, keepdims):
-    index = index.astype(np.int32)
+    index = index.astype("int32")
     return ((index >= 0) & (index < x.shape[axis])).all()
 
 
@@ -176,7 +176,7 @@ def take_along(x, index, *, axis, keepdims):
 
 
 def _within(index, *, size):
-    index = index.astype(np.int32)
+    index = index.astype("int32")
     return ((index >= -size) & (index < size)).all()
 
 
