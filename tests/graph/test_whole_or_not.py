@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import random
-import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-import megengine as mge
 import megengine.functional as F
-import megengine.module as M
 from megengine import Tensor, graph
-from megengine.autodiff import GradManager
-from megengine.graph import program as programs
+from megengine.graph import program as program_module
 from megengine.graph import run as run_module
 from megengine.graph.record import thread
 from megengine.optimizer import SGD, Adam
+from tests.processes import Programs
+
+from .interrupts import KINDS, Known, Trainer, alarms, interrupt_training, interrupted
 
 # An interrupt that comes while CPython runs a destructor is reported and dropped by CPython itself.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -27,95 +25,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """SIGALRM interrupts as Ctrl-C does, also where SIGINT is ignored."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
-    try:
+    with alarms():
         yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
-class Trainer:
-    """A small network, in whose training every kind of state takes part."""
-
-    def __init__(self, kind: Callable[..., object] = SGD, width: int = 8, **options: float) -> None:
-        mge.random.seed(3)
-        self.net = M.Sequential(M.Linear(4, width, bias=False), M.BatchNorm1d(width), M.ReLU(), M.Linear(width, 3))
-        self.gm = GradManager().attach(self.net.parameters())
-        self.opt = kind(self.net.parameters(), lr=0.1, **options)
-        rng = np.random.default_rng(0)
-        self.x = Tensor(rng.normal(size=(6, 4)).astype("float32"))
-        self.label = rng.integers(0, 3, 6).astype("int32")
-
-    def step(self, number: int = 0, label: object = None) -> Tensor:
-        """A step; those of other numbers learn other labels, so that no two leave the same state."""
-        self.opt.clear_grad()
-        with self.gm:
-            loss = F.nn.cross_entropy(self.net(self.x), (self.label + number) % 3 if label is None else label)
-            self.gm.backward(loss)
-            self.opt.step()
-        return loss
-
-    def trained(self) -> np.ndarray:
-        """What only a step changes, in one array."""
-        states = [t for p in self.net.parameters() for t in self.opt._state.get(p, {}).values()]
-        return np.concatenate([t.numpy().ravel() for t in [*self.net.parameters(), *states]])
-
-    def everything(self) -> np.ndarray:
-        return np.concatenate([self.trained(), *(b.numpy().ravel() for b in self.net.buffers())])
-
-
-class Known:
-    """What a trainer of the same kind, left alone, has after each number of steps."""
-
-    def __init__(self, **options: object) -> None:
-        self.trainer = Trainer(**options)  # type: ignore[arg-type]
-        self.states = [self.trainer.trained()]
-
-    def reached(self, state: np.ndarray, *steps: int) -> int:
-        """After which of these steps the trainer had this state, to rounding."""
-        matching = [k for k in steps if np.allclose(self[k], state, rtol=1e-3, atol=1e-5)]
-        assert len(matching) == 1, f"a state of step {matching}, not of one of {steps}"
-        return matching[0]
-
-    def __getitem__(self, step: int) -> np.ndarray:
-        while len(self.states) <= step:
-            self.trainer.step(len(self.states) - 1)
-            self.states.append(self.trainer.trained())
-        return self.states[step]
-
-
-def _interrupted(body: Callable[[], object], seconds: float) -> bool:
-    """Whether an interrupt after so long came before the end of ``body()``."""
-    try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-        body()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-    except KeyboardInterrupt:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        return True
-    return False
-
-
-@pytest.mark.parametrize("options", [{"momentum": 0.9}, {"kind": Adam}], ids=["SGD", "Adam"])
-def test_interrupts_at_random_moments_leave_all_tensors_before_or_after_a_step(
-    options: dict[str, object], interruptible: None
-) -> None:
-    known, trainer, chance = Known(**options), Trainer(**options), random.Random(0)  # type: ignore[arg-type]
-    lengths = []
-    for done in range(6):  # the first ones compile
-        started = time.perf_counter()
-        trainer.step(done).item()
-        lengths.append(time.perf_counter() - started)
-    done, interrupts = 6, 0
-    while interrupts < 60:
-        interrupts += _interrupted(lambda k=done: trainer.step(k).item(), chance.uniform(1e-6, 1.5 * min(lengths)))
-        done = known.reached(trainer.trained(), done, done + 1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_interrupts_at_random_moments_leave_all_tensors_before_or_after_a_step(kind: str, interruptible: None) -> None:
+    assert interrupt_training(40, 0, **KINDS[kind]) >= 6
 
 
 def test_interrupts_of_the_first_compilation(interruptible: None) -> None:
@@ -124,8 +40,8 @@ def test_interrupts_of_the_first_compilation(interruptible: None) -> None:
         known, trainer = Known(width=width, momentum=0.9), Trainer(width=width, momentum=0.9)
         before = trainer.trained()
         known[2]
-        programs.clear()
-        interrupts += _interrupted(lambda t=trainer: t.step().item(), chance.uniform(1e-3, 0.1))
+        program_module.clear()
+        interrupts += interrupted(lambda t=trainer: t.step().item(), chance.uniform(1e-3, 0.1))
         np.testing.assert_array_equal(before, known[0])
         done = known.reached(trainer.trained(), 0, 1)
         trainer.step(done)
@@ -156,18 +72,18 @@ def test_a_program_that_fails_changes_nothing_and_runs_again(monkeypatch: pytest
 def _all_programs_fail() -> Iterator[list[object]]:
     seen: list[object] = []
 
-    def failing(program: programs.Program, run: programs.Run) -> programs.Run:
+    def failing(program: program_module.Program, run: program_module.Run) -> program_module.Run:
         def fail(*_: object) -> None:
             seen.append(program)
             raise MemoryError("injected")
 
         return fail
 
-    programs.observe(failing)
+    program_module.observe(failing)
     try:
         yield seen
     finally:
-        programs.unobserve(failing)
+        program_module.unobserve(failing)
 
 
 def test_a_compilation_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,3 +198,61 @@ def test_only_the_first_run_of_a_program_overwrites_copies(monkeypatch: pytest.M
     assert counts[0] > 0
     assert counts[3] == counts[5]
     assert graph.counters.bytes_donated > donated
+
+
+def test_a_step_that_finds_no_memory_changes_nothing(programs: Programs) -> None:
+    process = programs.start(
+        """
+        import resource
+        import numpy as np
+        import megengine as mge
+        import megengine.functional as F
+        from megengine.autodiff import GradManager
+        from megengine.optimizer import SGD
+
+        weight = mge.Parameter(np.ones((2000, 500), np.float32))
+        gm, opt = GradManager().attach([weight]), SGD([weight], lr=0.1, momentum=0.9)
+
+        def step(rows):
+            with gm:
+                loss = (F.exp(F.matmul(F.full((rows, 2000), 0.001) * weight.mean(), weight)) ** 2).mean()
+                gm.backward(loss)
+                opt.step().clear_grad()
+            return loss.item()
+
+        step(10), step(10)
+        before = weight.numpy(), opt.state_dict()["state"][0]["momentum_buffer"]
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), resource.RLIM_INFINITY))
+        for rows in (400_000, 500_000, 400_000):
+            try:
+                step(rows)
+            except Exception as error:
+                print("memory" in str(error), end=" ")
+            after = weight.numpy(), opt.state_dict()["state"][0]["momentum_buffer"]
+            print(all(np.array_equal(a, b) for a, b in zip(before, after)))
+        step(10)
+        print(not np.array_equal(weight.numpy(), before[0]))
+        """
+    )
+    out, errors = process.communicate()
+    assert out.split() == ["True"] * 7, errors
+
+
+def test_a_later_run_that_finds_no_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(momentum=0.9)
+    for k in range(4):
+        trainer.step(k).item()
+    before = trainer.everything()
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "WORTH_A_LOOK", 0)
+        patch.setattr("megengine.graph.memory.np.empty", _no_memory)
+        with pytest.raises(MemoryError, match="bytes more than there are"):
+            trainer.step(4).item()
+        np.testing.assert_array_equal(trainer.everything(), before)
+    trainer.step(4).item()
+    assert not np.array_equal(trainer.everything(), before)
+
+
+def _no_memory(*_: object) -> None:
+    raise MemoryError
