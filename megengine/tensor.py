@@ -17,7 +17,7 @@ from ._methods.qparams import QParams, QuantMode
 from .graph.checks import verify
 from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
-from .graph.errors import ArgumentError, SizeError
+from .graph.errors import SizeError
 from .graph.formats import FORMATS
 from .graph.host import host_value, to_array
 from .graph.notes import note_held, note_view
@@ -36,8 +36,8 @@ class Tensor(Operators):
     Operations return new tensors and are recorded, not run: values are computed when something needs them.
 
     Args:
-        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit) or a tensor; None gives no
-            elements.
+        data: numbers, nested sequences of numbers, a NumPy array (copied; 64-bit becomes 32-bit) or a tensor, whose gradient
+            history the new tensor shares.
         dtype: default that of ``data``: float32 for floats, int32 for ints, bool for bools.
         device: such as ``"xpux"`` (default), ``"cpu0"``, ``"gpu0"``.
         is_const: accepted for compatibility; a tensor made from data is a constant of a trace either way.
@@ -48,6 +48,7 @@ class Tensor(Operators):
     Raises:
         RuntimeError: the data are not numbers, nested sequences of different lengths, a dtype or device that does not exist, or
             another dtype or device for data that is a tensor.
+        OverflowError: integers that 32 bits do not hold.
 
     Example:
         >>> x = megengine.Tensor([[1, 2], [3, 4]], dtype="float32")
@@ -68,7 +69,7 @@ class Tensor(Operators):
 
     def __new__(
         cls,
-        data: Any = None,
+        data: Any = (),
         dtype: Any = None,
         device: Any = None,
         is_const: bool = False,
@@ -79,10 +80,11 @@ class Tensor(Operators):
         self = object.__new__(cls)
         self._node = None
         self._slot = 0
-        if data is None:
-            data = ()
         if isinstance(data, Handle):
             self._value = _converted(data, dtype, device)
+            self._node = data._node
+            if data._node is not None:
+                self._slot = data._slot
             note_view(data, self)
         else:
             self._value = host_value(to_array(data, dtype), resolve(device))
@@ -336,8 +338,6 @@ class Tensor(Operators):
 
     def _reset(self, other: Any) -> None:
         if not isinstance(other, Handle):
-            if other is None:
-                raise ArgumentError("None cannot be the value of a tensor")
             other = Tensor(other, dtype=self.dtype, device=self.device)
         note_held(other)
         capture = thread.graph.capture
@@ -364,7 +364,8 @@ class Tensor(Operators):
             yield self[i]
 
     def __contains__(self, item: Any) -> bool:
-        raise NotImplementedError("`in` is not defined for tensors; write (x == item).sum().item() > 0")
+        found = self == item
+        return bool(found.numpy().any()) if isinstance(found, Tensor) else found
 
     def __bool__(self) -> bool:
         return bool(self._single("bool"))
@@ -390,8 +391,13 @@ class Tensor(Operators):
         return self.item()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("the elements of a tensor cannot be had without copying them; leave copy=False out")
         array = self.numpy()
-        return array if dtype is None else array.astype(dtype)
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __format__(self, spec: str) -> str:
+        return format(self._single("format") if spec else str(self), spec)
 
     def __getattr__(self, name: str) -> Any:
         if hasattr(type(self), name):

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.errors import ArgumentError, BadIndexError
-from ..graph.host import as_constant, to_array
+from ..graph.errors import ArgumentError, BadIndexError, RangeError
+from ..graph.host import as_constant, checked_for, host_value, to_array
 from ..graph.record import apply
-from ..graph.value import Handle
+from ..graph.value import Handle, new_handle
 from ..graph.where import warn_once
 from ..ops import elemwise
 from ..ops import index as ops
@@ -46,8 +46,7 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
         BadIndexError: as in reading.
         ArgumentError: the value is not numbers, or its shape does not broadcast to the region.
     """
-    if isinstance(value, np.generic) or not isinstance(value, (Handle, bool, int, float)):
-        value = as_constant(to_array(value))
+    value = _assignable(x, value)
     shape = value._value.aval.shape if isinstance(value, Handle) else ()
     mask = _pending_mask(x, index) if shape in ((), (1,)) else None
     if mask is not None:
@@ -56,11 +55,25 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     spec, numbers = _plan(x, index)
     try:
         return apply(ops.setitem, (spec,), x, value, *numbers)
+    except RangeError:
+        raise
     except RuntimeError as error:
         known = x._value.aval.shape
         raise ArgumentError(
             f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {known}"
         ) from error
+
+
+def _assignable(x: Any, value: Any) -> Any:
+    """What is assigned to elements of ``x``: host data are converted to its dtype at once."""
+    if isinstance(value, Handle):
+        return value
+    dtype = x._value.aval.dtype
+    if type(value) in (bool, int, float):
+        return checked_for(value, dtype)
+    if dtype.metadata is not None:
+        return as_constant(value)
+    return new_handle(host_value(to_array(value, dtype), x._value.device))
 
 
 def _pending_mask(x: Any, index: Any) -> Any:
@@ -208,7 +221,8 @@ def _places_of(mask: np.ndarray, size: int, axis: int) -> np.ndarray:
             f"a mask of length {len(mask)} is True at {places[-1]}, which dimension {axis} of size {size} does not have"
         )
     warn_once(
-        "mask", f"a mask of length {len(mask)} indexes dimension {axis} of size {size}: only the places where it is True count"
+        "mask",
+        f"a mask of length {len(mask)} indexes dimension {axis} of size {size}: only the places where it is True count",
     )
     return places
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from ..graph.errors import ArgumentError
+from ..graph.host import as_constant
 from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise as ops
@@ -18,6 +20,8 @@ _FIXED_EXPONENTS = (2, 3, 4, 0.5, -1)
 
 def power(x: Any, y: Any) -> Any:
     """``x ** y``; the few exponents that have their own instruction are part of the structure, others are arguments."""
+    if isinstance(y, np.generic) and y.dtype.itemsize == 8 and y.dtype.kind in "iuf":  # as the Python number
+        y = y.item()
     if type(y) in (int, float) and y in _FIXED_EXPONENTS:
         return apply(ops.pow_fixed, (y,), x)
     return apply(ops.pow, (), x, y)
@@ -25,22 +29,26 @@ def power(x: Any, y: Any) -> Any:
 
 def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
     """Matrix product; numbers are not matrices."""
-    vectors = True
-    for operand in (x, y):
-        if isinstance(operand, Handle):
-            vectors = vectors and operand._value.aval.ndim == 1
-        elif np.ndim(operand) == 0:
-            raise ArgumentError(f"matmul takes tensors, not {operand!r}")
-        else:
-            vectors = vectors and np.ndim(operand) == 1
+    x, y = (a if isinstance(a, Handle) else _matrix(a, b) for a, b in ((x, y), (y, x)))
+    vectors = x._value.aval.ndim == y._value.aval.ndim == 1
     return apply(linalg.inner if vectors else linalg.matmul, (transpose_a, transpose_b), x, y)
 
 
-def _require_bools(name: str, *operands: Any) -> None:
-    for x in operands:
-        dtype = x._value.aval.dtype if isinstance(x, Handle) else np.asarray(x).dtype
-        if dtype != np.bool_:
-            raise ArgumentError(f"{name} takes bool tensors, not {dtype}")
+def _matrix(data: Any, other: Any) -> Any:
+    found = as_constant(data, (other,))
+    if not found._value.aval.ndim:
+        raise ArgumentError(f"matmul takes tensors, not {data!r}")
+    return found
+
+
+def _require_bools(name: str, x: Any, y: Any = True) -> Any:
+    """The second operand, as a tensor or a bool."""
+    if not isinstance(y, Handle | bool):
+        y = as_constant(y, (x,))
+    for operand in (x, y):
+        if isinstance(operand, Handle) and operand._value.aval.dtype != np.bool_:
+            raise ArgumentError(f"{name} takes bool tensors, not {operand._value.aval.dtype}")
+    return y
 
 
 def _binary(op: Op) -> tuple[Any, Any, Any]:
@@ -63,8 +71,7 @@ def _in_place(forward: Any) -> Any:
 
 def _logical(op: Op) -> tuple[Any, Any, Any]:
     def forward(self: Any, other: Any) -> Any:
-        _require_bools(op.name, self, other)
-        return apply(op, (), self, other)
+        return apply(op, (), self, _require_bools(op.name, self, other))
 
     def reflected(self: Any, other: Any) -> Any:
         return forward(self, other)
@@ -72,13 +79,37 @@ def _logical(op: Op) -> tuple[Any, Any, Any]:
     return forward, reflected, _in_place(forward)
 
 
+def _equality(op: Op, without_value: bool) -> Any:
+    def compare(self: Any, other: Any) -> Any:
+        return without_value if other is None else apply(op, (), self, other)
+
+    return compare
+
+
+def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
+    """Quotient rounded down and the remainder that belongs to it, which has the divisor's sign."""
+    remainder = apply(ops.mod, (), x, y)  # C's for floats
+    if remainder._value.aval.is_float:
+        other_sign = apply(ops.less, (), apply(ops.mul, (), remainder, y), 0)
+        remainder = apply(ops.where, (), other_sign, apply(ops.add, (), remainder, y), remainder)
+    exact = apply(ops.div, (), apply(ops.sub, (), x, remainder), y)
+    whole = apply(ops.round, (), exact) if exact.dtype == remainder.dtype else apply(ops.floor_div, (), x, y)
+    return whole, remainder
+
+
+# NumPy's functions that are methods here, and keep the gradient.
+_METHODS = {
+    np.sum: "sum", np.prod: "prod", np.max: "max", np.min: "min", np.amax: "max", np.amin: "min", np.mean: "mean",
+    np.reshape: "reshape", np.transpose: "transpose",
+}  # fmt: skip
+
 # What a ufunc with a tensor on its right is to the tensor.
 _REFLECTED = {
     "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "divide": "__rtruediv__", "true_divide": "__rtruediv__",
     "floor_divide": "__rfloordiv__", "remainder": "__rmod__", "power": "__rpow__", "matmul": "__rmatmul__",
     "left_shift": "__rlshift__", "right_shift": "__rrshift__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
     "bitwise_xor": "__rxor__", "equal": "__eq__", "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__",
-    "greater": "__lt__", "greater_equal": "__le__",
+    "greater": "__lt__", "greater_equal": "__le__", "divmod": "__rdivmod__",
 }  # fmt: skip
 
 
@@ -100,8 +131,8 @@ class Operators(Handle):
     __or__, __ror__, __ior__ = _logical(ops.logical_or)
     __xor__, __rxor__, __ixor__ = _logical(ops.logical_xor)
 
-    __eq__, _, _ = _binary(ops.equal)
-    __ne__, _, _ = _binary(ops.not_equal)
+    __eq__ = _equality(ops.equal, False)
+    __ne__ = _equality(ops.not_equal, True)
     __lt__, _, _ = _binary(ops.less)
     __le__, _, _ = _binary(ops.less_equal)
     __gt__, _, _ = _binary(ops.greater)
@@ -111,13 +142,31 @@ class Operators(Handle):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """``array + tensor`` is a tensor operation; other NumPy functions run on the host and give a tensor."""
         reflected = _REFLECTED.get(ufunc.__name__)
-        if reflected is not None and method == "__call__" and len(inputs) == 2 and inputs[1] is self and not kwargs:
-            return getattr(self, reflected)(inputs[0])
+        if reflected is not None and method == "__call__" and len(inputs) == 2 and inputs[1] is self:
+            # ``array += tensor`` names the array as the output: it becomes a tensor, as in the reference.
+            if not kwargs or (kwargs.keys() == {"out"} and kwargs["out"][0] is inputs[0]):
+                return getattr(self, reflected)(inputs[0])
         arrays = [x.numpy() if isinstance(x, Handle) else x for x in inputs]  # type: ignore[attr-defined]
         result = getattr(ufunc, method)(*arrays, **kwargs)
         if not isinstance(result, (np.ndarray, np.generic)):
             return result
         return type(self)(result, device=self._value.device)  # type: ignore[call-arg]
+
+    def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``numpy.sum(tensor)`` and its like are methods; others do as with what converts to an array."""
+        name = _METHODS.get(func)
+        if name is not None:
+            x, *rest = args
+            if isinstance(x, Handle) and len(rest) < 2 and kwargs.keys() <= {"axis", "keepdims"}:
+                return getattr(x, name)(*rest, **kwargs)
+            args = tuple(a.numpy() if isinstance(a, Handle) else a for a in args)  # type: ignore[attr-defined]
+        return func._implementation(*args, **kwargs)
+
+    def __divmod__(self, other: Any) -> Any:
+        return _divmod(self, other)
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return _divmod(other, self)
 
     def __pow__(self, other: Any) -> Any:
         return power(self, other)
@@ -152,8 +201,19 @@ class Operators(Handle):
         _require_bools("logical_not", self)
         return apply(ops.logical_not, (), self)
 
-    def __round__(self) -> Any:
-        return apply(ops.round, (), self)
+    def __round__(self, ndigits: Any = None) -> Any:
+        """Halves away from zero, as :func:`megengine.functional.round`."""
+        digits = 0 if ndigits is None else index(ndigits)
+        whole = not self._value.aval.is_float
+        if digits == 0 or (whole and digits > 0):
+            return apply(ops.round, (), self)
+        scale = 10 ** abs(digits)
+        if whole:
+            size, half = apply(ops.abs, (), self), scale // 2
+            return (size + half) // scale * scale * apply(ops.sign, (), self)
+        if digits > 0:
+            return apply(ops.round, (), self * scale) / scale
+        return apply(ops.round, (), self / scale) * scale
 
     def __floor__(self) -> Any:
         return apply(ops.floor, (), self)
@@ -162,7 +222,7 @@ class Operators(Handle):
         return apply(ops.ceil, (), self)
 
     def __trunc__(self) -> Any:
-        raise NotImplementedError("tensors have no trunc; write x.astype('int32') or F.floor(x)")
+        return apply(ops.where, (), self < 0, apply(ops.ceil, (), self), apply(ops.floor, (), self))
 
     def __hash__(self) -> int:
         return id(self)

@@ -10,8 +10,8 @@ import numpy as np
 
 from .._methods import axes as _axes
 from ..graph.dtypes import dtype_of
-from ..graph.errors import ArgumentError
-from ..graph.host import as_constant, to_array
+from ..graph.errors import ArgumentError, RangeError
+from ..graph.host import as_constant, checked_for, to_array
 from ..graph.record import apply, apply_on
 from ..ops import elemwise
 from ..ops import shape as ops
@@ -25,6 +25,8 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
     sizes = _axes.as_shape(shape)
     if any(n < 0 for n in sizes):
         raise RuntimeError(f"{name}: the sizes of a shape cannot be negative: {sizes}")
+    if math.prod(sizes) >= 2**62:
+        raise RangeError(f"{name}: no memory holds a tensor of shape {sizes}")
     return sizes
 
 
@@ -84,11 +86,12 @@ def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any 
          [2.5 2.5]], device=xpux:0)
     """
     wanted = None if dtype is None else dtype_of(dtype)
-    if isinstance(value, np.float64):  # a float32 then, as a float is
-        value = float(value)
-    if not isinstance(value, (bool, int, float, Tensor)):
-        value = as_constant(to_array(value))
-    return apply_on(device, ops.full, (_shape("full", shape), wanted), value)
+    operand: Any = value
+    if type(value) in (bool, int, float):
+        operand = value if wanted is None else checked_for(value, wanted)
+    elif not isinstance(value, Tensor):
+        operand = as_constant(to_array(value, wanted))
+    return apply_on(device, ops.full, (_shape("full", shape), wanted), operand)
 
 
 def zeros_like(inp: Tensor) -> Tensor:
@@ -138,7 +141,7 @@ def full_like(inp: Tensor, value: float) -> Tensor:
         Tensor([7 7], dtype=int32, device=xpux:0)
     """
     require_tensor(inp, "inp")
-    return apply(ops.full_like, (), inp, value)
+    return apply(ops.full_like, (), inp, checked_for(value, inp.dtype))
 
 
 def arange(
@@ -155,7 +158,7 @@ def arange(
         start: first number; with one positional argument that is ``stop`` and ``start`` is 0.
         stop: end, not included.
         step: difference of neighbours, also negative.
-        dtype: element type; the numbers are computed in float32.
+        dtype: element type; the numbers are computed in float32, those of ints for an integer dtype in int32.
         device: where; default the default device.
 
     Raises:
@@ -171,9 +174,16 @@ def arange(
     first, end, by = (_number("arange", name, x) for name, x in (("start", start), ("stop", stop), ("step", step)))
     if by == 0:
         raise RuntimeError("arange: step cannot be 0")
-    # In float32, as the reference counts.
-    count = int(np.ceil((np.float32(end) - np.float32(first)) / np.float32(by)))
-    return apply_on(device, ops.arange, (max(count, 0), dtype_of(dtype)), first, by)
+    wanted = dtype_of(dtype)
+    if isinstance(first, int) and isinstance(end, int) and isinstance(by, int):
+        count = len(range(first, end, by))
+        last = first + by * (count - 1)
+    else:  # in float32, as the reference counts
+        count = max(int(np.ceil((np.float32(end) - np.float32(first)) / np.float32(by))), 0)
+        last = end
+    for number in (first, last) if count else ():
+        checked_for(float(number), wanted)
+    return apply_on(device, ops.arange, (count, wanted), first, by)
 
 
 def linspace(
@@ -198,7 +208,9 @@ def linspace(
     count = _number("linspace", "num", num)
     if count < 0 or count != int(count):
         raise RuntimeError(f"linspace: num must be a whole number from 0 on, not {num}")
-    return apply_on(device, ops.linspace, (int(count), dtype_of(dtype)), plain(start), plain(stop))
+    wanted = dtype_of(dtype)
+    ends = [checked_for(plain(x), wanted) for x in (start, stop)]
+    return apply_on(device, ops.linspace, (int(count), wanted), *ends)
 
 
 def _number(name: str, argument: str, value: Any) -> Any:

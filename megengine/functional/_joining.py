@@ -7,33 +7,38 @@ from typing import Any
 
 from .._methods import axes as _axes
 from ..graph.errors import ArgumentError
+from ..graph.host import as_constant
 from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
-from ._args import require_tensor
 
 
 def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
     if not isinstance(inps, (list, tuple)) or not inps:
         raise ArgumentError(f"{name} takes a list of one or more tensors, not {inps!r}")
-    # Shapes are tensors in MegEngine's trace, and programs join them with sizes.
-    inps = [Tensor(x) if isinstance(x, (tuple, int)) and x != () else x for x in inps]
+    others = tuple(x for x in inps if isinstance(x, Tensor))
+    found = []
     for k, x in enumerate(inps):
-        require_tensor(x, f"{name}: element {k}")
-    return tuple(inps) if device is None else tuple(copy(x, device) for x in inps)
+        if not isinstance(x, Tensor):
+            try:
+                x = as_constant(x, others)
+            except ArgumentError as error:
+                raise type(error)(f"{name}: element {k}: {error}") from None
+        found.append(x)
+    return tuple(found) if device is None else tuple(copy(x, device) for x in found)
 
 
 def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
     """Tensors joined along a dimension that they have; dtypes are promoted. Scalars count as vectors of one element.
 
     Args:
-        inps: tensors whose shapes differ at most along ``axis``.
+        inps: tensors, arrays or numbers whose shapes differ at most along ``axis``.
         axis: the dimension.
         device: where the result is, the inputs being brought there; default where the inputs are.
 
     Raises:
-        TypeError: not tensors, or none.
+        TypeError: not tensors or numbers, or none.
         RuntimeError: shapes do not fit, or no such dimension.
 
     Example:
@@ -48,12 +53,12 @@ def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension; dtypes are promoted. Scalars give shape (n, 1), as in MegEngine.
 
     Args:
-        inps: tensors of one shape.
+        inps: tensors or arrays of one shape.
         axis: where the new dimension is.
         device: where the result is; default where the inputs are.
 
     Raises:
-        TypeError: not tensors, or none.
+        TypeError: not tensors or numbers, or none.
         RuntimeError: different shapes, or out of range.
 
     Example:

@@ -231,4 +231,5 @@ def local_response_norm(
     """
     if inp.ndim < 2:
         raise RuntimeError(f"local_response_norm: the input needs channels, it has shape {inp.shape}")
-    return apply(ops.local_response_norm, (_axes.as_int(kernel_size, "kernel_size"), k, alpha, beta), inp)
+    numbers = float(k), float(alpha), float(beta)
+    return apply(ops.local_response_norm, (_axes.as_int(kernel_size, "kernel_size"), *numbers), inp)

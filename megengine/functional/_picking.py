@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .._methods import axes as _axes
@@ -21,16 +23,16 @@ def _require_mask(mask: Tensor) -> None:
         raise ValueError(f"mask must be bool, not {np.dtype(mask.dtype).name}")
 
 
-def where(mask: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
+def where(mask: Any, x: Tensor | float, y: Tensor | float) -> Tensor:
     """``x`` where the mask is true, ``y`` elsewhere.
 
     Args:
-        mask: bools.
+        mask: bools, as a tensor or an array.
         x: tensor or number, broadcasting with the mask.
         y: tensor or number, broadcasting with the mask.
 
     Raises:
-        TypeError: the mask is not a tensor.
+        TypeError: the mask is no tensor or array.
         ValueError: the mask is not bool.
         RuntimeError: shapes do not broadcast.
 
@@ -38,6 +40,8 @@ def where(mask: Tensor, x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.where(Tensor([True, False]), Tensor([1.0, 2.0]), 0.0)
         Tensor([1. 0.], device=xpux:0)
     """
+    if isinstance(mask, (np.ndarray, np.bool_, list, bool)):
+        mask = as_constant(mask)
     _require_mask(mask)
     return apply(elemwise.where, (), mask, x, y)
 
@@ -112,6 +116,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
         Tensor([[2]
          [3]], dtype=int32, device=xpux:0)
     """
+    index = _as_index(index)
     if inp.ndim != index.ndim:
         raise ValueError(
             f"gather: the input has shape {inp.shape}, the index {index.shape}; both need as many dimensions"
@@ -119,6 +124,10 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
     axis = _axes.one_axis(axis, inp.ndim, "gather")
     _check_range("gather", index, inp.shape[axis], axis)
     return apply(ops.gather, (axis,), inp, index)
+
+
+def _as_index(index: Any) -> Any:
+    return index if isinstance(index, Tensor) else as_constant(index)
 
 
 def _check_range(name: str, index: Tensor, size: int, axis: int) -> None:
@@ -147,6 +156,9 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
         Tensor([[0. 5.]
          [6. 0.]], device=xpux:0)
     """
+    index = _as_index(index)
+    if not isinstance(source, Tensor):
+        source = as_constant(source, (inp,))
     if not inp.ndim == index.ndim == source.ndim:
         raise ValueError(f"scatter: shapes {inp.shape}, {index.shape} and {source.shape} need as many dimensions")
     if any(s > n for s, n in zip(source.shape, inp.shape, strict=True)):

@@ -6,6 +6,7 @@ the op that made a NaN, :func:`watch` shows the graphs that ran, :data:`counters
 
 from . import host as _host
 from . import runtime as _runtime
+from . import scalars as _scalars
 from . import scopes as scopes
 from .checks import verify
 from .counters import counters

@@ -27,6 +27,10 @@ class ArgumentError(TypeError, ValueError, AttributeError, RuntimeError):
     """An argument that is of the wrong kind."""
 
 
+class RangeError(ArgumentError, OverflowError):
+    """A number that the dtype it is to have does not hold."""
+
+
 class BadIndexError(IndexError, TypeError, ValueError, RuntimeError):
     """An index that a tensor does not have, or no index at all."""
 

@@ -48,7 +48,7 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     structs = [jax.ShapeDtypeStruct(a.shape, _plain(a.dtype)) for a in operands]
     try:
         out = jax.eval_shape(op.bind(attrs, targets), *structs)
-    except (TypeError, ValueError, IndexError, ZeroDivisionError, AssertionError, NotImplementedError) as error:
+    except (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError) as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
     multi = isinstance(out, (tuple, list))
     dtypes = [_plain(np.dtype(o.dtype)) for o in (out if multi else (out,))]

@@ -21,18 +21,23 @@ from .structure import ROOT, Pull, State, extend, extend_pull
 from .value import Aval, Handle, Value, aval
 from .where import Where, here
 
-_KIND: dict[type, str] = {float: "f", int: "i", bool: "b", Count: "i"}
-_INT_SPAN = 1 << 32
+_KIND: dict[type, str] = {float: "f", int: "i", bool: "b", Count: "i", np.float64: "f"}
 _new = object.__new__
 
 
-# Set by run.py and differentiate.py, which build on this module.
+def kind_of(x: Any) -> str | None:
+    """The kind of a Python scalar; None for what is none."""
+    return _KIND.get(type(x))
+
+
+# Set by run.py, differentiate.py, host.py and scalars.py, which build on this module.
 cut: Callable[[str], None]
 run_ended: Callable[[], None]
 cut_at_limit: Callable[[Any], None]
 materialise: Callable[[Value], None]
 track: Callable[..., None]
-as_constant: Callable[[Any, tuple[Any, ...]], Handle]
+as_operand: Callable[[Any, tuple[Any, ...]], Any]
+fitted: Callable[[Op, tuple[Any, ...], tuple[Any, ...], int], Any]
 some_place_is_special = False
 forked = False  # whether this process is a child without the threads that compute
 current_scope: Callable[[], tuple[str, ...]] = tuple
@@ -201,14 +206,22 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
                 if kind == "f":
                     graph.floats.append(x)
                 elif kind is not None:
-                    graph.ints.append(x)
+                    if 0 <= x <= 127 or (-0x80000000 <= x <= 0x7FFFFFFF and not op.strict):
+                        graph.ints.append(x)
+                    else:
+                        x = fitted(op, attrs, operands, len(key) - 2)
+                        if type(x) is float:
+                            kind = "f"
+                            graph.floats.append(x)
+                        else:
+                            graph.ints.append(x)
                 else:
                     graph.rollback()
                     return apply(
                         op,
                         attrs,
                         *[
-                            y if isinstance(y, Handle) or type(y) in _KIND else as_constant(y, operands)
+                            y if isinstance(y, Handle) or type(y) in _KIND else as_operand(y, operands)
                             for y in operands
                         ],
                     )
@@ -353,9 +366,10 @@ def pack(graph: Graph) -> list[np.ndarray]:
     """The Python scalars of a graph as at most two arrays, arguments of its program."""
     packed = []
     if graph.floats:
-        packed.append(np.array(graph.floats, np.float32))
+        with np.errstate(over="ignore"):  # 1e39 is infinite in float32
+            packed.append(np.array(graph.floats, np.float32))
     if graph.ints:
-        packed.append(np.array([(i + (1 << 31)) % _INT_SPAN - (1 << 31) for i in graph.ints], np.int32))
+        packed.append(np.array(graph.ints, np.int32))
     return packed
 
 

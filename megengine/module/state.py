@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..graph.errors import ArgumentError
 from ..graph.together import reset_together
 from ..tensor import Tensor
 from .structure import logger
@@ -24,7 +25,7 @@ def load_state(module: Module, state: Any, strict: bool) -> None:
         take, offered = state, []
     else:
         raise ValueError(f"`state_dict` must load a dict or callable, got {type(state)}")
-    found: list[tuple[Tensor, np.ndarray]] = []
+    found: list[tuple[Tensor, Tensor]] = []
     missing: list[str] = []
     known: set[str] = set()
     for key, tensor, flat in entries(module, ""):
@@ -33,9 +34,9 @@ def load_state(module: Module, state: Any, strict: bool) -> None:
             missing.append(key)
         else:
             known.add(key)
-            found.append((tensor, fitted(key, tensor, value, flat)))
+            found.append((tensor, as_state(key, tensor, fitted(key, tensor, value, flat))))
     report([key for key in offered if key not in known], missing, strict)
-    reset_together([tensor for tensor, _ in found], [Tensor(value, device=tensor.device) for tensor, value in found])
+    reset_together([tensor for tensor, _ in found], [made for _, made in found])
 
 
 def entries(module: Module, prefix: str) -> Iterator[tuple[str, Tensor, bool]]:
@@ -55,6 +56,14 @@ def fitted(key: str, tensor: Tensor, value: Any, flat: bool) -> np.ndarray:
     if flat and value.size == tensor.size:
         return value.reshape(tensor.shape)
     raise ValueError(f"param `{key}` shape mismatch, should be {tuple(tensor.shape)}, get {value.shape}")
+
+
+def as_state(key: str, tensor: Tensor, value: np.ndarray) -> Tensor:
+    """The array as a tensor beside the one that it is for."""
+    try:
+        return Tensor(value, device=tensor.device)
+    except ArgumentError as error:
+        raise type(error)(f"the state of {key}: {error}") from None
 
 
 def report(unused: list[str], missing: list[str], strict: bool) -> None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import autocast, promote
+from . import autocast, promote, ranges
 from .op import op
 
 
@@ -21,17 +21,17 @@ def sum_to(grad: Any, like: Any) -> Any:
     return grad.sum(axes).reshape(like.shape).astype(like.dtype)
 
 
-@op(promote=promote.arithmetic)
+@op(promote=promote.arithmetic, ints=ranges.wraps)
 def add(x, y):
     return x + y
 
 
-@op(promote=promote.arithmetic)
+@op(promote=promote.arithmetic, ints=ranges.wraps)
 def sub(x, y):
     return x - y
 
 
-@op(promote=promote.arithmetic)
+@op(promote=promote.arithmetic, ints=ranges.wraps)
 def mul(x, y):
     return x * y
 
@@ -41,12 +41,12 @@ def div(x, y):
     return x / y
 
 
-@op(promote=promote.arithmetic, differentiable=False)
+@op(promote=promote.arithmetic, differentiable=False, strict=True)
 def floor_div(x, y):
     return jnp.floor(x / y) if jnp.issubdtype(x.dtype, jnp.inexact) else x // y
 
 
-@op(promote=promote.arithmetic, differentiable=(True, False))
+@op(promote=promote.arithmetic, differentiable=(True, False), strict=True)
 def mod(x, y):
     # The reference: C's fmod for floats, Python's sign for integers.
     return jnp.fmod(x, y) if jnp.issubdtype(x.dtype, jnp.inexact) else x % y
@@ -83,12 +83,12 @@ def _first_wins(operands, out, ct):
     return sum_to(jnp.where(mine, ct, 0), x), sum_to(jnp.where(mine, 0, ct), y)
 
 
-@op(promote=promote.arithmetic, grad=_first_wins)
+@op(promote=promote.arithmetic, grad=_first_wins, ints=ranges.bounds_below, strict=True)
 def maximum(x, y):
     return jnp.maximum(x, y)
 
 
-@op(promote=promote.arithmetic, grad=_first_wins)
+@op(promote=promote.arithmetic, grad=_first_wins, ints=ranges.bounds_above, strict=True)
 def minimum(x, y):
     return jnp.minimum(x, y)
 
@@ -103,42 +103,42 @@ def atan2(y, x):
     return jnp.arctan2(y, x)
 
 
-@op(promote=promote.integral, differentiable=False)
+@op(promote=promote.integral, differentiable=False, strict=True)
 def left_shift(x, y):
     return jnp.left_shift(x, y)
 
 
-@op(promote=promote.integral, differentiable=False)
+@op(promote=promote.integral, differentiable=False, strict=True)
 def right_shift(x, y):
     return jnp.right_shift(x, y)
 
 
-@op(promote=promote.comparison, differentiable=False)
+@op(promote=promote.compared, differentiable=False, ints=ranges.compares)
 def equal(x, y):
     return x == y
 
 
-@op(promote=promote.comparison, differentiable=False)
+@op(promote=promote.compared, differentiable=False, ints=ranges.compares)
 def not_equal(x, y):
     return x != y
 
 
-@op(promote=promote.comparison, differentiable=False)
+@op(promote=promote.compared, differentiable=False, ints=ranges.compares)
 def less(x, y):
     return x < y
 
 
-@op(promote=promote.comparison, differentiable=False)
+@op(promote=promote.compared, differentiable=False, ints=ranges.compares)
 def less_equal(x, y):
     return x <= y
 
 
-@op(promote=promote.comparison, differentiable=False)
+@op(promote=promote.compared, differentiable=False, ints=ranges.compares)
 def greater(x, y):
     return x > y
 
 
-@op(promote=promote.comparison, differentiable=False)
+@op(promote=promote.compared, differentiable=False, ints=ranges.compares)
 def greater_equal(x, y):
     return x >= y
 
@@ -253,7 +253,7 @@ def _clip_grad(operands, out, ct):
     return sum_to(inside, x), sum_to(jnp.where(x < low, ct, 0), low), sum_to(jnp.where(x > high, ct, 0), high)
 
 
-@op(promote=promote.arithmetic, grad=_clip_grad)
+@op(promote=promote.arithmetic, grad=_clip_grad, ints=ranges.bounds, strict=True)
 def clip(x, low, high):
     # The lower bound first: where the bounds cross, the reference prefers it.
     return jnp.where(x < low, low, jnp.where(x > high, high, x))

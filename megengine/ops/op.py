@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 
+from .ranges import RangeRule
+
 PromotionRule = Callable[[str, Sequence[Any]], Sequence[Any]]
 AutocastRule = Callable[[Sequence[Any], Any, Any], Sequence[Any]]
 
@@ -31,6 +33,10 @@ class Op:
         quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
         autocast: what mixed precision makes of the dtypes that ``promote`` gives (see :mod:`megengine.ops.autocast`).
+        ints: what becomes of a Python int that the integers it meets do not hold (see :mod:`megengine.ops.ranges`); without a
+            rule it is refused.
+        strict: whether that holds for integers of 8 and 16 bits too; otherwise an int of 32 bits wraps beside them, as it does in
+            the reference.
     """
 
     name: str
@@ -44,6 +50,8 @@ class Op:
     on_host: Callable[..., Any] | None = None
     quantised: Callable[..., Any] | None = None
     autocast: AutocastRule | None = None
+    ints: RangeRule | None = None
+    strict: bool = False
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
@@ -78,6 +86,8 @@ def op(
     on_host: Callable[..., Any] | None = None,
     quantised: Callable[..., Any] | None = None,
     autocast: AutocastRule | None = None,
+    ints: RangeRule | None = None,
+    strict: bool = False,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -92,6 +102,8 @@ def op(
         on_host: the op for NumPy arrays.
         quantised: rule of the results' dtype where quantised dtypes take part.
         autocast: rule of the operands' dtypes under mixed precision.
+        ints: rule for Python ints out of range.
+        strict: whether ints have to fit narrow integers too.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
@@ -99,7 +111,8 @@ def op(
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
         own_name = name or fn.__name__.strip("_")
-        return Op(own_name, lower, attrs, promote, differentiable, check, valid, invalid, on_host, quantised, autocast)
+        rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict)
+        return Op(own_name, lower, attrs, *rules)
 
     return declare
 

@@ -98,8 +98,14 @@ def float_only(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
 
 
 def comparison(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
-    """``== != < <= > >=``: operands meet, bools included."""
+    """Operands meet, bools included."""
     return [common(name, kinds)] * len(kinds)
+
+
+def compared(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
+    """``== != < <= > >=``: operands meet, bools included; narrow integers and an int in 32 bits, since the int may not fit."""
+    meet = common(name, kinds)
+    return [INT32 if meet.kind in "iu" and "i" in kinds else meet] * len(kinds)
 
 
 def integral(name: str, kinds: Sequence[Any]) -> Sequence[Any]:

@@ -90,6 +90,8 @@ def full_like(x, value):
 
 @op()
 def arange(start, step, *, count, dtype):
+    if all(jnp.issubdtype(t, jnp.integer) for t in (start.dtype, step.dtype, dtype)):
+        return (start + step * jnp.arange(count, dtype=jnp.int32)).astype(dtype)
     return (start + step * jnp.arange(count, dtype=jnp.float32)).astype(dtype)
 
 

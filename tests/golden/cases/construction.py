@@ -79,7 +79,15 @@ CASES = [
             "Tensor([Tensor(1.0), Tensor(2.0)])",
         ],
     ),
-    case("arrays", ["Tensor(np.array([0, 1, 2], dtype='%s'))" % d for d in NUMPY]),
+    case(
+        "arrays",
+        [
+            Refused("Tensor(np.array([0, 1, 2], dtype='%s'))" % d, "np.int32([0, 1, 2])")
+            if d in ("uint32", "uint64")
+            else "Tensor(np.array([0, 1, 2], dtype='%s'))" % d
+            for d in NUMPY
+        ],
+    ),
     case(
         "layouts",
         [
@@ -142,7 +150,7 @@ CASES = [
         [
             "Tensor()",
             "Tensor('abc')",
-            "Tensor(None)",
+            Wrong("Tensor(None)", "makes an empty tensor of nothing", raises=("TypeError",)),
             "Tensor([None])",
             "Tensor(['a'])",
             "Tensor({})",
@@ -178,7 +186,7 @@ CASES = [
         [
             "Tensor([300, -1, 127], dtype='int8')",
             "Tensor([300, -1, 127], dtype='uint8')",
-            "Tensor(np.array([2**40 + 5, -(2**33) - 1, 7]))",
+            Wrong("Tensor(np.array([2**40 + 5, -(2**33) - 1, 7]))", "the numbers wrap around", raises=("OverflowError",)),
             "Tensor(np.array([1e40, -1e40, 1e-50, 0.1]))",
             "Tensor(np.array([2**32 - 1, 5], dtype='uint32'))",
             "Tensor(np.array([70000.0, 0.1]), dtype='float16')",

@@ -104,7 +104,7 @@ CASES = [
             "F.where(m, x)",
             "F.where(None, x, x)",
             "F.where(x > 0)",
-            "F.where([True, False], x, x)",
+            Wrong("F.where([True, False], x, x)", "a list of bools is refused, of any shape", raises=("RuntimeError",)),
         ],
         m=bools(2, 3),
         x=f32(2, 3),
