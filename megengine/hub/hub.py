@@ -261,7 +261,9 @@ def load_serialized_obj_from_url(
     try:
         return load_file(path)
     except CheckpointError as error:
-        error.add_note(f"it was downloaded from {url}; delete it and it will be downloaded again")
+        kept = path.with_name(path.name + ".bad")
+        os.replace(path, kept)
+        error.add_note(f"it was downloaded from {url}, and is kept as {kept}; the next call downloads it again")
         raise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -264,7 +264,7 @@ class Optimizer(metaclass=ABCMeta):
 
         Raises:
             ValueError: groups, their sizes, options or state differ from those here.
-            KeyError: not an optimizer's state dict.
+            KeyError, TypeError: not an optimizer's state dict.
 
         Example:
             >>> old = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=0.1)
@@ -273,6 +273,7 @@ class Optimizer(metaclass=ABCMeta):
             >>> new.param_groups[0]["lr"]
             0.1
         """
+        _check_state(type(self).__name__, state)
         saved_groups = state["param_groups"]
         _check_groups(self.param_groups, saved_groups)
         new_state = self._converted_state(state["state"], saved_groups)
@@ -379,6 +380,20 @@ def _as_groups(params: Any) -> list[dict[str, Any]]:
             "types of params argument given to the optimizer should be the same: all Parameters, or all dicts"
         )
     return items if kinds == {True} else [{"params": items}]
+
+
+def _check_state(name: str, state: Any) -> None:
+    """Refuse what is no optimizer's state dict, and say what of it may be one."""
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{name}.load_state_dict takes what state_dict() returned, not a {type(state).__name__}")
+    if "param_groups" in state and "state" in state:
+        return
+    inner = [key for key, value in state.items() if isinstance(value, Mapping) and "param_groups" in value]
+    hint = f"; the dict holds one further in: pass its [{inner[0]!r}]" if inner else ""
+    keys = ", ".join(map(repr, list(state)[:4])) + (", ..." if len(state) > 4 else "")
+    raise KeyError(
+        f"{name}.load_state_dict takes what state_dict() returned, with 'param_groups' and 'state', not a dict of {keys}{hint}"
+    )
 
 
 def _check_groups(groups: list[dict[str, Any]], saved_groups: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from . import pickler, pytorch, safetensors
+from . import foreign, pickler, pytorch, safetensors
 from .atomic import replacing
 from .checksum import SummedWriter, verified_payloads
 from .errors import CheckpointError, RefusedError
@@ -28,6 +28,9 @@ _DAMAGE = (
     MemoryError,
     struct.error,
 )
+
+# What reading beyond a file's end is told by.
+_SHORT = ("truncated", "exhausted", "Ran out of input", "requires a buffer", "too short")
 
 
 def save(obj: Any, f: Any, pickle_module: Any = pickle, pickle_protocol: int = pickle.DEFAULT_PROTOCOL) -> None:
@@ -101,7 +104,7 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = pickle, *, allow
         RefusedError: it names what is neither harmless nor allowed; an ``UnpicklingError``.
         AssertionError: a key or value of ``map_location`` is not a device name, or it is of another type.
         ImportError: the file needs a class that is not here.
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is a folder.
 
     Example:
         >>> megengine.save(Tensor([1, 2]), "x.mge")
@@ -120,6 +123,8 @@ def load(f: Any, map_location: Any = None, pickle_module: Any = pickle, *, allow
             raise TypeError(f"load() takes a path or a binary file object, got {f!r}")
         return _load(f, place, pickle_module, allowed, str(getattr(f, "name", None) or repr(f)), None)
     name = os.fspath(f)
+    if os.path.isdir(f):
+        raise IsADirectoryError(f"cannot load {name}: it is {foreign.folder_appearance(name)}")
     with open(f, "rb") as file:
         return _load(file, place, pickle_module, allowed, name, verified_payloads(file, name))
 
@@ -132,24 +137,51 @@ def _load(
     name: str,
     sums: dict[tuple[int, int], int] | None,
 ) -> Any:
+    head = b""
     try:
         seekable = hasattr(file, "readinto") and file.seekable()
         if sums is None and seekable:
             start = file.tell()
-            head = file.read(16)
+            head = file.read(foreign.HEAD)
             file.seek(start)
             if safetensors.begins(head):
                 return safetensors.load(file, name)
+            if (what := foreign.appearance(head, name, file)) is not None:
+                raise CheckpointError(f"cannot load {name}: it is {what}")
+            file.seek(start)
             if pytorch.begins(head):
                 return pytorch.load(file, name)
         if pickle_module is not pickle:
             return mapping_unpickler(pickle_module, place)(file).load() if place else pickle_module.load(file)
         return _unpickle(file, place, allowed, name, sums, seekable)
     except Exception as error:
-        explained = _explained(error, name, sums is not None)
+        explained = _guessed(error, head, file, name) or _explained(error, name, sums is not None)
         if explained is error:
             raise
         raise explained from error
+
+
+def _guessed(error: Exception, head: bytes, file: Any, name: str) -> Exception | None:
+    """What to raise for an error of a file that seems to be something else than a checkpoint, or a part of one."""
+    text = str(error)
+    if not head or not isinstance(error, (*_DAMAGE, RefusedError)) or MISSING in getattr(error, "__notes__", ()):
+        return None
+    if text.startswith("cannot load") and not isinstance(error, RefusedError):
+        return None
+    if isinstance(error, RefusedError) and (head[:1] == b"\x80" or all(map(_is_dotted, error.names))):
+        return None  # a pickle
+    if isinstance(error, CheckpointError) and head.startswith(b"PK") and "zip file" not in text:
+        return None  # one that says what it is
+    short = isinstance(error, EOFError) or any(part in text for part in _SHORT)
+    what = foreign.guess(head, file.seek(0, os.SEEK_END), name, short)
+    if what is None:
+        return None
+    detail = f" ({text})" if text and not isinstance(error, RefusedError) else ""
+    return CheckpointError(f"cannot load {name}: it {what}{detail}")
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
 
 
 def _explained(error: Exception, name: str, intact: bool) -> Exception:

@@ -58,7 +58,9 @@ def load(file: Any, name: str) -> dict[str, np.ndarray]:
             for key, entry in deserialize(file.read())
         }
     except (SafetensorError, KeyError) as error:
-        raise CheckpointError(f"truncated, damaged or no safetensors file ({error})") from error
+        raise CheckpointError(
+            f"truncated, damaged or no safetensors file: if it is one, get it again ({error})"
+        ) from error
 
 
 def _package() -> ModuleType:

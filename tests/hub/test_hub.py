@@ -209,10 +209,31 @@ def test_a_damaged_file_says_what_to_do(server: Server, saved: bytes, home: Path
     with pytest.raises(CheckpointError) as caught:
         hub.load_serialized_obj_from_url(server.url("/m.pkl"))
     (kept,) = (home / "serialized").iterdir()
-    assert str(kept) in str(caught.value)
+    assert kept.suffix == ".bad" and str(kept.with_suffix("")) in str(caught.value)
     assert caught.value.__notes__ == [
-        f"it was downloaded from {server.url('/m.pkl')}; delete it and it will be downloaded again"
+        f"it was downloaded from {server.url('/m.pkl')}, and is kept as {kept}; the next call downloads it again"
     ]
+    server.files["/m.pkl"] = saved
+    assert "weight" in hub.load_serialized_obj_from_url(server.url("/m.pkl"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><title>Sign in</title>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+        (b'{"message": "Not Found"}', "it is a JSON file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_not_taken_again(
+    content: bytes, message: str, server: Server, saved: bytes, home: Path
+) -> None:
+    server.files["/m.pkl"] = content
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match=message):
+            hub.load_serialized_obj_from_url(server.url("/m.pkl"))
+    server.files["/m.pkl"] = saved
+    assert "weight" in hub.load_serialized_obj_from_url(server.url("/m.pkl"))
 
 
 @pytest.mark.parametrize(
