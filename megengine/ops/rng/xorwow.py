@@ -125,7 +125,8 @@ def _draw(
         state, out = _rounds(state, rounds, width, convert, out)
     if rest:
         used, values = _turn(state[:, :rest], width, convert)
-        state = jnp.concatenate([state[:, rest:], used], axis=1)
+        # The barrier keeps XLA from simplifying the slices and concatenations of many draws together, one draw in each pass.
+        state = lax.optimization_barrier(jnp.concatenate([state[:, rest:], used], axis=1))
         out = lax.dynamic_update_slice(out, values, (rounds * LANES * width,))
     return state, out
 
