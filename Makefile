@@ -21,7 +21,7 @@ export PYTHONNOUSERSITE := 1
 help:
 	@echo "make train   set up everything and train the tutorial's network on Fashion-MNIST (ARGS: see 'mge train --help')"
 	@echo "make test    set up everything and run the tests (ARGS: passed to pytest; JOBS=$(JOBS) processes)"
-	@echo "make lint    ruff          make types   mypy          make docs   the site, into docs/_build/html"
+	@echo "make lint    ruff          make types   mypy, pyright          make docs   the site, into docs/_build/html"
 	@echo "make bench   the speed table of benchmarks/           make dev    all tools and the pre-commit hooks"
 	@echo "make clean   remove the environments and what was built"
 
@@ -36,6 +36,7 @@ lint: $(VENV)/.ready-lint
 
 types: $(VENV)/.ready-lint
 	@$(BIN)/mypy
+	@$(BIN)/pyright --pythonpath $(BIN)/python tests/typing
 
 docs: $(VENV)/.ready-docs
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -76,7 +76,7 @@ class Tensor(Operators):
         no_cache: bool = False,
         name: str | None = None,
         format: str = "default",
-    ) -> Any:
+    ) -> Self:
         self = object.__new__(cls)
         self._node = None
         self._slot = 0

@@ -76,7 +76,7 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
     found = []
     for number, instr in graph.state.checked():
         integers = [o for o, s in zip(instr.operands, instr.specs, strict=True) if isinstance(o, int) and _integral(s)]
-        rule = (instr.op, instr.attrs, instr.specs)
+        rule: tuple[Any, ...] = (instr.op.valid, instr.attrs, instr.specs)
         only = values[integers[0]] if len(integers) == 1 else None
         if only is not None and rule in getattr(only, "fits", ()):
             found.append(number)
@@ -85,7 +85,7 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
         if any(o is None for o in operands):
             continue
         try:
-            holds = instr.op.valid(*operands, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+            holds = rule[0](*operands, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
         except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known
             continue
         if not holds:

@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from ..graph.notes import not_replayable
 from ..graph.options import options
@@ -21,58 +21,24 @@ from .without_host import Signature
 KINDS = 64  # of arguments, for which something is kept
 
 
-class trace:
-    """Record a function at each call, as MegEngine does; with ``without_host=True`` its calls skip the Python body.
+P = ParamSpec("P")
+R = TypeVar("R")
+Q = ParamSpec("Q")
+S = TypeVar("S")
 
-    The body runs at every call, so that what it does besides tensors happens, what it reads may change, and it returns what it
-    returns. Recording costs little, and the compiled program is found by what was recorded, so a traced function is as fast as
-    one that is not.
 
-    ``symbolic=True`` asks for one graph: a value that the function computes cannot be read inside it, and a call that records
-    other operations than the first one with such arguments raises an error and leaves the tensors as they were.
+class _Decorator(Protocol):
+    """What ``trace`` with settings alone gives."""
 
-    ``without_host=True`` asks to skip the body. The first two calls with arguments of given shapes and dtypes run it, later ones
-    run the program directly and rebind what the body rebound: parameters, optimizer state, gradients, running statistics, random
-    streams. What the body does besides tensors (printing, counting, appending to a list) happens only while it runs. It runs
-    again when something that it can see has changed: variables, attributes, items of containers, arrays, modules and their
-    parameters, ``training`` flags, numbers of optimizers. It runs at every call while it reads tensor values, draws from the
-    random generators of NumPy or Python, uses an iterator, changes Python state that it also reads, leaves a tensor that it
-    computes anywhere else than in its results, parameters, states and gradients, or did not record the same operations and
-    numbers twice; a line in the log says which. What cannot be seen are clocks, files and the environment.
+    def __call__(self, function: Callable[Q, S]) -> trace[Q, S]: ...
 
-    Args:
-        function: the function; without it, ``trace(...)`` is a decorator.
-        symbolic: one graph, as above.
-        capture_as_const: arguments and results have to be tensors; tensors from outside are read at each call all the same.
-        record_only: as ``symbolic`` with ``capture_as_const``; what was recorded runs when one of its values is read.
-        without_host: skip the body, as above.
-        sublinear_memory_config, dtr_config, profiling, opt_level: accepted for compatibility; XLA plans memory and optimises by
-            itself.
-        graph_opt_config, symbolic_shape, imperative: accepted likewise; shapes inside are plain tuples.
 
-    Raises:
-        TraceError: with ``symbolic=True``, the body reads the value of a tensor that it computes, or a call records other
-            operations than the first one.
-        AssertionError: with ``capture_as_const=True``, an argument or a result is not a tensor.
-
-    Example:
-        >>> @megengine.jit.trace(symbolic=True)
-        ... def double(x):
-        ...     return x * 2
-        >>> for _ in range(3):
-        ...     y = double(megengine.Tensor([1.0, 2.0]))
-        >>> y
-        Tensor([2. 4.], device=xpux:0)
-    """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        if not args:
-            return functools.partial(cls, **kwargs)
-        return super().__new__(cls)
+class _Traced(Generic[P, R]):
+    """What a traced function does; :class:`trace` adds how it is made."""
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Callable[P, R],
         symbolic: bool = False,
         capture_as_const: bool = False,
         record_only: bool = False,
@@ -104,7 +70,7 @@ class trace:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function."""
         if self._tensors_only:
             for arg in args:
@@ -151,6 +117,62 @@ class trace:
             return function()
         signature = _of(self._calls, key, Signature)
         return signature.call(self.__wrapped__, args, kwargs, tensors, self._symbolic)
+
+
+class trace(_Traced[P, R]):
+    """Record a function at each call, as MegEngine does; with ``without_host=True`` its calls skip the Python body.
+
+    The body runs at every call, so that what it does besides tensors happens, what it reads may change, and it returns what it
+    returns. Recording costs little, and the compiled program is found by what was recorded, so a traced function is as fast as
+    one that is not.
+
+    ``symbolic=True`` asks for one graph: a value that the function computes cannot be read inside it, and a call that records
+    other operations than the first one with such arguments raises an error and leaves the tensors as they were.
+
+    ``without_host=True`` asks to skip the body. The first two calls with arguments of given shapes and dtypes run it, later ones
+    run the program directly and rebind what the body rebound: parameters, optimizer state, gradients, running statistics, random
+    streams. What the body does besides tensors (printing, counting, appending to a list) happens only while it runs. It runs
+    again when something that it can see has changed: variables, attributes, items of containers, arrays, modules and their
+    parameters, ``training`` flags, numbers of optimizers. It runs at every call while it reads tensor values, draws from the
+    random generators of NumPy or Python, uses an iterator, changes Python state that it also reads, leaves a tensor that it
+    computes anywhere else than in its results, parameters, states and gradients, or did not record the same operations and
+    numbers twice; a line in the log says which. What cannot be seen are clocks, files and the environment.
+
+    Args:
+        function: the function; without it, ``trace(...)`` is a decorator.
+        symbolic: one graph, as above.
+        capture_as_const: arguments and results have to be tensors; tensors from outside are read at each call all the same.
+        record_only: as ``symbolic`` with ``capture_as_const``; what was recorded runs when one of its values is read.
+        without_host: skip the body, as above.
+        sublinear_memory_config, dtr_config, profiling, opt_level: accepted for compatibility; XLA plans memory and optimises by
+            itself.
+        graph_opt_config, symbolic_shape, imperative: accepted likewise; shapes inside are plain tuples.
+
+    Raises:
+        TraceError: with ``symbolic=True``, the body reads the value of a tensor that it computes, or a call records other
+            operations than the first one.
+        AssertionError: with ``capture_as_const=True``, an argument or a result is not a tensor.
+
+    Example:
+        >>> @megengine.jit.trace(symbolic=True)
+        ... def double(x):
+        ...     return x * 2
+        >>> for _ in range(3):
+        ...     y = double(megengine.Tensor([1.0, 2.0]))
+        >>> y
+        Tensor([2. 4.], device=xpux:0)
+    """
+
+    @overload
+    def __new__(cls, function: Callable[P, R], *args: Any, **kwargs: Any) -> trace[P, R]: ...
+
+    @overload
+    def __new__(cls, **kwargs: Any) -> _Decorator: ...  # type: ignore[misc]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if not args and "function" not in kwargs:
+            return functools.partial(cls, **kwargs)
+        return super().__new__(cls)
 
 
 def _of(known: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:

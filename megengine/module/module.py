@@ -6,7 +6,7 @@ import warnings
 from abc import ABCMeta, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
@@ -47,6 +47,16 @@ def _without_requires_grad(kwargs: dict[str, Any]) -> dict[str, Any]:
     if kwargs.pop("requires_grad", None) is not None:
         logger.warning("tensors have no requires_grad: the argument is ignored")
     return kwargs
+
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+
+class _WithForward(Protocol[P, R]):
+    """What calling a module does is said by its ``forward``."""
+
+    def forward(self, *inputs: P.args, **kwargs: P.kwargs) -> R: ...
 
 
 class Module(metaclass=ABCMeta):
@@ -97,10 +107,16 @@ class Module(metaclass=ABCMeta):
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """What this module computes; ``module(...)`` calls it."""
 
-    def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
-        if self._forward_pre_hooks or self._forward_hooks or scopes.enabled or thread.graph.capture is not None:
-            return self._observed_call(inputs, kwargs)
-        return self.forward(*inputs, **kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self: _WithForward[P, R], *inputs: P.args, **kwargs: P.kwargs) -> R: ...
+
+    else:
+
+        def __call__(self, *inputs, **kwargs):
+            if self._forward_pre_hooks or self._forward_hooks or scopes.enabled or thread.graph.capture is not None:
+                return self._observed_call(inputs, kwargs)
+            return self.forward(*inputs, **kwargs)
 
     def _observed_call(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call with all that is left out where nobody looks: hooks, the scope, and what a trace has to know."""

@@ -28,7 +28,8 @@ def _norm(grads: list[Tensor], order: float) -> Tensor:
             extreme = maximum(extreme, other) if order > 0 else minimum(extreme, other)
         return extreme
     if order == 0:
-        return sum((g != 0).astype(g.dtype).sum() for g in grads)
+        counts = [(g != 0).astype(g.dtype).sum() for g in grads]
+        return sum(counts[1:], counts[0])
     powers = [g * g if order == 2 else absolute(g) ** float(order) for g in grads]
     total = sum(p.sum() for p in powers)
     return sqrt(total) if order == 2 else total ** (1.0 / order)

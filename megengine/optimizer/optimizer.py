@@ -6,7 +6,7 @@ import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -162,7 +162,7 @@ class Optimizer(metaclass=ABCMeta):
     def _updates(self, param_group: dict[str, Any]) -> None:
         """Change a group's parameters and their state by the gradients ``param.grad``, of which some may be None."""
 
-    def step(self) -> Optimizer:
+    def step(self) -> Self:
         """Change all parameters that have a gradient, and run what is pending.
 
         Returns:

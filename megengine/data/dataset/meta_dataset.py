@@ -34,8 +34,8 @@ class Dataset(ABC):
         (3, 9)
     """
 
-    @abstractmethod
-    def __init__(self) -> None: ...
+    def __init__(self) -> None:
+        return
 
     @abstractmethod
     def __getitem__(self, index: Any) -> Any: ...
@@ -62,9 +62,6 @@ class StreamDataset(Dataset):
         >>> list(DataLoader(Countdown(4), StreamSampler(batch_size=2)))
         [array([4, 3]), array([2, 1])]
     """
-
-    @abstractmethod
-    def __init__(self) -> None: ...
 
     @abstractmethod
     def __iter__(self) -> Iterator[Any]: ...
