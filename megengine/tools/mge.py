@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Sequence
 
 from .._help.public import public_names
+from .check import cli as check_cli
+from .compat import launch
 from .errors import UserError
 from .train import cli as train_cli
 
@@ -18,10 +20,12 @@ INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
 
 def build_parser() -> argparse.ArgumentParser:
     """Makes the parser of ``mge`` with every subcommand."""
-    parser = argparse.ArgumentParser(prog="mge", description="Train networks with MegEngine on XLA.")
+    parser = argparse.ArgumentParser(prog="mge", description="Train networks with MegEngine on XLA; run and check old programs.")
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     train_cli.add_to(commands)
+    launch.add_to(commands)
+    check_cli.add_to(commands)
     return parser
 
 

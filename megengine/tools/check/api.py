@@ -1,0 +1,178 @@
+"""What of MegEngine's API is here, by looking at the package itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from .names import INSTANCE
+
+__all__ = ["Found", "fits", "look_up"]
+
+# What names that MegEngine 1.0 had already lost are called since.
+RENAMED = {
+    "megengine.functional.add_axis": "F.expand_dims",
+    "megengine.functional.remove_axis": "F.squeeze",
+    "megengine.functional.dimshuffle": "F.transpose",
+    "megengine.functional.power": "F.pow",
+    "megengine.functional.cross_entropy": "F.nn.cross_entropy",
+    "megengine.functional.cross_entropy_with_softmax": "F.nn.cross_entropy",
+    "megengine.functional.binary_cross_entropy": "F.nn.binary_cross_entropy",
+    "megengine.functional.triplet_margin_loss": "a loss written in F",
+    "megengine.functional.accuracy": "F.metric.topk_accuracy",
+    "megengine.functional.sum_pool2d": "F.avg_pool2d times the window",
+    "megengine.functional.zero_grad": "optimizer.clear_grad()",
+    "megengine.functional.grad": "autodiff.GradManager",
+    "megengine.functional.add_update": "tensor assignment",
+    "megengine.functional.shapeof": "x.shape",
+    "megengine.tensor_nn": "mge.Tensor and mge.Parameter",
+    "megengine.is_tensor": "isinstance(x, mge.Tensor)",
+    "megengine.get_default_graph": "nothing: there is no graph to get",
+    "megengine.Graph": "nothing: there is no graph to make",
+    "megengine.set_random_seed": "mge.random.seed",
+    "megengine.random.gaussian": "mge.random.normal",
+    "megengine.random.manual_seed": "mge.random.seed",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a dotted name of MegEngine is here.
+
+    Attributes:
+        state: ``"here"``, ``"missing"``, or ``"unknown"`` for what only a running program can tell.
+        value: the object, if it is here.
+        upto: the part of the name that is missing, or that could be looked at.
+        note: what to say about it.
+    """
+
+    state: str
+    value: Any = None
+    upto: str = ""
+    note: str = ""
+
+
+@cache
+def look_up(name: str) -> Found:
+    """What a full dotted name is here.
+
+    Args:
+        name: for instance ``"megengine.functional.relu"``; ``()`` behind a part stands for what calling it gives.
+
+    Example:
+        >>> look_up("megengine.functional.relu").state, look_up("megengine.functional.rely").state
+        ('here', 'missing')
+    """
+    value: Any = importlib.import_module("megengine")
+    parts = name.split(".")
+    for i, part in enumerate(parts[1:], 2):
+        upto = ".".join(parts[:i])
+        called = part.endswith(INSTANCE)
+        part = part.removesuffix(INSTANCE)
+        found = _part(value, part)
+        if found is None and i > 2 and not inspect.ismodule(value):
+            # "from megengine.tensor import Tensor": a module behind a function of its name
+            module = _part_of_package(".".join(parts[: i - 1]))
+            found = None if module is None else _part(module, part)
+        if found is None:
+            plain = upto.removesuffix(INSTANCE)
+            renamed = RENAMED.get(plain)
+            return Found("missing", None, plain, f"write {renamed}" if renamed else "")
+        value = found[0]
+        if called or not (inspect.ismodule(value) or inspect.isclass(value)):
+            rest = parts[i:]
+            if called and rest and inspect.isclass(value) and not _has_member(value, rest[0].removesuffix(INSTANCE)):
+                return Found(
+                    "missing", None, name.removesuffix(INSTANCE), f"{upto.removesuffix(INSTANCE)} has no {rest[0]} here"
+                )
+            return Found("unknown" if rest else "here", value, upto, _only_named(value))
+    return Found("here", value, name, _only_named(value))
+
+
+def _part(owner: Any, name: str) -> tuple[Any] | None:
+    try:
+        return (getattr(owner, name),)
+    except AttributeError:
+        if not inspect.ismodule(owner):
+            return None
+    try:
+        return (importlib.import_module(f"{owner.__name__}.{name}"),)
+    except ImportError:
+        return None
+
+
+def _part_of_package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _has_member(kind: type, name: str) -> bool:
+    """Whether objects of a class have an attribute, also one that a method sets."""
+    if hasattr(kind, name) or hasattr(kind, "__getattr__"):
+        return True
+    for base in kind.__mro__[:-1]:
+        try:
+            if f"self.{name}" in inspect.getsource(base):
+                return True
+        except (OSError, TypeError):  # no source to look into
+            return True
+    return False
+
+
+def _only_named(value: Any) -> str:
+    """What to say of a function that is there in name only."""
+    text = inspect.getdoc(value) or "" if inspect.isroutine(value) else ""
+    if "NotImplementedError: always" in text:
+        return "calling it is an error: " + text.partition("\n")[0]
+    return ""
+
+
+def fits(value: Any, call: ast.Call) -> str:
+    """What of a call a function or class does not take, or an empty text.
+
+    Args:
+        value: the function or class.
+        call: how the program calls it.
+
+    Example:
+        >>> call = ast.parse("relu(x, inplace=True)").body[0].value
+        >>> fits(look_up("megengine.functional.relu").value, call)
+        'takes no inplace='
+    """
+    try:
+        parameters = inspect.signature(value).parameters
+    except (ValueError, TypeError):  # not everything has one
+        return ""
+    named = _keywords(value)
+    unknown = [k.arg for k in call.keywords if k.arg is not None and named is not None and k.arg not in named]
+    if unknown:
+        return "takes no " + ", ".join(f"{name}=" for name in unknown)
+    kinds = {p.kind for p in parameters.values()}
+    if inspect.Parameter.VAR_POSITIONAL not in kinds and not any(isinstance(a, ast.Starred) for a in call.args):
+        places = [p for p in parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        if len(call.args) > len(places):
+            return f"takes {len(places)} arguments by position, not {len(call.args)}"
+    return ""
+
+
+def _keywords(value: Any) -> set[str] | None:
+    """The keyword arguments that are taken, or None for any; a class hands on what it does not know to the next one."""
+    names: set[str] = set()
+    made_by = [c.__dict__["__init__"] for c in value.__mro__ if "__init__" in c.__dict__] if inspect.isclass(value) else [value]
+    for function in made_by:
+        parameters = inspect.signature(function).parameters.values()
+        names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            return names if not _made_elsewhere(value) else None
+    return None
+
+
+def _made_elsewhere(value: Any) -> bool:
+    """Whether a class is called by something else than its ``__init__``."""
+    return inspect.isclass(value) and (value.__new__ is not object.__new__ or type(value).__call__ is not type.__call__)
