@@ -164,15 +164,13 @@ def fits(value: Any, call: ast.Call) -> str:
 def _keywords(value: Any) -> set[str] | None:
     """The keyword arguments that are taken, or None for any; a class hands on what it does not know to the next one."""
     names: set[str] = set()
+    if inspect.isclass(value) and value.__new__ is not object.__new__:
+        return None
     made_by = [c.__dict__["__init__"] for c in value.__mro__ if "__init__" in c.__dict__] if inspect.isclass(value) else [value]
     for function in made_by:
         parameters = inspect.signature(function).parameters.values()
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-            return names if not _made_elsewhere(value) else None
+            return names
     return None
 
-
-def _made_elsewhere(value: Any) -> bool:
-    """Whether a class is called by something else than its ``__init__``."""
-    return inspect.isclass(value) and (value.__new__ is not object.__new__ or type(value).__call__ is not type.__call__)
