@@ -170,7 +170,7 @@ def _keywords(value: Any) -> set[str] | None:
     for function in made_by:
         parameters = inspect.signature(function).parameters.values()
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+        if all(p.kind is not p.VAR_KEYWORD or p.name == "unknown" for p in parameters):  # collected to be refused
             return names
     return None
 
