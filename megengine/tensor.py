@@ -189,7 +189,7 @@ class Tensor(Operators):
     def grad(self, value: Tensor | None) -> None:
         undo = thread.undo
         if undo is not None:
-            undo.append((self, "_grad", self._grad))
+            undo.append((self, self._grad))
         capture = thread.graph.capture
         if capture is not None:
             capture.wrote_grad(self)

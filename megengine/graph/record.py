@@ -141,7 +141,7 @@ class _Thread(threading.local):
     Attributes:
         graph: what is being recorded.
         ended: the graph before it, if that has yet to run.
-        undo: attributes changed since a group of changes began, with their old values (see :mod:`megengine.graph.together`).
+        undo: tensors changed since a group of changes began, with what they held (see :mod:`megengine.graph.together`).
         flushes: how many graphs have ended.
         watchers: who wants to see the graphs that run.
         unchecked: flags of ops whose operands' values have yet to be looked at.
@@ -150,7 +150,7 @@ class _Thread(threading.local):
     def __init__(self) -> None:
         self.graph = Graph(resolve(None))
         self.ended: Graph | None = None
-        self.undo: list[tuple[Any, str, Any]] | None = None
+        self.undo: list[tuple[Any, ...]] | None = None
         self.flushes = 0
         self.watchers: list[Any] = []
         self.unchecked: list[Any] = []
@@ -351,9 +351,7 @@ def rebind(handle: Handle, other: Handle) -> None:
             before = graph.index.get(old, old)
             graph.rebound[id(handle)] = ref(handle), before, handle._node, getattr(handle, "_slot", 0)
     if undo is not None:
-        if handle._node is not None:
-            undo.append((handle, "_slot", handle._slot))
-        undo += (handle, "_node", handle._node), (handle, "_value", old)
+        undo.append((handle, old, handle._node, handle._slot if handle._node is not None else 0))
     node = other._node
     handle._node = None
     handle._value = other._value

@@ -105,6 +105,8 @@ def run_ended() -> None:
         finally:
             if not graph.index or graph.error is not None:
                 thread.ended = None
+                if thread.graph.limit == 0:
+                    thread.graph.reset_limit()
     if thread.unchecked:
         verify()
 
@@ -361,7 +363,6 @@ def _at_limit(graph: Graph) -> None:
     depth = graph.state.depth
     if thread.ended is not None:
         run_ended()
-        graph.reset_limit()
         if depth < graph.limit:
             return
     if options.eager:

@@ -32,17 +32,26 @@ def together(change: Callable[..., Any], *args: Any) -> None:
     The graph is not cut at the limit of pending ops meanwhile: what was before has to stay.
     """
     outer = thread.undo
-    log: list[tuple[Any, str, Any]] = []
+    log: list[tuple[Any, ...]] = []
     thread.undo = log
     try:
         change(*args)
     except BaseException:
-        set_together(reversed(log))
+        set_together(_back(log))
         raise
     finally:
         thread.undo = outer
     if outer is not None:
         outer += log
+
+
+def _back(log: list[tuple[Any, ...]]) -> list[tuple[Any, str, Any]]:
+    """The changes that undo a log of (tensor, value, gradient node, result of that node) and (tensor, grad), the last first."""
+    changes = []
+    for tensor, *before in reversed(log):
+        names = ("_grad",) if len(before) == 1 else ("_value", "_node", "_slot")
+        changes += [(tensor, name, old) for name, old in zip(names, before, strict=True)]
+    return changes
 
 
 def reset_together(tensors: Sequence[Handle], values: Sequence[Any]) -> None:
