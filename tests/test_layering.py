@@ -27,10 +27,13 @@ LAYERS: list[set[str]] = [
     {"autodiff", "module", "data"},
     {"core", "optimizer"},
     {"serialization"},
-    {"utils.layer_flops", "utils.module_stats", "utils.module_utils", "utils.profiler", "utils.summary"},
+    {
+        "utils.layer_flops", "utils.module_stats", "utils.module_utils", "utils.naming", "utils.profiler", "utils.stats_rows",
+        "utils.summary",
+    },
     {"amp", "experimental", "hub", "jit", "quantization", "traced_module"},
     {"tools"},
-]
+]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Methods that are a short form of a later function, which they import when they are called.
 LATE = {("module", "utils.summary")}
