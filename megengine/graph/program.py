@@ -17,6 +17,7 @@ from .lower import depends, lower
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
 from .runtime import prune
+from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
 from .value import Aval
 
@@ -52,7 +53,6 @@ class Program:
         # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
         partners = [pairing[k] for k in self.donated]
         self.live: tuple[int, ...] = (*partners, *(p for p in live if p not in partners))
-        self.function, self.pullbacks = lower(state, self.live, kept, check_nan, guards, trusted)
         self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
         self.checked = tuple(n for n, _ in state.checked() if n not in trusted) if state.checks else ()
         self.leading = bool(check_nan) + bool(self.checked)
@@ -60,16 +60,25 @@ class Program:
         bits = depends(state, trusted) if self.checked else {}
         self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
         self.offset = bool(state.floats) + bool(state.ints)
-        self.jitted = jax.jit(self.function, donate_argnums=tuple(k + self.offset for k in self.donated))
+        self._jit(first_options(s.instr.op.name for s in state.path() if hasattr(s.instr, "op")))
         self.run: Any = _observed(self, self._first_run)
         self.proven = False
         self.needs = 0
         self.seconds = 0.0
         self.hits = 0
 
+    def _jit(self, compiler_options: dict[str, str] | None) -> None:
+        # A function of its own each time, so that JAX keeps nothing of what was compiled before.
+        _, _, kept, check_nan, guards, trusted = self.key
+        function, self.pullbacks = lower(self.state, self.live, kept, check_nan, guards, trusted)
+        donated = tuple(k + self.offset for k in self.donated)
+        self.jitted = jax.jit(function, donate_argnums=donated, compiler_options=compiler_options)
+
     def _first_run(self, *args: Any) -> Any:
         before = loaded_by_xla()
         start = time.perf_counter()
+        if not sound(self.jitted, args):
+            self._jit(PRODUCTS_ALONE)
         outs = self.jitted(*args)
         self.seconds = time.perf_counter() - start
         counters.compile_seconds += self.seconds

@@ -61,6 +61,17 @@ def test_batch_norm_in_training(shape: tuple[int, ...]) -> None:
     close(var, (0.75 + 0.25 * X.var((0, 2, 3), ddof=1)).reshape(shape))
 
 
+@pytest.mark.parametrize("mean", [0, 10, 100])
+def test_batch_norm_in_training_keeps_its_digits(mean: int) -> None:
+    x = (np.random.default_rng(0).standard_normal((16, 8, 32, 32)) + mean).astype(np.float32)
+    wide = x.astype(np.float64)
+    centred = wide - wide.mean((0, 2, 3), keepdims=True)
+    wanted = centred / np.sqrt(wide.var((0, 2, 3), keepdims=True) + 1e-5)
+    found = F.nn.batch_norm(Tensor(x), weight=F.ones((1, 8, 1, 1)), bias=F.zeros((1, 8, 1, 1)), training=True)
+    # One rounding of the input, relative to what remains of it.
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=0, atol=2e-6 * (1 + mean / 10))
+
+
 def test_batch_norm_that_returns_its_statistics() -> None:
     mean = F.zeros((4,))
     out, new_mean, new_var = F.nn.batch_norm(Tensor(X), mean, training=True, inplace=False)

@@ -426,6 +426,33 @@ CASES = [
         grad=True,
     ),
     case(
+        "slices_and_repeated_operands",
+        [
+            *(
+                Wrong(expression, "the memory of the slice is read as if it had no gaps", right=right)
+                for expression, right in [
+                    ("x[:, 0] + r", "x[:, 0] + r"),
+                    ("x[:, 0] - r[0]", "x[:, 0] - r[0]"),
+                    ("r * x[:, 1]", "r * x[:, 1]"),
+                    ("y = x * 1; y[:, 0, :] += r; y", "np.concatenate([x[:, :1] + r[:, None], x[:, 1:]], 1)"),
+                    ("F.maximum(x[..., :2], r[0, :2])", "np.maximum(x[..., :2], r[0, :2])"),
+                    ("F.split(x, [1], axis=1)[1] / r", "x[:, 1:] / r"),
+                    ("F.broadcast_to(r, (4, 5)) * r", "np.broadcast_to(r, (4, 5)) * r"),
+                    ("n[::2] + m", "n[::2] + m"),
+                ]
+            ),
+            "x[:, 0] + c",
+            "x.transpose(2, 0, 1) * c",
+            "x[:, 0] + 1.5",
+            "x[:1] * r",
+        ],
+        x=f32(4, 3, 5),
+        r=f32(1, 5, low=0.25),
+        c=f32(4, 1),
+        n=i32(6, 4),
+        m=i32(4),
+    ),
+    case(
         "functions",
         [
             "F.add(x, y)",
