@@ -5,7 +5,8 @@ more, and an input array that only its dead value refers to may be overwritten.
 
 A graph happens whole or not at all. An interrupt leaves it pending, to be run when one of its values is needed next. What the
 executable returns is kept by the same call of C code that runs it, so no exception comes between overwritten inputs and the
-results that replace them. If it cannot be compiled or run, tensors get back the values from before it.
+results that replace them. If it cannot be compiled or run, or is an optimizer's step and is interrupted before it has run,
+tensors get back the values from before it.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def _run(graph: Graph) -> None:
             clear_frames(error.__traceback__)  # they refer to the values, which would seem alive
             if graph.results:
                 _deliver(graph)
-            elif isinstance(error, Exception):
+            elif graph.stepped or isinstance(error, Exception):
                 _abandon(graph, error)
             raise
     _deliver(graph)
@@ -265,11 +266,12 @@ def _deliver(graph: Graph) -> None:
         raise_on_nan(graph, program, np.asarray(outs[0]))
 
 
-def _abandon(graph: Graph, error: Exception) -> None:
+def _abandon(graph: Graph, error: BaseException) -> None:
     """A graph could not be compiled or run: tensors from before it are as they were, its other values are computed when read."""
     graph.work = None
     graph.error = error
-    error.add_note(_about(graph))
+    if isinstance(error, Exception):
+        error.add_note(_about(graph))
     held = [(reference(), *before) for reference, *before in graph.rebound.values()]
     graph.rebound = {}
     held = [entry for entry in held if entry[0] is not None and entry[0]._value.graph is graph]
