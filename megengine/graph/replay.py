@@ -88,7 +88,7 @@ class Replay:
         self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
         self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
         self.where = [capture.graph.where[n] for n in self.program.checked]
-        self.expected = [(h, h._value.aval) for side, h in self.inputs if side == "handle"]
+        self.expected = [(h, h._value.aval, h._value.device) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)
         sources = [
             s for s in [*self.results, *(s for _, s in self.writes), *(s for _, s in self.grads)] if s is not None
@@ -114,8 +114,9 @@ class Replay:
 
     def holds(self, args: Sequence[Any]) -> bool:
         """Whether nothing that the captured call depended on has changed."""
-        for handle, known in self.expected:
-            if handle._value.aval is not known:
+        for handle, known, device in self.expected:
+            value = handle._value
+            if value.aval is not known or (value.device is not device and value.device.place != device.place):
                 return False
         for place, known in self.grads_before:
             grad = _at(place, args)._grad
@@ -162,7 +163,7 @@ class Replay:
 
         results = [_at(s[1], args) if s[0] == "itself" else new_handle(value_of(s)) for s in self.results]
         writes = [(_at(place, args), value_of(source)) for place, source in self.writes]
-        changes = [(handle, "_node", None) for handle, _ in writes]
+        changes: list[tuple[Any, str, Any]] = [(handle, "_node", None) for handle, _ in writes]
         changes += [(handle, "_value", value) for handle, value in writes]
         changes += [
             (_at(place, args), "_grad", None if source is None else new_handle(value_of(source)))

@@ -19,9 +19,15 @@ _SITE = tuple(os.path.join(sysconfig.get_paths()[k], "") for k in ("purelib", "p
 _KNOWN = tuple(
     os.path.join(site, name, "") for site in _SITE for name in ("numpy", "jax", "jaxlib", "ml_dtypes", "scipy")
 )
-_DYNAMIC = frozenset(
-    ["getattr", "setattr", "vars", "__dict__", "globals", "locals", "eval", "exec", "__getattribute__", "__slots__"]
-)
+# fmt: off
+_DYNAMIC = frozenset(["vars", "__dict__", "globals", "locals", "eval", "exec", "__getattribute__", "getmembers"])
+_WHOLE = frozenset([
+    "__slots__", "asdict", "astuple", "attrgetter", "copy", "deepcopy", "dumps", "fields", "getattr", "hasattr", "replace",
+    "setattr",
+])
+# fmt: on
+_BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
+ALL = "*"
 _MUTATORS = frozenset(["append", "appendleft", "extend", "extendleft", "insert", "add", "update", "discard", "put"])
 
 
@@ -43,7 +49,7 @@ class Executed:
         own_names, package_names: the names in the program's code, and in that of this package.
         names: both, and the program's strings that could be names.
         reads: the names that the program's functions use for more than to change what they stand for.
-        everything: the program looks names up that the bytecode does not tell.
+        whole: attributes may be read whose names are not among these.
     """
 
     def __init__(self) -> None:
@@ -54,7 +60,7 @@ class Executed:
         self.own_names: set[str] = set()
         self.package_names: set[str] = set()
         self.reads: set[str] = set()
-        self.everything = False
+        self.whole = False
 
     def __enter__(self) -> Executed:
         sys.setprofile(self._note)
@@ -74,7 +80,8 @@ class Executed:
             self.package |= before.package
         for code, namespace in self._ran.items():
             if is_watched_file(code.co_filename):
-                self.codes[code] = namespace
+                if code.co_filename[0] != "<" or _is_of_program(namespace):
+                    self.codes[code] = namespace
             elif not is_user_file(code.co_filename):
                 self.package.add(code)
         self._ran = {}
@@ -84,11 +91,18 @@ class Executed:
             self.names.update(c for c in code.co_consts if isinstance(c, str) and c.isidentifier())
             self.reads |= names_read(code)
         self.names |= self.package_names | self.own_names
-        self.everything = not _DYNAMIC.isdisjoint(n for c in self.codes for n in c.co_names)
+        self.whole = not (_DYNAMIC | _WHOLE).isdisjoint(self.own_names)
 
     def is_read(self, name: str) -> bool:
-        """Whether the program reads what ``name`` stands for."""
-        return self.everything or name in self.reads
+        """Whether the program reads what ``name`` stands for; what has no name may be."""
+        return name in self.reads or ALL in self.reads or not name.isidentifier()
+
+
+def _is_of_program(namespace: dict[str, Any]) -> bool:
+    """Whether code that is in no file, such as what dataclasses write, belongs to a module of the program."""
+    name = str(namespace.get("__name__"))
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return not name.startswith("namedtuple_") if file is None else is_watched_file(file)
 
 
 @lru_cache(maxsize=4096)
@@ -102,11 +116,12 @@ def global_names(code: CodeType) -> tuple[str, ...]:
 def names_read(code: CodeType) -> frozenset[str]:
     """Names that a function uses for more than to change what they stand for, as in ``calls += 1`` or ``losses.append(x)``.
 
-    Without its source these are all of its names.
+    Without its source these are all of its names. ``"*"`` is among them if it may read any.
     """
     nodes = _nodes(code)
     if not nodes:
-        return frozenset([*code.co_names, *code.co_freevars, *code.co_cellvars])
+        names = {*code.co_names, *code.co_freevars, *code.co_cellvars}
+        return frozenset(names if names.isdisjoint([*_DYNAMIC, *_BY_NAME]) else [ALL])
     reads = _Reads()
     for node in nodes:
         for part in node.body if isinstance(node.body, list) else [node.body]:
@@ -121,7 +136,7 @@ def _nodes(code: CodeType) -> list[Any]:
     tree = _tree(code.co_filename)
     if tree is None:
         return []
-    found = []
+    found: list[Any] = []
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             line = min([node.lineno, *(d.lineno for d in node.decorator_list)])
@@ -154,12 +169,21 @@ class _Reads(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
-            self.names.add(node.id)
+            self.names.add(ALL if node.id in _DYNAMIC else node.id)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.ctx, ast.Load):
-            self.names.add(node.attr)
+            self.names.add(ALL if node.attr in _DYNAMIC else node.attr)
         self.visit(node.value)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id in _BY_NAME and len(node.args) > 1:
+            name = node.args[1]
+            if not isinstance(name, ast.Constant):
+                self.names.add(ALL)
+            elif node.func.id in ("getattr", "hasattr"):
+                self.names.add(str(name.value))
+        self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         self._place(node.target)

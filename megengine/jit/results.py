@@ -28,6 +28,7 @@ class Plan:
     Args:
         result: what it returned.
         known: ids of objects that were there before the call: they are returned themselves.
+        given: ids of the arguments and what is in them.
 
     Attributes:
         tensors: the tensors in it, each once.
@@ -37,10 +38,11 @@ class Plan:
         CannotReturn: it holds an object that may be another at every call.
     """
 
-    def __init__(self, result: Any, known: Container[int] = ()) -> None:
+    def __init__(self, result: Any, known: Container[int] = (), given: Container[int] = ()) -> None:
         self.tensors: list[Tensor] = []
         self.signature: list[Any] = []
         self._known = known
+        self._given = given
         self._objects: list[Any] = []
         self._build = self._plan(result)
 
@@ -92,6 +94,8 @@ class Plan:
 
     def _plan_object(self, thing: Any) -> Build:
         cls = type(thing)
+        if id(thing) in self._given and cls is not tuple:
+            raise CannotReturn("its result holds a container that it was given")
         if cls in (list, tuple, set, frozenset):
             parts = self._parts(thing)
             return lambda tensors: cls([p(tensors) for p in parts])
@@ -126,7 +130,7 @@ class Plan:
 
     def _plan_instance(self, thing: Any) -> Build:
         """An instance of a class written in Python: another one with the same attributes."""
-        cls = type(thing)
+        cls: Any = type(thing)
         names = [n for base in cls.__mro__ for n in _slots_of(base) if hasattr(thing, n)]
         names += list(getattr(thing, "__dict__", ()))
         if cls.__new__ not in (object.__new__, SimpleNamespace.__new__) or hasattr(cls, "__next__") or not names:
@@ -135,7 +139,7 @@ class Plan:
         parts = [self._plan(getattr(thing, n)) for n in names]
 
         def build(tensors: list[Any]) -> Any:
-            made = cls.__new__(cls)
+            made: Any = cls.__new__(cls)
             for name, part in zip(names, parts, strict=True):
                 object.__setattr__(made, name, part(tensors))
             return made

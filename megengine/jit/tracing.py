@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from .. import config
+from ..graph.device import resolve
 from ..graph.notes import not_replayable
 from ..graph.options import options
 from ..graph.precision import current as precision
 from ..graph.record import thread
 from ..graph.run import cut
 from ..graph.symbolic import Known, Symbolic
+from ..random import get_generator
 from ..tensor import Tensor
 from .without_host import Signature
 
@@ -189,7 +192,7 @@ def _of(known: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
 
 def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> Any:
     """What calls have in common whose arguments are alike; None if an argument cannot be compared. Collects their tensors."""
-    key: Any = precision(), _flatten((args, kwargs) if kwargs else args, tensors)
+    key: Any = _settings(), _flatten((args, kwargs) if kwargs else args, tensors)
     if len(tensors) > 1 and len({*map(id, tensors)}) < len(tensors):
         ids = [*map(id, tensors)]
         key = key, tuple(map(ids.index, ids))
@@ -200,16 +203,22 @@ def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> A
     return key
 
 
+def _settings() -> Any:
+    """Settings of the process and the thread that operations are recorded under."""
+    return precision(), resolve(None), get_generator(), config._compute_mode, config._auto_format_convert
+
+
 def _flatten(args: Any, tensors: list[Any]) -> Any:
-    """A hashable key of nested arguments; tensors, by shape and dtype, are collected in order."""
+    """A hashable key of nested arguments; tensors, by shape, dtype and device, are collected in order."""
     if isinstance(args, Tensor):
         tensors.append(args)
-        return args._value.aval
+        value = args._value
+        return value.aval if value.device.is_default else (value.aval, value.device.place)
     if isinstance(args, (tuple, list)):
         return type(args), tuple([_flatten(a, tensors) for a in args])
     if isinstance(args, dict):
         return type(args), tuple([(k, _flatten(v, tensors)) for k, v in args.items()])
-    return type(args), args
+    return type(args), args.hex() if type(args) is float else args
 
 
 def _check_results(result: Any) -> None:

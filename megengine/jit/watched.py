@@ -8,13 +8,16 @@ the contents of arrays and the states of random generators.
 from __future__ import annotations
 
 import enum
+import gc
 import random
 import sys
-from collections import deque
-from collections.abc import Iterator
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
 from functools import partial
-from operator import is_
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
+from itertools import chain
+from operator import getitem, is_
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -36,6 +39,8 @@ _OPAQUE = frozenset([
 ])
 # fmt: on
 _MISSING = object()
+_TRACE = __name__.rpartition(".")[0] + ".tracing"
+ARGUMENT = "an argument"
 Change = tuple[str, Any]  # the name of a place, and what is there now
 
 
@@ -58,19 +63,20 @@ class Watched:
         self.refused: str | None = None
         self._bytes = 0
         self._slots = 0
-        self._waiting: list[tuple[Any, str]] = [(root, "its arguments") for root in roots]
+        self._waiting: list[tuple[Any, str]] = [(root, ARGUMENT) for root in roots]
         for code, namespace in executed.codes.items():
             self._names(namespace, [n for n in global_names(code) if n in namespace])
-        while self._waiting and self.refused is None:
-            self._reach(*self._waiting.pop())
+        self._reach_all()
+        self._waiting += [(function, function.__name__) for function in _functions_of(self._not_found())]
+        self._reach_all()
         self._draws = _drawn()
+        self._glance: _Glance | None = None
 
     def unchanged(self) -> bool:
-        """Whether everything is as it was."""
-        for entry in self.entries:
-            if not entry.same():
-                return False
-        return True
+        """Whether everything is as it was; asked before every call that skips the body."""
+        if self._glance is None:
+            self._glance = _Glance(self.entries)
+        return self._glance.shows_no_change() or all(entry.same() for entry in self.entries)
 
     def change_by_call(self) -> str | None:
         """Why the call that has been made since must be made each time: it changed what it reads, or left a tensor somewhere.
@@ -87,6 +93,15 @@ class Watched:
                     return f"it leaves a tensor in `{name}`"
         self.entries = [entry for entry in self.entries if entry.without_changes()]
         return None
+
+    def _reach_all(self) -> None:
+        while self._waiting and self.refused is None:
+            self._reach(*self._waiting.pop())
+
+    def _not_found(self) -> list[CodeType]:
+        """Code with variables of an enclosing function, of which no function has been reached."""
+        found = {f.__code__ for f in self.reached.values() if isinstance(f, FunctionType)}
+        return [c for c in self.executed.codes if c.co_freevars and c not in found and "<" not in c.co_name[1:]]
 
     def _add(self, entry: _Entry) -> None:
         self.entries.append(entry)
@@ -115,6 +130,12 @@ class Watched:
             self._reach_function(thing)
         elif isinstance(thing, MethodType):
             self._waiting += (thing.__self__, name), (thing.__func__, name)
+        elif isinstance(thing, (classmethod, staticmethod)):
+            self._waiting.append((thing.__func__, name))
+        elif isinstance(thing, property):
+            self._waiting += [(f, name) for f in (thing.fget, thing.fset) if f is not None]
+        elif type(thing).__module__ == _TRACE:
+            self._waiting.append((thing.__wrapped__, name))
         elif isinstance(thing, partial):
             self._waiting += (thing.func, name), (thing.args, name), (thing.keywords, name)
         elif isinstance(thing, ModuleType):
@@ -124,18 +145,25 @@ class Watched:
             self._reach_class(thing)
         elif isinstance(thing, np.ndarray):
             self._reach_array(thing, name)
+        elif isinstance(thing, (bytearray, array, memoryview)):
+            self._reach_array(np.asarray(thing), name)
         elif isinstance(thing, (np.random.RandomState, np.random.Generator, random.Random)):
             self._add(_Generator(thing, name))
-        elif isinstance(thing, (list, tuple, deque, set, frozenset, dict)):
-            self._add(_Mapping(thing, name) if isinstance(thing, dict) else _Items(thing, name))
+        elif isinstance(thing, (dict, MappingProxyType)):
+            self._add(_Mapping(thing, name))
+            self._reach_object(thing)
+        elif isinstance(thing, (list, tuple, deque, set, frozenset)):
+            self._add(_Items(thing, name))
             self._reach_object(thing)
         elif hasattr(type(thing), "__next__") and type(thing).__module__ not in _OPAQUE:
             if self.executed.is_read(name):
-                self.refused = f"it uses the iterator `{name}`"
+                self.refused = f"it uses the iterator `{name}`" if name != ARGUMENT else "an argument is an iterator"
         else:
             self._reach_object(thing)
 
     def _reach_function(self, function: FunctionType) -> None:
+        if hasattr(function, "__wrapped__"):
+            self._waiting.append((function.__wrapped__, function.__name__))
         if function.__code__ not in self.executed.codes:
             return
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -148,7 +176,7 @@ class Watched:
             if _is_of_program(base):
                 known = self.executed.names
                 self._names(
-                    vars(base), [k for k in vars(base) if k[:2] != "__" and (k in known or self.executed.everything)]
+                    vars(base), [k for k in vars(base) if k[:2] != "__" and (k in known or self.executed.whole)]
                 )
 
     def _reach_array(self, array: np.ndarray, name: str) -> None:
@@ -172,13 +200,43 @@ class Watched:
             keys = [k for k in vars(thing) if k[0] != "_" or k in mine or k in self.executed.own_names]
             self._add(_Names(attributes, keys, thing, own, closed=True))
         elif type(attributes) is dict:
-            known, whole = self.executed.names, own or isinstance(thing, Module) or self.executed.everything
+            known, whole = self.executed.names, own or isinstance(thing, Module) or self.executed.whole
             self._names(attributes, [k for k in attributes if whole or k in known], thing, own)
         slots = [n for base in cls.__mro__ for n in _slots_of(base) if n not in ("__dict__", "__weakref__")]
         if slots and not _is_builtin(cls):
             self._add(_Attributes(thing, slots, own))
         if not own:
             self._waiting.append((cls, cls.__name__))
+
+
+class _Glance:
+    """The entries flattened, so that a few calls of C code tell whether all places are there and hold the same objects."""
+
+    def __init__(self, entries: list[_Entry]) -> None:
+        self.owners: list[Any] = []
+        self.attributes: list[str] = []
+        self.held: list[Any] = []
+        self.namespaces: list[Any] = []
+        self.keys: list[Any] = []
+        self.found: list[Any] = []
+        self.sequences: list[Any] = []
+        self.members: list[Any] = []
+        self.containers: list[Any] = []
+        self.others = [entry for entry in entries if not entry.flatten(self)]
+        self.lengths = [*map(len, self.containers)]
+
+    def shows_no_change(self) -> bool:
+        """False if a closer look is needed."""
+        try:
+            return (
+                all(map(is_, map(getattr, self.owners, self.attributes), self.held))
+                and all(map(is_, map(getitem, self.namespaces, self.keys), self.found))
+                and [*map(len, self.containers)] == self.lengths
+                and all(map(is_, chain.from_iterable(self.sequences), self.members))
+                and all(entry.same() for entry in self.others)
+            )
+        except (AttributeError, KeyError, ValueError):
+            return False  # something is gone
 
 
 class _Entry:
@@ -199,8 +257,12 @@ class _Entry:
     def items(self) -> Iterator[tuple[str, Any]]:
         return ((self.label, value) for value in self.values)
 
+    def flatten(self, glance: _Glance) -> bool:
+        """Add the places to those that are compared at once; returns whether that was possible."""
+        return False
+
     def same(self) -> bool:
-        """Whether nothing has changed; quick when every place holds the very same object."""
+        """Whether nothing has changed."""
         raise NotImplementedError
 
     def changes(self) -> list[Change]:
@@ -229,14 +291,23 @@ class _Names(_Entry):
     def items(self) -> Iterator[tuple[str, Any]]:
         return zip(self.keys, self.values, strict=True)
 
+    def flatten(self, glance: _Glance) -> bool:
+        glance.namespaces += [self.namespace] * len(self.keys)
+        glance.keys += self.keys
+        glance.found += self.values
+        if self.owner is not None:
+            glance.owners.append(self.owner)
+            glance.attributes.append("__dict__")
+            glance.held.append(self.namespace)
+        if self.count is not None:
+            glance.containers.append(self.namespace)
+        return True
+
     def _now(self) -> Any:
         return self.namespace if self.owner is None else self.owner.__dict__
 
     def same(self) -> bool:
-        now = self._now()
-        if self.count is not None and len(now) != self.count:
-            return False
-        return all(map(is_, map(now.get, self.keys), self.values)) or not self.changes()
+        return not self.changes()
 
     def changes(self) -> list[Change]:
         now = self._now()
@@ -266,6 +337,12 @@ class _Attributes(_Entry):
         self.keys = keys
         self.values = self._now()
 
+    def flatten(self, glance: _Glance) -> bool:
+        glance.owners += [self.owner] * len(self.keys)
+        glance.attributes += self.keys
+        glance.held += self.values
+        return True
+
     def _now(self) -> list[Any]:
         return [getattr(self.owner, k, _MISSING) for k in self.keys]
 
@@ -273,8 +350,7 @@ class _Attributes(_Entry):
         return zip(self.keys, self.values, strict=True)
 
     def same(self) -> bool:
-        now = self._now()
-        return all(map(is_, now, self.values)) or all(map(_same, now, self.values))
+        return all(map(_same, self._now(), self.values))
 
     def changes(self) -> list[Change]:
         return [(k, v) for k, v, w in zip(self.keys, self._now(), self.values, strict=True) if not _same(v, w)]
@@ -293,6 +369,12 @@ class _Cell(_Entry):
         self.cell = cell
         self.label = name
         self.values = [self._now()]
+
+    def flatten(self, glance: _Glance) -> bool:
+        glance.owners.append(self.cell)
+        glance.attributes.append("cell_contents")
+        glance.held += self.values
+        return True
 
     def _now(self) -> Any:
         try:
@@ -315,23 +397,29 @@ class _Items(_Entry):
         self.label = name
         self.values = list(container)
 
+    def flatten(self, glance: _Glance) -> bool:
+        glance.sequences.append(self.container)
+        glance.members += self.values
+        glance.containers.append(self.container)
+        return True
+
     def same(self) -> bool:
         now = self.container
-        return len(now) == len(self.values) and (
-            all(map(is_, now, self.values)) or all(map(_same, list(now), self.values))
-        )
+        return len(now) == len(self.values) and all(map(_same, now, self.values))
 
     def changes(self) -> list[Change]:
         if self.same():
             return []
-        pairs = zip(self.container, self.values, strict=False)
-        return [(self.label, now) for now, before in pairs if not _same(now, before)] or [(self.label, None)]
+        now = list(self.container)
+        pairs = zip(now, self.values, strict=False)
+        changed = [(self.label, a) for a, b in pairs if not _same(a, b)]
+        return [*changed, (self.label, now[len(self.values) :])]
 
 
 class _Mapping(_Entry):
     """The items of a dict."""
 
-    def __init__(self, mapping: dict[Any, Any], name: str) -> None:
+    def __init__(self, mapping: Mapping[Any, Any], name: str) -> None:
         self.mapping = mapping
         self.label = name
         self.keys = list(mapping)
@@ -340,16 +428,26 @@ class _Mapping(_Entry):
     def items(self) -> Iterator[tuple[str, Any]]:
         return ((k if isinstance(k, str) else self.label, v) for k, v in zip(self.keys, self.values, strict=True))
 
+    def flatten(self, glance: _Glance) -> bool:
+        if type(self.mapping) not in (dict, OrderedDict):
+            return False  # looking for a key that is gone may make it
+        glance.namespaces += [self.mapping] * len(self.keys)
+        glance.keys += self.keys
+        glance.found += self.values
+        glance.sequences.append(self.mapping)
+        glance.members += self.keys
+        glance.containers.append(self.mapping)
+        return True
+
     def same(self) -> bool:
-        now = self.mapping
-        if len(now) != len(self.values):
-            return False
-        return (all(map(is_, now.values(), self.values)) and all(map(is_, now, self.keys))) or not self.changes()
+        return not self.changes()
 
     def changes(self) -> list[Change]:
         before = dict(zip(self.keys, self.values, strict=True))
         found = [(self.label, v) for k, v in self.mapping.items() if not _same(before.get(k, _MISSING), v)]
-        return found + [(self.label, None) for k in before if k not in self.mapping]
+        if len(self.mapping) != len(before) or not all(map(_same, self.mapping, self.keys)):
+            found.append((self.label, None))
+        return found
 
 
 class _Array(_Entry):
@@ -384,12 +482,19 @@ class _Generator(_Entry):
         return True
 
 
+def _functions_of(codes: list[CodeType]) -> list[FunctionType]:
+    """All functions with such code; only the garbage collector knows them."""
+    wanted = set(codes)
+    referrers = gc.get_referrers(*codes) if codes else []
+    return [f for f in referrers if isinstance(f, FunctionType) and f.__code__ in wanted]
+
+
 def _state_of(generator: Any) -> Any:
     if isinstance(generator, np.random.Generator):
         return repr(generator.bit_generator.state)
     if isinstance(generator, np.random.RandomState):
-        name, key, *rest = generator.get_state()
-        return name, key.tobytes(), rest
+        name, key, *rest = generator.get_state(legacy=True)
+        return name, np.asarray(key).tobytes(), rest
     return generator.getstate()
 
 
@@ -406,7 +511,9 @@ def _same(a: Any, b: Any) -> bool:
         return False
     if type(a) is tuple:
         return len(a) == len(b) and all(map(_same, a, b))
-    return isinstance(a, _PLAIN) and (a == b or (a != a and b != b))
+    if isinstance(a, (float, complex, np.generic)):
+        return repr(a) == repr(b)  # tells 0.0 from -0.0, and finds NaN equal
+    return isinstance(a, _PLAIN) and bool(a == b)
 
 
 def _holds_tensor(thing: Any) -> bool:

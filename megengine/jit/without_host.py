@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from ..graph.capture import Capture, capture_call
@@ -18,6 +19,7 @@ logger = get_logger(__name__)
 
 REPLAYS = 4  # programs kept for one kind of arguments: gradients there or not, other learning rates, other modes
 ATTEMPTS = 6  # recorded calls without a program to show for it, after which the body runs unrecorded for a while
+UNUSED = 8  # programs in a row that served no other call
 PAUSE = 16
 ESCAPES = "it leaves a tensor that it computes somewhere else than in its results, parameters, states and gradients"
 PAUSE_LIMIT = 4096
@@ -49,6 +51,7 @@ class Signature:
         self._plain = 0
         self._reason: str | None = None
         self._said = False
+        self._unused = 0
 
     def call(
         self,
@@ -67,6 +70,7 @@ class Signature:
                 if replay.has_as_its_own(tensors):
                     return function(*args, **kwargs)
                 if not replay.may_confuse(tensors):
+                    self._unused, self._pause = 0, PAUSE
                     return known.plan.make(replay(tensors))
                 doubted = known
                 break
@@ -87,7 +91,7 @@ class Signature:
         executed = Executed()
         watched = None
         if self._executed is not None:
-            watched = Watched([function, *_objects((args, kwargs))], self._executed)
+            watched = Watched([function, *_objects((args, kwargs), [])], self._executed)
 
         def run() -> Any:
             with executed:
@@ -96,10 +100,15 @@ class Signature:
                 gc.collect()  # it may have been left in a reference cycle only
             return result
 
+        given, still, both = [], [], (args, kwargs)
+        _objects(both, given)
         result, capture = capture_call(run, tensors, symbolic)
+        _objects(both, still)
+        if len(given) != len(still) or not all(map(is_, given, still)):
+            capture.refuse("it changes the containers in its arguments")
         executed.look(self._executed)
         known, self._executed = self._executed, executed
-        made = _made(capture, result, watched)
+        made = _made(capture, result, watched, given)
         if isinstance(made, str):
             self._last = None
             self._fail(made, function)
@@ -110,11 +119,15 @@ class Signature:
                 self._fail("two calls of it did not record the same operations and numbers", function)
         elif known is not None and executed.codes.keys() <= known.codes.keys():
             self._add(made, doubted)
+            self._unused += 1
+            self._failures = 0
+            if self._unused > UNUSED:
+                self._failures = ATTEMPTS
+                self._fail("what it can see changes from call to call", function)
         return result
 
     def _add(self, made: _Recorded, doubted: _Recorded | None) -> None:
         """Keep a call; ``doubted`` would have served, were it sure that its arguments are nothing else besides."""
-        self._failures, self._pause = 0, PAUSE
         if doubted is not None:
             made.replay.replaces(doubted.replay)
             self._recorded.remove(doubted)
@@ -134,7 +147,7 @@ class Signature:
                 logger.warning("trace(without_host=True): the body of %s runs at every call, since %s", name, reason)
 
 
-def _made(capture: Capture, result: Any, watched: Watched | None) -> _Recorded | str:
+def _made(capture: Capture, result: Any, watched: Watched | None, given: list[Any]) -> _Recorded | str:
     """A call that can be replayed, or why it cannot."""
     if not capture.valid():
         return capture.failed or "it computes nothing"
@@ -143,7 +156,7 @@ def _made(capture: Capture, result: Any, watched: Watched | None) -> _Recorded |
         if refused is not None:
             return refused
     try:
-        plan = Plan(result, () if watched is None else watched.reached)
+        plan = Plan(result, () if watched is None else watched.reached, {id(a) for a in given})
     except CannotReturn as error:
         return str(error)
     if watched is not None:
@@ -158,10 +171,12 @@ def _made(capture: Capture, result: Any, watched: Watched | None) -> _Recorded |
     return _Recorded(replay, plan, watched)
 
 
-def _objects(args: Any) -> list[Any]:
-    """What is in nested arguments and no tensor."""
+def _objects(args: Any, everything: list[Any]) -> list[Any]:
+    """What is in nested arguments and neither container nor tensor; collects all of it."""
+    everything.append(args)
     if isinstance(args, (tuple, list)):
-        return [o for a in args for o in _objects(a)]
+        return [o for a in args for o in _objects(a, everything)]
     if isinstance(args, dict):
-        return [o for a in args.values() for o in _objects(a)]
+        everything += args
+        return [o for a in args.values() for o in _objects(a, everything)]
     return [] if isinstance(args, Tensor) else [args]

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import functools
 import itertools
 import queue
 import random
@@ -699,6 +701,196 @@ def an_array_changed_in_place(wrap: Wrap) -> Any:
         if k == 5:
             table[0] = 9.0
         seen.append(f(one()).numpy().tolist())
+    return seen
+
+
+@program
+def items_of_a_defaultdict_that_go(wrap: Wrap) -> Any:
+    layers: Any = collections.defaultdict(lambda: 5.0, a=1.0)
+    f = wrap(lambda x: x * layers["a"])
+    seen = []
+    for k in range(CALLS):
+        if k == 5:
+            del layers["a"]
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def the_order_of_a_dict(wrap: Wrap) -> Any:
+    layers = {"a": lambda x: x * 2, "b": lambda x: x + 3}
+
+    @wrap
+    def f(x: Tensor) -> Tensor:
+        for layer in layers.values():
+            x = layer(x)
+        return x
+
+    seen = []
+    for k in range(CALLS):
+        if k == 5:
+            layers["a"] = layers.pop("a")
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def minus_zero(wrap: Wrap) -> Any:
+    me = Holder()
+    f = wrap(lambda x, k: (x * k, x * me.h))
+    seen = []
+    for k in range(CALLS):
+        me.h = -0.0 if k > 4 else 0.0
+        seen.append([t.item() for t in f(one(), -0.0 if k % 2 else 0.0)])
+    return seen
+
+
+@program
+def a_dict_that_is_given_and_filled(wrap: Wrap) -> Any:
+    @wrap
+    def f(batch: dict[str, Any]) -> Tensor:
+        batch["y"] = batch["x"] * 2
+        batch["n"] = 3
+        return batch["y"] + 1
+
+    seen = []
+    for k in range(CALLS):
+        batch: dict[str, Any] = {"x": one(k)}
+        seen.append((f(batch).item(), batch["n"], batch["y"].item()))
+    return seen
+
+
+@program
+def a_list_that_is_given_and_returned(wrap: Wrap) -> Any:
+    f = wrap(lambda xs: (xs, xs[0] * 2))
+    seen = []
+    for k in range(CALLS):
+        xs = [one(k)]
+        same, y = f(xs)
+        seen.append((same is xs, y.item()))
+    return seen
+
+
+@program
+def an_object_made_for_each_call(wrap: Wrap) -> Any:
+    f = wrap(lambda batch: batch.h * 2)
+    seen = []
+    for k in range(CALLS):
+        batch = Holder()
+        batch.h = one(k)
+        seen.append(f(batch).item())
+    return seen
+
+
+@program
+def an_iterator_as_argument(wrap: Wrap) -> Any:
+    numbers = itertools.count()
+    f = wrap(lambda x, source: x * next(source))
+    return [f(one(), numbers).item() for _ in range(CALLS)]
+
+
+@program
+def a_function_behind_a_context_manager(wrap: Wrap) -> Any:
+    scale = 1.0
+
+    @contextlib.contextmanager
+    def scaled() -> Iterator[float]:
+        yield scale
+
+    @wrap
+    def f(x: Tensor) -> Tensor:
+        with scaled() as s:
+            return x * s
+
+    seen = []
+    for k in range(CALLS):
+        scale = 1.0 + k // 4
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def a_function_in_a_queue(wrap: Wrap) -> Any:
+    scale = 1.0
+    waiting: Any = queue.Queue()
+    waiting.put(lambda x: x * scale)
+
+    @wrap
+    def f(x: Tensor) -> Tensor:
+        return waiting.queue[0](x)
+
+    def g(x: Tensor) -> Tensor:
+        return x * scale
+
+    lookup = functools.singledispatch(g)
+    h = wrap(lambda x: lookup(x) + 1)
+    seen = []
+    for k in range(CALLS):
+        scale = 1.0 + k // 4
+        seen.append((f(one()).item(), h(one()).item()))
+    return seen
+
+
+@program
+def an_attribute_read_by_name(wrap: Wrap) -> Any:
+    me = Holder()
+    names = ["alpha", "beta"]
+    me.alpha, me.beta = 1.0, 2.0  # type: ignore[attr-defined]
+    f = wrap(lambda x: sum(x * getattr(me, n) for n in names))
+    seen = []
+    for k in range(CALLS):
+        me.beta = 2.0 + k // 4  # type: ignore[attr-defined]
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def a_dataclass_read_whole(wrap: Wrap) -> Any:
+    @dataclasses.dataclass
+    class Config:
+        alpha: float = 1.0
+
+    config = Config()
+    f = wrap(lambda x: sum(x * v for v in dataclasses.asdict(config).values()))
+    seen = []
+    for k in range(CALLS):
+        config.alpha = 2.0 + k // 4
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def a_buffer_of_bytes(wrap: Wrap) -> Any:
+    levels = bytearray(b"\x01\x02")
+    f = wrap(lambda x: x * levels[1])
+    seen = []
+    for k in range(CALLS):
+        levels[1] = 2 + k // 4
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def another_generator(wrap: Wrap) -> Any:
+    mge.random.seed(4)
+    f = wrap(lambda x: x + mge.random.uniform(size=(1,)))
+    seen = []
+    for k in range(CALLS):
+        if k in (4, 7):
+            mge.random.set_generator("xoroshiro128+" if k == 4 else "xorwow")
+        seen.append(f(one()).item())
+    return seen
+
+
+@program
+def a_traced_function_in_another(wrap: Wrap) -> Any:
+    scale = 1.0
+    inner = wrap(lambda x: x * scale)
+    outer = wrap(lambda x: inner(x) + 1)
+    seen = []
+    for k in range(CALLS):
+        scale = 1.0 + k // 4
+        seen.append((outer(one()).item(), inner(one(2.0)).item()))
     return seen
 
 

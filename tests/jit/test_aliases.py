@@ -105,7 +105,7 @@ def test_changing_arguments_record_no_more_than_needed() -> None:
 
     @trace(without_host=True)
     def f(x: Tensor) -> Tensor:
-        calls.append(x)
+        calls.append(x.shape)
         return x + 1
 
     a, b = Tensor([1.0]), Tensor([2.0])

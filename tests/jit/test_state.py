@@ -81,6 +81,27 @@ def test_in_processes_of_their_own(mode: str) -> None:
     assert "all alike" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("namespace", [{}, {"__name__": "__main__"}, {"__name__": "no_module"}])
+def test_code_that_is_in_no_file(namespace: dict[str, Any]) -> None:
+    exec(
+        "level, count = 1.0, 0\n"
+        "def f(x):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "    return x * level + count\n"
+        "def g(x):\n"
+        "    return x * level\n",
+        namespace,
+    )
+    f, g = (trace(namespace[name], without_host=True) for name in "fg")
+    before = graph.counters.replays
+    for k in range(9):
+        namespace["level"] = 1.0 + k // 4
+        assert f(Tensor([2.0])).item() == 2 * namespace["level"] + k + 1
+        assert g(Tensor([2.0])).item() == 2 * namespace["level"]
+    assert graph.counters.replays > before
+
+
 def test_what_the_body_only_writes_does_not_keep_it_from_being_skipped() -> None:
     class Count:
         number = 0
