@@ -30,6 +30,8 @@ class Capture(Listener):
         outside: for each tensor rebound, whether it was there before the call.
     """
 
+    replayed = True
+
     def __init__(self, symbolic: bool) -> None:
         self.symbolic = symbolic
         self.failed: str | None = None

@@ -11,6 +11,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from .. import config
 from ..graph.device import resolve
+from ..graph.errors import TraceError
 from ..graph.notes import not_replayable
 from ..graph.options import options
 from ..graph.precision import current as precision
@@ -107,8 +108,13 @@ class _Traced(Generic[P, R]):
 
     def _compare(self, call: Symbolic, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         key = _key(args, kwargs, [])
-        if key is not None:
+        if key is None:
+            return
+        try:
             _of(self._known, (key, tuple(call.had_gradients)), Known).compare(call)
+        except TraceError:
+            call.undo()
+            raise
 
     def _call_without_host(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function = functools.partial(self.__wrapped__, *args, **kwargs)

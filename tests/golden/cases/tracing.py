@@ -26,7 +26,139 @@ losses = [step(x * (i + 1)).item() for i in range(6)]
 p, np.array(losses, "float32")
 """
 
+# The body runs at every call: what it reads of Python may change as long as the graph does not.
+PYTHON_STATE = [
+    """
+class Box: pass
+box = Box(); box.h = v * 0
+@trace(%s)
+def f(x):
+    box.h = box.h * 0.5 + x
+    return box.h
+[f(v) for i in range(4)]
+""",
+    """
+net = M.Linear(3, 1, bias=False)
+f = trace(lambda x: net(x), %s)
+out = []
+for i in range(4):
+    net.weight = Parameter(np.full((1, 3), i, "float32"))
+    out.append(f(v.reshape(1, 3)))
+out
+""",
+    """
+net = M.Sequential(M.Linear(3, 1, bias=False), M.Linear(1, 1, bias=False))
+net[0].weight[...] = np.ones((1, 3), "float32"); net[1].weight[...] = np.full((1, 1), 2, "float32")
+f = trace(lambda x: net(x), %s)
+out = []
+for i in range(4):
+    if i == 2:
+        net[1] = M.Linear(1, 1, bias=False); net[1].weight[...] = np.full((1, 1), 7, "float32")
+    out.append(f(v.reshape(1, 3)))
+out
+""",
+    """
+scale = 0
+f = trace(lambda x: x * Tensor(float(scale)), %s)
+out = []
+for scale in range(4):
+    out.append(f(v))
+out
+""",
+    """
+rng = np.random.RandomState(0)
+f = trace(lambda x: x + Tensor(rng.randint(0, 9, (3,)).astype("float32")), %s)
+[f(v) for i in range(4)]
+""",
+    """
+seen = []
+@trace(%s)
+def f(x):
+    seen.append(len(seen))
+    return x + 1
+[f(v) for i in range(4)], len(seen)
+""",
+    """
+p = Parameter(v); p.grad = v * 0; gm = GradManager().attach([p])
+@trace(%s)
+def f(x):
+    with gm:
+        loss = (p * x).sum()
+        gm.backward(loss)
+    return loss
+out = []
+for i in range(4):
+    f(v)
+    out.append(p.grad * 1)
+out
+""",
+    """
+p = Parameter(v); gm = GradManager().attach([p]); opt = optim.SGD([p], lr=0.5, momentum=0.5)
+@trace(%s)
+def f(x):
+    with gm:
+        loss = (p * x).sum()
+        gm.backward(loss)
+    opt.step().clear_grad()
+    return loss
+out = []
+for i in range(4):
+    opt.param_groups[0]["lr"] = 0.5 / (i + 1)
+    f(v)
+    out.append(p * 1)
+out
+""",
+    """
+from collections import deque, namedtuple
+Pair = namedtuple("Pair", "a b")
+f = trace(lambda x: (Pair(x * 2, [x + 1]), deque([x * 3])), %s)
+out = [f(v) for i in range(3)]
+[type(o[0]).__name__ + type(o[1]).__name__ for o in out], [o[0].a for o in out], [o[1][0] for o in out]
+""",
+]
+# Graphs that change: MegEngine raises TraceError under both modes.
+CHANGES = {
+    """
+scale = 0
+f = trace(lambda x: x * scale, %s)
+out = []
+for scale in range(4):
+    out.append(f(v))
+out
+""": "[v * i for i in range(4)]",
+    """
+f = trace(lambda x, k: x * k, %s)
+[f(v, i) for i in range(4)]
+""": "[v * i for i in range(4)]",
+}
+OPERATIONS_CHANGE = [
+    ("x + y", "x - y"),
+    ("x + y", "x + y + x"),
+    ("x + y + x", "x + y"),
+    ("(x + y) * x", "x * (x + y)"),
+    ("F.exp(x) + F.exp(y) * y", "F.exp(x) + F.exp(x) * F.exp(y)"),
+]
+CHANGED = """
+flag = False
+@trace(%s)
+def f(x, y):
+    return (%s) if flag else (%s)
+f(v, w); f(v, w)
+flag = True
+f(v, w)
+"""
+
 CASES = [
+    case("python_state", [HEAD + e % mode for e in PYTHON_STATE for mode in MODES], v=f32(3)),
+    case(
+        "numbers_change", [Refused(HEAD + e % mode, right) for e, right in CHANGES.items() for mode in MODES], v=f32(3)
+    ),
+    case(
+        "operations_change",
+        [HEAD + CHANGED % ("symbolic=True", now, first) for first, now in OPERATIONS_CHANGE],
+        v=f32(3),
+        w=f32(3),
+    ),
     case(
         "calls",
         [
