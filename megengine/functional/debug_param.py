@@ -87,6 +87,9 @@ def set_conv_execution_strategy(option: str | Strategy) -> None:
 
     Example:
         >>> from megengine.functional.debug_param import set_conv_execution_strategy
+        >>> set_conv_execution_strategy("PROFILE")
+        >>> megengine.config.benchmark_kernel
+        True
         >>> set_conv_execution_strategy("HEURISTIC")
     """
     set_execution_strategy(option)
