@@ -164,7 +164,7 @@ def _tell_ipython() -> None:
     """Shorten what IPython and notebooks show, if this is one and nobody else has asked to be shown its errors."""
     found: Any = sys.modules.get("IPython")
     shell: Any = found.get_ipython() if found is not None and hasattr(found, "get_ipython") else None
-    if shell is None or getattr(shell, "custom_exceptions", ()):
+    if shell is None or getattr(shell, "custom_exceptions", None):
         return
 
     def show(

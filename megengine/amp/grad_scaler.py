@@ -7,6 +7,7 @@ from typing import Any
 
 from .._help.describe import settings
 from .._help.names import no_attribute
+from .._help.ranges import within
 from .._help.spellings import SCALER
 from ..autodiff import GradManager
 from ..autodiff.idle import note_skip
@@ -16,6 +17,7 @@ from ..graph.together import together
 from ..graph.where import warn_once
 from ..tensor import Tensor
 
+MOST = 3.4e38  # of float32
 TOO_MANY = 20  # a scale of 2^20 has come down to 1 by then
 
 
@@ -39,6 +41,10 @@ class GradScaler:
         growth_interval: after how many good steps it grows; 0 keeps the scale, and gradients are not looked at, so that a step
             is one program. Default: 2000
 
+    Raises:
+        ValueError: a scale that is not positive and finite, a growth factor below 1 that is not 0, a backoff factor that is not
+            above 0 and at most 1, or a negative interval.
+
     Example:
         >>> weight = megengine.Parameter([1.0, 2.0])
         >>> gm = megengine.autodiff.GradManager().attach(weight)
@@ -56,10 +62,12 @@ class GradScaler:
         backoff_factor: float = 0.5,
         growth_interval: int = 2000,
     ) -> None:
-        self.scale_factor = float(init_scale)
+        self.scale_factor = within("init_scale", float(init_scale), 0, MOST, above=True)
         self.growth_factor = float(growth_factor)
-        self.backoff_factor = float(backoff_factor)
-        self.growth_interval = growth_interval
+        if growth_factor != 0:
+            within("growth_factor", self.growth_factor, 1)
+        self.backoff_factor = within("backoff_factor", float(backoff_factor), 0, 1, above=True)
+        self.growth_interval = within("growth_interval", growth_interval, 0)
         self._growth_tracker = 0
         self._found_non_finite = False
         self._skipped_in_a_row = 0
@@ -131,7 +139,7 @@ class GradScaler:
         if self.growth_interval == 0:
             return
         if new_scale is not None:
-            self.scale_factor = float(new_scale)
+            self.scale_factor = within("new_scale", float(new_scale), 0, MOST, above=True)
         elif self._found_non_finite:
             self.scale_factor *= self.backoff_factor
             self._growth_tracker = 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .._help.describe import described
+from .._help.ranges import within
 from ..logger import get_logger
 from .batching import ENDING, note
 from .collator import Collator
@@ -89,8 +90,7 @@ class DataLoader:
             raise TypeError(f"num_workers must be an integer, not {num_workers!r}")
         if num_workers < 0:
             raise ValueError(f"num_workers must not be negative, but is {num_workers}")
-        if timeout < 0:
-            raise ValueError(f"timeout must not be negative, but is {timeout}")
+        within("timeout", timeout, 0)
         self.dataset = dataset
         self.num_workers = num_workers
         self.timeout = timeout

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
+from .._help.ranges import within
 from .._methods import axes as _axes
 from ..graph.record import apply
 from ..graph.together import reset_together
@@ -56,6 +58,8 @@ def layer_norm(
     first = inp.ndim - len(sizes)
     if first < 0 or inp.shape[first:] != sizes:
         raise RuntimeError(f"layer_norm: an input of shape {inp.shape} does not end in normalized_shape {sizes}")
+    if not eps >= 0:
+        within("eps", eps, 0)
     return apply(
         ops.layer_norm, (tuple(range(first, inp.ndim)), eps), inp, *_parameters("layer_norm", affine, weight, bias)
     )
@@ -92,6 +96,8 @@ def general_norm(
     axes = tuple(a + inp.ndim if a < 0 else a for a in given)
     if not axes or list(axes) != sorted(set(axes)) or axes[0] < 0 or axes[-1] >= inp.ndim:
         raise AssertionError(f"general_norm: {given} are not increasing dimensions of shape {inp.shape}")
+    if not eps >= 0:
+        within("eps", eps, 0)
     return apply(ops.general_norm, (axes, eps), inp, *_parameters("general_norm", affine, weight, bias))
 
 
@@ -121,6 +127,8 @@ def group_norm(
         >>> F.nn.group_norm(Tensor([[1.0, 3.0, 5.0, 9.0]]), 2, affine=False)
         Tensor([[-1.  1. -1.  1.]], device=xpux:0)
     """
+    if not eps >= 0:
+        within("eps", eps, 0)
     return apply(ops.group_norm, (num_groups, eps), inp, *_parameters("group_norm", affine, weight, bias))
 
 
@@ -146,6 +154,8 @@ def instance_norm(
           [-1.  1.]]], device=xpux:0)
     """
     channels = inp.shape[1] if inp.ndim > 1 else 0
+    if not eps >= 0:
+        within("eps", eps, 0)
     return apply(ops.instance_norm, (channels, eps), inp, *_parameters("instance_norm", affine, weight, bias))
 
 
@@ -193,6 +203,10 @@ def batch_norm(
     for name, given in (("running_mean", running_mean), ("running_var", running_var)):
         if given is None and not training:
             raise AssertionError(f"batch_norm: {name} is needed in inference")
+    if not eps >= 0:
+        within("eps", eps, 0)
+    if training and isinstance(momentum, Real):
+        within("momentum", momentum, 0, 1)
     channels = inp.shape[1] if inp.ndim > 1 else 0
     scale = full((channels,), 1.0, device=inp.device) if weight is None else weight
     shift = full((channels,), 0.0, device=inp.device) if bias is None else bias

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._help.ranges import within
 from .._methods import axes as _axes
 from .._methods.bounds import outside
 from ..graph.errors import BadIndexError
@@ -112,7 +113,7 @@ def cross_entropy(
     if wrong is not None:
         raise BadIndexError(f"cross_entropy: label {wrong} is out of range for {pred.shape[axis]} classes")
     attrs = (axis, bool(with_logits), reduction)
-    if label_smooth is None or (type(label_smooth) in (int, float) and label_smooth == 0):
+    if label_smooth is None or (type(label_smooth) in (int, float) and within("label_smooth", label_smooth, 0, 1) == 0):
         return apply(ops.cross_entropy, attrs, pred, label)
     return apply(ops.cross_entropy, attrs, pred, label, label_smooth)
 

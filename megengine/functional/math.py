@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .._help.ranges import within
 from .._methods import axes as _axes
 from .._methods.operators import matmul as _matmul
 from ..graph.errors import ArgumentError
@@ -286,6 +287,7 @@ def normalize(
         >>> F.normalize(Tensor([3.0, 4.0]))
         Tensor([0.6 0.8], device=xpux:0)
     """
+    within("eps", eps, 0)
     return apply(reduce.normalize, _norm_attrs("normalize", inp, ord, axis, axis is not None)[:2], inp, eps)
 
 
@@ -314,4 +316,4 @@ def _norm_attrs(name: str, inp: Tensor, ord: float | None, axis: Any, keepdims: 
     require_tensor(inp, "inp")
     if axis is None and inp.ndim != 1:
         raise TypeError(f"{name}: axis is needed for an input of {plural(inp.ndim, 'dimension')}, shape {inp.shape}")
-    return (2 if ord is None else ord), _axes.reduction_axes(axis, inp.ndim, name), bool(keepdims)
+    return (2 if ord is None else within("ord", ord)), _axes.reduction_axes(axis, inp.ndim, name), bool(keepdims)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .._help.ranges import within
 from ..graph.record import apply
 from ..ops import reduce
 from ..tensor import Tensor
@@ -19,6 +20,9 @@ def topk_accuracy(logits: Tensor, target: Tensor, topk: int | Iterable[int] = 1)
         target: class numbers ``(N,)``.
         topk: ``k``, or several.
 
+    Raises:
+        ValueError: a ``k`` below 1 or above the number of classes.
+
     Returns:
         A scalar in [0, 1], or a list of scalars for several ``k``.
 
@@ -28,5 +32,7 @@ def topk_accuracy(logits: Tensor, target: Tensor, topk: int | Iterable[int] = 1)
         Tensor(0.5, device=xpux:0)
     """
     counts = (topk,) if isinstance(topk, int) else tuple(topk)
+    for k in counts:
+        within("topk", k, 1, logits.shape[-1])
     shares = [apply(reduce.topk_accuracy, (k,), logits, target) for k in counts]
     return shares[0] if len(shares) == 1 else shares

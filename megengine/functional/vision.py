@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import within
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..ops import interpolate as interpolate_ops
@@ -117,6 +118,8 @@ def _interpolated_size(shape: Sequence[int], size: Any, scale_factor: Any, mode:
         raise AssertionError(
             f"interpolate: under mode {mode}, scale_factor needs {count} numbers, not {scale_factor!r}"
         )
+    for factor in given:
+        within("scale_factor", factor, 0, above=True)
     # The product is a float32 in the reference.
     return tuple(int(np.floor(np.float32(n * float(f)))) for n, f in zip(shape[2:], given, strict=True))
 
@@ -356,7 +359,7 @@ def roi_pooling(
     """
     kind = _choice(mode, ("max", "average"), "roi_pooling: mode", AssertionError)
     size = _one_or_two(output_shape, "roi_pooling: output_shape")
-    return apply(roi_ops.roi_pooling, (size, kind, float(scale)), inp, rois)
+    return apply(roi_ops.roi_pooling, (size, kind, float(within("scale", scale, 0, above=True))), inp, rois)
 
 
 def roi_align(
@@ -403,7 +406,13 @@ def roi_align(
     size = _one_or_two(output_shape, "roi_align: output_shape")
     points = _one_or_two(sample_points, "roi_align: sample_points")
     offset = 0.5 if aligned else 0.0
-    return apply(roi_ops.roi_align, (size, points, kind, float(spatial_scale), offset), inp, rois)
+    factor = float(within("spatial_scale", spatial_scale, 0, above=True))
+    return apply(
+        roi_ops.roi_align,
+        (size, points, kind, factor, offset),
+        inp,
+        rois,
+    )
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None = None) -> Tensor:
@@ -440,6 +449,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None
         raise RuntimeError(f"nms: boxes must be float32, not {np.dtype(boxes.dtype).name}")
     if not isinstance(iou_thresh, Real):
         raise ArgumentError(f"nms: iou_thresh must be a number, not {iou_thresh!r}")
+    within("iou_thresh", iou_thresh, 0, 1)
     limit = boxes.shape[0] if max_output is None else max_output
     if not isinstance(limit, Integral) or limit < 0:
         raise ArgumentError(f"nms: max_output must be an integer from 0 on, not {max_output!r}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import within
 from ..functional import gelu, leaky_relu, prelu, relu, sigmoid, silu, softmax
 from ..tensor import Parameter, Tensor
 from .module import Module
@@ -95,9 +96,9 @@ class PReLU(Module):
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.num_parameters = num_parameters
+        self.num_parameters = within("num_parameters", num_parameters, 1)
         shape = (1, num_parameters, 1, 1) if num_parameters > 1 else (1,)
-        self.weight = Parameter(np.full(shape, init, np.float32))
+        self.weight = Parameter(np.full(shape, within("init", init), np.float32))
 
     def forward(self, inputs: Tensor) -> Tensor:
         return prelu(inputs, self.weight)
@@ -116,7 +117,7 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope: float = 0.01, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.negative_slope = negative_slope
+        self.negative_slope = within("negative_slope", negative_slope)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return leaky_relu(inputs, self.negative_slope)

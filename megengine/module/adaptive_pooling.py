@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..functional import adaptive_avg_pool2d, adaptive_max_pool2d
+from ..functional._settings import sizes
 from ..tensor import Tensor
 from .module import Module
 
@@ -12,6 +13,8 @@ from .module import Module
 class _AdaptivePoolNd(Module):
     def __init__(self, oshp: tuple[int, int] | int | Tensor, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(oshp, Tensor):
+            sizes(oshp, 2, "oshp")
         self.oshp = oshp
 
 

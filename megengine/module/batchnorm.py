@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import within
 from ..functional.nn import batch_norm, sync_batch_norm
 from ..tensor import Parameter, Tensor
 from . import init
@@ -31,9 +32,9 @@ class _BatchNorm(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_features = _size("num_features", num_features, 0)
-        self.eps = eps
-        self.momentum = momentum
+        self.num_features = _size("num_features", num_features, 1)
+        self.eps = within("eps", eps, 0)
+        self.momentum = within("momentum", momentum, 0, 1)
         self.affine = affine
         self.track_running_stats = track_running_stats
         self._track_running_stats_saved = track_running_stats

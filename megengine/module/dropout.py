@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._help.ranges import within
 from ..functional import dropout
 from ..tensor import Tensor
 from .module import Module
@@ -14,6 +15,9 @@ class Dropout(Module):
 
     Args:
         drop_prob: probability of zero, at least 0 and below 1. Default: 0
+
+    Raises:
+        ValueError: a probability below 0 or above 1; in training also 1.
 
     Example:
         >>> drop = M.Dropout(0.5)
@@ -26,7 +30,7 @@ class Dropout(Module):
 
     def __init__(self, drop_prob: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.drop_prob = drop_prob
+        self.drop_prob = within("drop_prob", drop_prob, 0, 1)  # 1 serves in evaluation
 
     def forward(self, inputs: Tensor) -> Tensor:
         if self.training:

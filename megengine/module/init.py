@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .._help.ranges import within
 from ..random import normal, uniform
 from ..tensor import Tensor
 
@@ -231,6 +232,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> None:
         >>> round(float(x.numpy().std()), 2)
         0.1
     """
+    within("gain", gain, 0)
     normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(calculate_fan_in_and_fan_out(tensor))))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._help.ranges import within
 from ..functional import local_response_norm
 from ..tensor import Tensor
 from .module import Module
@@ -29,10 +30,10 @@ class LocalResponseNorm(Module):
         self, kernel_size: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.kernel_size = kernel_size
-        self.k = k
-        self.alpha = alpha
-        self.beta = beta
+        self.kernel_size = within("kernel_size", kernel_size, 1)
+        self.k = within("k", k)
+        self.alpha = within("alpha", alpha)
+        self.beta = within("beta", beta)
 
     def forward(self, inp: Tensor) -> Tensor:
         return local_response_norm(inp, self.kernel_size, self.k, self.alpha, self.beta)

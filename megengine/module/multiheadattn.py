@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import within
 from ..functional.nn import multi_head_attention
 from ..tensor import Parameter, Tensor
 from .init import xavier_uniform_
@@ -68,8 +69,8 @@ class MultiHeadAttention(Module):
                 raise AssertionError(f"MultiHeadAttention: {name} is not supported, leave it False")
         self.add_bias_kv = add_bias_kv
         self.add_zero_attn = add_zero_attn
-        self.attn_dropout = attn_dropout
-        self.out_dropout = out_dropout
+        self.attn_dropout = within("attn_dropout", attn_dropout, 0, 1)
+        self.out_dropout = within("out_dropout", out_dropout, 0, 1)
         self.bias = bias
         self.weight_bias_len = self._weight_len() + (4 * self.embed_dim if bias else 0)
         self.io_weight_bias = Parameter(np.zeros((1, self.weight_bias_len), np.float32))

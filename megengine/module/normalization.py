@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import within
 from .._methods.axes import as_shape
 from ..functional.nn import general_norm, group_norm, instance_norm, layer_norm
 from ..tensor import Parameter, Tensor
@@ -22,7 +23,7 @@ class _Norm(Module):
 
     def __init__(self, eps: float, affine: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.eps = eps
+        self.eps = within("eps", eps, 0)
         self.affine = affine
 
     def _make_parameters(self, shape: tuple[int, ...]) -> None:
@@ -59,6 +60,7 @@ class GroupNorm(_Norm):
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, **kwargs: Any
     ) -> None:
         super().__init__(eps, affine, **kwargs)
+        within("num_channels", num_channels, 1)
         if num_groups < 1 or num_channels % num_groups:
             raise AssertionError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
         self.num_groups = num_groups
@@ -90,7 +92,7 @@ class InstanceNorm(_Norm):
 
     def __init__(self, num_channels: int, eps: float = 1e-5, affine: bool = True, **kwargs: Any) -> None:
         super().__init__(eps, affine, **kwargs)
-        self.num_channels = num_channels
+        self.num_channels = within("num_channels", num_channels, 1)
         self._make_parameters((num_channels,))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -123,6 +125,7 @@ class LayerNorm(_Norm):
     ) -> None:
         super().__init__(eps, affine, **kwargs)
         self.normalized_shape = as_shape(normalized_shape, "normalized_shape")
+        within("normalized_shape", min(self.normalized_shape, default=0), 0)
         self._make_parameters(self.normalized_shape)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,10 +173,15 @@ class GeneralNorm(_Norm):
             )
         if len(set(self.normalized_axis)) != len(self.normalized_axis):
             raise AssertionError(f"GeneralNorm: normalized_axis {self.normalized_axis} names a dimension twice")
+        within("normalized_shape", min(self.normalized_shape or (), default=0), 0)
         self._make_parameters(tuple(self.normalized_shape or ()))
 
     def forward(self, x: Tensor) -> Tensor:
         axes = [a + x.ndim if a < 0 else a for a in self.normalized_axis]
+        if min(axes, default=0) < 0:
+            raise AssertionError(
+                f"GeneralNorm: an input of shape {x.shape} has no dimension {min(self.normalized_axis)}"
+            )
         if axes != sorted(axes):
             raise AssertionError(f"GeneralNorm: normalized_axis must be increasing, {self.normalized_axis} is not")
         if self.normalized_shape is not None:

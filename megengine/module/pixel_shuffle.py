@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._help.ranges import within
 from ..functional.nn import pixel_shuffle
 from ..tensor import Tensor
 from .module import Module
@@ -25,7 +26,7 @@ class PixelShuffle(Module):
 
     def __init__(self, upscale_factor: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.upscale_factor = upscale_factor
+        self.upscale_factor = within("upscale_factor", upscale_factor, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return pixel_shuffle(x, self.upscale_factor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..functional import avg_pool2d, max_pool2d
+from ..functional._settings import sizes
 from ..tensor import Tensor
 from .module import Module
 
@@ -18,6 +19,9 @@ class _PoolNd(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        sizes(kernel_size, 2, "kernel_size")
+        sizes(stride or kernel_size, 2, "stride")
+        sizes(padding, 2, "padding", 0)
         self.kernel_size = kernel_size
         self.stride = stride or kernel_size
         self.padding = padding

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..functional import sliding_window, sliding_window_transpose
+from ..functional._settings import sizes
 from ..tensor import Tensor
 from .module import Module
+
+
+def _check_windows(kernel_size: Any, padding: Any, stride: Any, dilation: Any) -> None:
+    for name, value, least in (("kernel_size", kernel_size, 1), ("padding", padding, 0), ("stride", stride, 1)):
+        sizes(value, 2, name, least)
+    sizes(dilation, 2, "dilation")
 
 
 class SlidingWindow(Module):
@@ -32,6 +39,7 @@ class SlidingWindow(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        _check_windows(kernel_size, padding, stride, dilation)
         self.kernel_size = kernel_size
         self.padding = padding
         self.stride = stride
@@ -66,7 +74,9 @@ class SlidingWindowTranspose(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        sizes(output_size, 2, "output_size")
         self.output_size = output_size
+        _check_windows(kernel_size, padding, stride, dilation)
         self.kernel_size = kernel_size
         self.padding = padding
         self.stride = stride

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from .._help.ranges import within
 from ..functional import abs as absolute
 from ..functional import clip, maximum, minimum, sqrt
 from ..graph.together import reset_together
@@ -43,6 +44,9 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
         max_norm: the bound.
         ord: p of the p-norm; ``inf`` or ``"inf"`` for the largest absolute value. Default: 2
 
+    Raises:
+        ValueError: a negative bound, or NaN.
+
     Returns:
         the norm before, a scalar tensor.
 
@@ -54,10 +58,13 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
         >>> np.round(param.grad.numpy(), 4).tolist() == np.float32([0.6, 0.8]).tolist()
         True
     """
+    if not isinstance(max_norm, Tensor):
+        within("max_norm", max_norm, 0)
+    order = within("ord", float(ord))
     grads = _gradients(tensors)
     if not grads:
         return Tensor(0.0)
-    norm = _norm(grads, float(ord))
+    norm = _norm(grads, order)
     scale = minimum(max_norm / (norm + 1e-6), 1.0)
     reset_together(grads, [grad * scale for grad in grads])
     return norm
@@ -71,6 +78,9 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
         lower: smallest value allowed.
         upper: largest value allowed.
 
+    Raises:
+        ValueError: ``lower`` is above ``upper``, or one of them is NaN.
+
     Example:
         >>> param = megengine.Parameter([0.0, 0.0])
         >>> param.grad = Tensor([-3.0, 0.5])
@@ -78,5 +88,7 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
         >>> param.grad.numpy()
         array([-1. ,  0.5], dtype=float32)
     """
+    if not isinstance(lower, Tensor) and not isinstance(upper, Tensor):
+        within("lower", lower, -math.inf, within("upper", upper))
     grads = _gradients(tensors)
     reset_together(grads, [clip(grad, lower, upper) for grad in grads])

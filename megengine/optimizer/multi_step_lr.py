@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
+from .._help.ranges import within
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer
 
@@ -20,7 +21,7 @@ class MultiStepLR(LRScheduler):
         current_epoch: the last epoch, when training goes on. Default: -1, a start
 
     Raises:
-        ValueError: the milestones are not in order.
+        ValueError: the milestones are not in order, or a negative factor.
 
     Example:
         >>> optimizer = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=1.0)
@@ -39,7 +40,7 @@ class MultiStepLR(LRScheduler):
         self.milestones = milestones if isinstance(milestones, list | tuple) else list(milestones)
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"Milestones should be a list of increasing integers. Got {self.milestones}")
-        self.gamma = gamma
+        self.gamma = within("gamma", gamma, 0)
         super().__init__(optimizer, current_epoch)
 
     def state_dict(self) -> dict[str, Any]:

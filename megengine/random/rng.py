@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from .._help.ranges import within
 from .._methods.axes import as_shape
 from ..graph.device import Device, resolve
 from ..graph.errors import ArgumentError
@@ -177,6 +179,9 @@ class RNG:
             std: standard deviation.
             size: shape; default ``(1,)``.
 
+        Raises:
+            ValueError: a negative standard deviation, or NaN.
+
         Returns:
             float32 tensor.
 
@@ -184,6 +189,10 @@ class RNG:
             >>> megengine.random.RNG(seed=1).normal(0, 2, size=(3,)).shape
             (3,)
         """
+        if isinstance(std, Real):
+            within("std", std, 0)
+        if isinstance(mean, Real):
+            within("mean", mean)
         shape, mean, std = _size(size), _number(mean), _number(std)
         if _generator == "xorwow":
             return self._draw("normal", ops.normal, (shape,), mean, std)

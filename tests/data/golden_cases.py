@@ -47,7 +47,8 @@ def answer(case):
     try:
         return plain(case())
     except Exception as error:
-        return {"error": type(error).__name__}
+        known = [kind for kind in type(error).__mro__ if kind.__module__ in ("builtins", "numpy.exceptions")]
+        return {"error": known[0].__name__}
 
 
 def image(dtype="uint8", shape=(4, 5, 3)):

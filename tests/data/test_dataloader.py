@@ -62,8 +62,8 @@ def values(batches: Any) -> list[Any]:
     [
         ({"num_workers": -1}, ValueError, "num_workers must not be negative, but is -1"),
         ({"num_workers": 1.5}, TypeError, "num_workers must be an integer, not 1.5"),
-        ({"timeout": -2}, ValueError, "timeout must not be negative, but is -2"),
-        ({"timeout": "1"}, TypeError, "'<' not supported"),
+        ({"timeout": -2}, ValueError, "timeout must be at least 0, not -2"),
+        ({"timeout": "1"}, TypeError, "timeout must be at least 0, not '1'"),
         ({"dataset": [1, 2]}, AssertionError, "dataset must be a Dataset, not list"),
         ({"dataset": object}, AssertionError, "dataset must be a Dataset, not type"),
         ({"dataset": Path()}, AssertionError, "or have __getitem__ and __len__ or __iter__, which PosixPath has not"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...._help.ranges import within
 from ...vectorise import vectorised
 from .meta_vision import VisionTransform
 
@@ -77,6 +78,8 @@ class Normalize(ColourTransform):
         super().__init__(order)
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
+        within("mean", float(self.mean.sum()))
+        within("std", float(self.std.min()), 0, above=True)
 
     @vectorised(_normalize_whole)
     def _apply_image(self, image: Any) -> Any:
@@ -116,6 +119,8 @@ class GaussianNoise(ColourTransform):
         super().__init__(order)
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
+        within("mean", float(self.mean.sum()))
+        within("std", float(self.std.min()), 0)
 
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
         noise = np.random.normal(self.mean, self.std, image.shape)
@@ -138,9 +143,7 @@ class ScaledColourTransform(ColourTransform):
 
     def __init__(self, value: float, *, order: Sequence[str] | None = None) -> None:
         super().__init__(order)
-        if value < 0:
-            raise ValueError(f"the {self._quality} value must not be negative, but is {value}")
-        self.value = value
+        self.value = within(f"the {self._quality} value", value, 0)
 
     def _apply_image(self, image: np.ndarray) -> np.ndarray:
         if self.value == 0:
@@ -198,9 +201,7 @@ class Lighting(ColourTransform):
 
     def __init__(self, scale: float, *, order: Sequence[str] | None = None) -> None:
         super().__init__(order)
-        if scale < 0:
-            raise ValueError(f"the lighting scale must not be negative, but is {scale}")
-        self.scale = scale
+        self.scale = within("the lighting scale", scale, 0)
         self.eigvec = np.array([[-0.5836, -0.6948, 0.4203], [-0.5808, -0.0045, -0.8140], [-0.5675, 0.7192, 0.4009]])
         self.eigval = np.array([0.2175, 0.0188, 0.0045])
 

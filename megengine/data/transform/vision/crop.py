@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...._help.ranges import within
 from ...opencv import opencv
 from ...vectorise import vectorised
 from . import functional as F
@@ -53,6 +54,7 @@ class CenterCrop(DrawnTransform):
     def __init__(self, output_size: int | Sequence[int], *, order: Sequence[str] | None = None) -> None:
         super().__init__(order)
         self.output_size = _pair(output_size)
+        within("output_size", min(self.output_size), 1)
 
     def _draw(self, shape: Shape) -> tuple[int, int]:
         height, width, _ = shape
@@ -131,7 +133,9 @@ class RandomCrop(DrawnTransform):
     ) -> None:
         super().__init__(order)
         self.output_size = _pair(output_size)
+        within("output_size", min(self.output_size), 1)
         self.padding_size = F.four_sides(padding_size)
+        within("padding_size", min(self.padding_size), 0)
         self.padding_value = padding_value
         self.padding_maskvalue = padding_maskvalue
 
@@ -224,8 +228,10 @@ class RandomResizedCrop(DrawnTransform):
     ) -> None:
         super().__init__(order)
         self.output_size = _pair(output_size)
+        within("output_size", min(self.output_size), 1)
         for name, (low, high) in (("scale_range", scale_range), ("ratio_range", ratio_range)):
-            if low > high:
+            within(name, low, 0)
+            if not low <= high:
                 raise AssertionError(f"{name} must be (smallest, largest), not {(low, high)}")
         self.scale_range = scale_range
         self.ratio_range = ratio_range

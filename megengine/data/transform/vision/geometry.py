@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...._help.ranges import within
 from ...vectorise import vectorised
 from . import functional as F
 from .drawn import DrawnTransform, Shape
@@ -113,6 +114,7 @@ class Pad(VisionTransform):
     ) -> None:
         super().__init__(order)
         self.size = F.four_sides(size)
+        within("size", min(self.size), 0)
         self.value = value
         if not isinstance(mask_value, int):
             raise ValueError(f"mask_value must be an integer, not {mask_value!r}")
@@ -157,7 +159,7 @@ class _RandomFlip(DrawnTransform):
 
     def __init__(self, prob: float = 0.5, *, order: Sequence[str] | None = None) -> None:
         super().__init__(order)
-        self.prob = prob
+        self.prob = within("prob", prob, 0, 1)
 
     def _draw(self, shape: Shape) -> tuple[bool, int]:
         return np.random.random() < self.prob, shape[self.axis]
@@ -191,7 +193,7 @@ class RandomHorizontalFlip(_RandomFlip):
         order: the kinds of a sample's fields, see :class:`VisionTransform`; one of them is "image".
 
     Raises:
-        ValueError: if an image or a mask to flip is not of shape (H, W, C).
+        ValueError: if ``prob`` is not from 0 to 1, or an image or a mask to flip is not of shape (H, W, C).
 
     Example:
         >>> from megengine.data.transform import RandomHorizontalFlip
@@ -210,7 +212,7 @@ class RandomVerticalFlip(_RandomFlip):
         order: the kinds of a sample's fields, see :class:`VisionTransform`; one of them is "image".
 
     Raises:
-        ValueError: if an image or a mask to flip is not of shape (H, W, C).
+        ValueError: if ``prob`` is not from 0 to 1, or an image or a mask to flip is not of shape (H, W, C).
 
     Example:
         >>> from megengine.data.transform import RandomVerticalFlip

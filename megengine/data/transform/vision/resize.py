@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...._help.ranges import within
 from ...opencv import opencv
 from ...vectorise import vectorised
 from . import functional as F
@@ -109,6 +110,7 @@ class Resize(_Resizing):
     ) -> None:
         super().__init__(interpolation, order)
         self.output_size = output_size
+        within("output_size", output_size if isinstance(output_size, int) else min(output_size), 1)
 
     def _new_size(self, height: int, width: int) -> Sequence[int]:
         size = self.output_size
@@ -163,6 +165,8 @@ class ShortestEdgeResize(_Resizing):
         if sample_style not in ("range", "choice"):
             raise NotImplementedError(f"sample_style must be 'range' or 'choice', not {sample_style!r}")
         self.sample_style = sample_style
+        within("min_size", min_size if isinstance(min_size, int) else min(min_size), 1)
+        within("max_size", max_size, 1)
         self.min_size = (min_size, min_size) if isinstance(min_size, int) else min_size
         self.max_size = max_size
 
@@ -202,6 +206,8 @@ class RandomResize(_Resizing):
     ) -> None:
         super().__init__(interpolation, order)
         self.scale_range = scale_range
+        within("scale_range", min(scale_range), 0)
+        within("scale_range", max(scale_range), 0, above=True)
 
     def _new_size(self, height: int, width: int) -> tuple[int, int]:
         scale = np.random.uniform(*self.scale_range)
