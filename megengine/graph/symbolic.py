@@ -107,7 +107,7 @@ class Known:
         """Hold a call against the first.
 
         Raises:
-            TraceError: it recorded other operations.
+            TraceError: it recorded other operations; the message is MegEngine's, a note names the first one and both lines.
         """
         graph = thread.graph
         if not call.whole or graph is not call.graph or (call.entry, graph.state) in self.agreed:
@@ -118,31 +118,34 @@ class Known:
         else:
             difference = _difference(self.first, now)
             if difference is not None:
-                raise TraceError(difference)
+                reason, where = difference
+                error = TraceError(f"trace error because {reason}")
+                error.add_note(where)
+                raise error
         if len(self.agreed) < KNOWN_LIMIT:
             self.agreed.add((call.entry, graph.state))
 
 
-def _difference(first: list[tuple[State, Where]], now: list[tuple[State, Where]]) -> str | None:
-    """The first operation in which two calls differ, in words; None if there is none, or their shapes differ before it."""
+def _difference(first: list[tuple[State, Where]], now: list[tuple[State, Where]]) -> tuple[str, str] | None:
+    """How two calls differ first, in MegEngine's words and in ours; None if they do not, or if their shapes differ before."""
     one, other = _Wiring(), _Wiring()
     for k, ((was, was_at), (is_, is_at)) in enumerate(zip(first, now, strict=False)):
         before, after = one.add(was), other.add(is_)
         where = f"operation {k} was {_name(was)} at {text(was_at)}, now it is {_name(is_)} at {text(is_at)}"
         if _kind(was) != _kind(is_):
-            return f"trace error because operator mismatch: {where}"
+            return "operator mismatch", where
         if was.avals != is_.avals or len(before) != len(after):
             return None
         for a, b in zip(before, after, strict=True):
             if a != b:
                 met = "input id mismatch" if a is not None and b is not None else _EXPECTED[a is None]
-                return f"trace error because {met}: an operand of {_name(is_)}; {where}"
+                return met, f"an operand of it comes from elsewhere: {where}"
     if len(now) > len(first):
         state, at = now[len(first)]
-        return f"trace error because too many instructions: there was no {_name(state)} of {text(at)}"
+        return "too many instructions", f"there was no {_name(state)} of {text(at)}"
     if len(now) < len(first):
         state, at = first[len(now)]
-        return f"trace error because mismature end: there was {_name(state)} of {text(at)} besides"
+        return "mismature end", f"there was {_name(state)} of {text(at)} besides"
     return None
 
 

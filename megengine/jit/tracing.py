@@ -211,7 +211,8 @@ def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> A
 
 def _settings() -> Any:
     """Settings of the process and the thread that operations are recorded under."""
-    return precision(), resolve(None), get_generator(), config._compute_mode, config._auto_format_convert
+    modes = config._compute_mode, config._auto_format_convert  # type: ignore[attr-defined]
+    return precision(), resolve(None), get_generator(), modes
 
 
 def _flatten(args: Any, tensors: list[Any]) -> Any:

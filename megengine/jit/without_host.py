@@ -100,7 +100,9 @@ class Signature:
                 gc.collect()  # it may have been left in a reference cycle only
             return result
 
-        given, still, both = [], [], (args, kwargs)
+        given: list[Any] = []
+        still: list[Any] = []
+        both = args, kwargs
         _objects(both, given)
         result, capture = capture_call(run, tensors, symbolic)
         _objects(both, still)
