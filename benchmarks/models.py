@@ -40,7 +40,7 @@ def _rows(task: str, setup: Setup) -> list[Row]:
 
         workers = {
             "ours": start(sys.executable, "models_megengine.py", "eager", MEGENGINE_CACHE="0"),
-            "ours, trace": start(sys.executable, "models_megengine.py", "trace", MEGENGINE_CACHE="0"),
+            "ours, skip": start(sys.executable, "models_megengine.py", "skip", MEGENGINE_CACHE="0"),
         }
         if setup.torch:
             workers["torch"] = start(setup.torch, "models_torch.py")
@@ -49,8 +49,8 @@ def _rows(task: str, setup: Setup) -> list[Row]:
         times = {name: [t / 1000 for t in ts] for name, ts in alternate(workers, setup.rounds(ROUNDS), steps).items()}
     rows = [alone(f"{what}: first three steps", workers["ours"].check["seconds"], "s")]
     if "torch" in times:
-        wanted = {"ours": 1.0, "ours, trace": 0.8} if task != "resnet" else {}
-        for name, how in (("ours", "imperative"), ("ours, trace", "`jit.trace`")):
+        wanted = {"ours": 1.0, "ours, skip": 0.8} if task != "resnet" else {}
+        for name, how in (("ours", "imperative"), ("ours, skip", "body skipped")):
             step = f"{what}: step, {how}"
             rows.append(compared(step, "PyTorch eager", times[name], times["torch"], "ms", wanted.get(name)))
     return rows

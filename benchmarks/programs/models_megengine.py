@@ -1,4 +1,4 @@
-"""The training steps of models_torch.py with this package, or with real MegEngine: ``models_megengine.py TASK eager|trace``."""
+"""The training steps of models_torch.py with this package, or with real MegEngine: ``models_megengine.py TASK eager|trace|skip``."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ def make_step(task, how):
             optimizer.step().clear_grad()
         return loss
 
-    if how == "trace":
-        train = trace(train, symbolic=True)
+    if how != "eager":
+        train = trace(train, symbolic=True, without_host=how == "skip")
 
     def step():
         x, y = next(source)
