@@ -1,4 +1,4 @@
-"""The training steps of models_torch.py with this package, or with real MegEngine: ``models_megengine.py TASK eager|trace|skip``."""
+"""The training steps of models_torch.py, with this package or real MegEngine: ``models_megengine.py TASK eager|trace|skip``."""
 
 from __future__ import annotations
 
