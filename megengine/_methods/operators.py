@@ -29,7 +29,10 @@ def power(x: Any, y: Any) -> Any:
 
 def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
     """Matrix product; numbers are not matrices."""
-    x, y = (a if isinstance(a, Handle) else _matrix(a, b) for a, b in ((x, y), (y, x)))
+    if not isinstance(x, Handle):
+        x = _matrix(x, y)
+    if not isinstance(y, Handle):
+        y = _matrix(y, x)
     vectors = x._value.aval.ndim == y._value.aval.ndim == 1
     return apply(linalg.inner if vectors else linalg.matmul, (transpose_a, transpose_b), x, y)
 
