@@ -27,10 +27,12 @@ class Difference:
 
     Attributes:
         text: what is different, and in which case.
+        called: whether only calls are meant.
         keywords: keyword arguments without which a call is not meant.
     """
 
     text: str
+    called: bool
     keywords: frozenset[str]
 
 
@@ -46,9 +48,11 @@ def entries() -> dict[int, list[Difference]]:
     """The entries by the object (its identity) that they are about."""
     found: dict[int, list[Difference]] = {}
     for subject, text in [*_rows(), *_paragraphs()]:
-        for name, keywords in _snippets(subject):
+        for name, called, keywords in _snippets(subject):
             for value in _objects(name):
-                found.setdefault(id(value), []).append(Difference(text, keywords))
+                one = Difference(text, called, keywords)
+                if one not in found.setdefault(id(value), []):
+                    found[id(value)].append(one)
     return found
 
 
@@ -60,7 +64,7 @@ def about(value: Any, call: ast.Call | None) -> list[Difference]:
         call: how the program calls it, if it does; entries about a keyword argument concern calls that give it.
     """
     given = {k.arg for k in call.keywords} if call is not None else set()
-    return [one for one in entries().get(id(value), []) if one.keywords <= given]
+    return [one for one in entries().get(id(value), []) if one.keywords <= given and (call is not None or not one.called)]
 
 
 def _rows() -> list[tuple[str, str]]:
@@ -89,13 +93,13 @@ def _plain(text: str) -> str:
     return re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", text).replace("`", "")
 
 
-def _snippets(subject: str) -> list[tuple[str, frozenset[str]]]:
-    """The names in backquotes, each with the keyword arguments that are written with it."""
+def _snippets(subject: str) -> list[tuple[str, bool, frozenset[str]]]:
+    """The names in backquotes, each with whether it is called, and the keyword arguments that are written with it."""
     found = []
     for snippet in re.findall(r"`([^`]+)`", subject):
         match = re.match(r"([A-Za-z_][\w.]*)(?:\((.*)\))?$", snippet)
         if match is not None:
-            found.append((match[1], frozenset(re.findall(r"(\w+)=", match[2] or ""))))
+            found.append((match[1], match[2] is not None, frozenset(re.findall(r"(\w+)=", match[2] or ""))))
     return found
 
 

@@ -217,7 +217,7 @@ def test_entries_of_the_page_are_understood() -> None:
     value = look_up("megengine.jit.trace").value
     assert any("jit.trace" in one.text for one in differences.about(value, None))
     subjects = differences._rows() + differences._paragraphs()
-    named = [name for subject, _ in subjects for name, _ in differences._snippets(subject)]
+    named = [name for subject, _ in subjects for name, _, _ in differences._snippets(subject)]
     understood = [name for name in named if differences._objects(name)]
     assert len(subjects) > 80 and len(understood) > 90
 
