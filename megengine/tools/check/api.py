@@ -13,31 +13,6 @@ from .names import INSTANCE
 
 __all__ = ["Found", "fits", "look_up"]
 
-# What names that MegEngine 1.0 had already lost are called since.
-RENAMED = {
-    "megengine.functional.add_axis": "F.expand_dims",
-    "megengine.functional.remove_axis": "F.squeeze",
-    "megengine.functional.dimshuffle": "F.transpose",
-    "megengine.functional.power": "F.pow",
-    "megengine.functional.cross_entropy": "F.nn.cross_entropy",
-    "megengine.functional.cross_entropy_with_softmax": "F.nn.cross_entropy",
-    "megengine.functional.binary_cross_entropy": "F.nn.binary_cross_entropy",
-    "megengine.functional.triplet_margin_loss": "a loss written in F",
-    "megengine.functional.accuracy": "F.metric.topk_accuracy",
-    "megengine.functional.sum_pool2d": "F.avg_pool2d times the window",
-    "megengine.functional.zero_grad": "optimizer.clear_grad()",
-    "megengine.functional.grad": "autodiff.GradManager",
-    "megengine.functional.add_update": "tensor assignment",
-    "megengine.functional.shapeof": "x.shape",
-    "megengine.tensor_nn": "mge.Tensor and mge.Parameter",
-    "megengine.is_tensor": "isinstance(x, mge.Tensor)",
-    "megengine.get_default_graph": "nothing: there is no graph to get",
-    "megengine.Graph": "nothing: there is no graph to make",
-    "megengine.set_random_seed": "mge.random.seed",
-    "megengine.random.gaussian": "mge.random.normal",
-    "megengine.random.manual_seed": "mge.random.seed",
-}
-
 
 @dataclass(frozen=True)
 class Found:
@@ -80,8 +55,7 @@ def look_up(name: str) -> Found:
             found = None if module is None else _part(module, part)
         if found is None:
             plain = upto.removesuffix(INSTANCE)
-            renamed = RENAMED.get(plain)
-            return Found("missing", None, plain, f"write {renamed}" if renamed else "")
+            return Found("missing", None, plain)
         value = found[0]
         if called or not (inspect.ismodule(value) or inspect.isclass(value)):
             rest = parts[i:]
@@ -166,11 +140,14 @@ def _keywords(value: Any) -> set[str] | None:
     names: set[str] = set()
     if inspect.isclass(value) and value.__new__ is not object.__new__:
         return None
-    made_by = [c.__dict__["__init__"] for c in value.__mro__ if "__init__" in c.__dict__] if inspect.isclass(value) else [value]
+    made_by = (
+        [c.__dict__["__init__"] for c in value.__mro__ if "__init__" in c.__dict__]
+        if inspect.isclass(value)
+        else [value]
+    )
     for function in made_by:
         parameters = inspect.signature(function).parameters.values()
         names |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if all(p.kind is not p.VAR_KEYWORD or p.name == "unknown" for p in parameters):  # collected to be refused
             return names
     return None
-

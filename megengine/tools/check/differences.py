@@ -64,7 +64,9 @@ def about(value: Any, call: ast.Call | None) -> list[Difference]:
         call: how the program calls it, if it does; entries about a keyword argument concern calls that give it.
     """
     given = {k.arg for k in call.keywords} if call is not None else set()
-    return [one for one in entries().get(id(value), []) if one.keywords <= given and (call is not None or not one.called)]
+    return [
+        one for one in entries().get(id(value), []) if one.keywords <= given and (call is not None or not one.called)
+    ]
 
 
 def _rows() -> list[tuple[str, str]]:

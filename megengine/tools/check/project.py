@@ -154,13 +154,14 @@ def _findings(path: Path, project: _Project) -> Iterator[Finding]:
 def _of_use(use: names.Use) -> Iterator[Finding]:
     if use.name.endswith(names.INSTANCE):
         return  # a variable; what made it is another use
-    if use.name.startswith("megengine.") or use.name == "megengine":
+    entry = _removed(use)
+    ours = use.name.partition(".")[0] == "megengine"
+    if entry is not None and (not ours or entry.kind == "call" or look_up(use.name).state == "missing"):
+        write = entry.instead if entry.old is None and entry.kind == "name" else f"write {_advice(entry, use)}"
+        said = f"since {entry.gone}: {write}"
+        yield Finding(use.line, use.written, *(("missing", f"gone {said}") if ours else ("gone", said)))
+    elif ours:
         yield _of_megengine(use)
-    else:
-        entry = _removed(use)
-        if entry is not None:
-            write = entry.instead if entry.old is None and entry.kind == "name" else f"write {_advice(entry, use)}"
-            yield Finding(use.line, use.written, "gone", f"since {entry.gone}: {write}")
 
 
 def _of_megengine(use: names.Use) -> Finding:

@@ -45,11 +45,14 @@ class Changed:
         self.entry, self.name = entry, entry.path
 
     def __get__(self, module: Any, owner: Any = None) -> Any:
-        try:
-            present = module.__dict__[self.name]
-        except KeyError:
-            raise AttributeError(f"module {module.__name__!r} has no attribute {self.name!r}", name=self.name) from None
         frame = caller()
+        names = module.__dict__
+        if self.name in names:
+            present = names[self.name]
+        elif "__getattr__" in names:  # a module that loads its parts when they are asked for
+            present = names["__getattr__"](self.name)
+        else:
+            raise AttributeError(f"module {module.__name__!r} has no attribute {self.name!r}", name=self.name)
         if frame is None or self.entry.value.get(-1) is not None:
             return present
         if self.entry.kind == "changed":
@@ -138,7 +141,7 @@ def graft(module: ModuleType, entries: list[Removed]) -> None:
             _graft_member(module, entry)
         elif entry.kind == "call" and entry.path == "*":
             changed |= _every_function(module, entry)
-        elif entry.path in vars(module):
+        elif entry.path in vars(module) or entry.path in vars(module).get("__all__", ()):
             if entry.kind != "name":
                 changed[entry.path] = Changed(entry)
         elif entry.kind != "call":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from importlib import import_module
 
@@ -229,6 +228,47 @@ for _old, _new in {
     MEASURE.add(_old, "0.18", f"skimage.metrics.{_new}", _metric(_new))
 
 
+def _channels(present: Callable[..., Any], used: Used) -> Callable[..., Any]:
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if "multichannel" in kwargs:
+            used("(multichannel=)")
+            kwargs["channel_axis"] = -1 if kwargs.pop("multichannel") else None
+        return present(*args, **kwargs)
+
+    return function
+
+
+def _similarity(present: Callable[..., Any], used: Used) -> Callable[..., Any]:
+    """Of floats, the range of values was that of a picture of floats, from -1 to 1."""
+    call = _channels(present, used)
+
+    def function(im1: Any, im2: Any, **kwargs: Any) -> Any:
+        if kwargs.get("data_range") is None and np().asarray(im1).dtype.kind == "f":
+            used("(floats without data_range)", "data_range=")
+            kwargs["data_range"] = 2.0
+        return call(im1, im2, **kwargs)
+
+    return function
+
+
+Library("skimage.metrics", "scikit-image").call(
+    "structural_similarity", "0.21", "channel_axis=-1, data_range=", has("multichannel")
+)(_similarity)
+_WITH_CHANNELS = {
+    "filters": "gaussian unsharp_mask",
+    "transform": "rescale pyramid_expand pyramid_gaussian pyramid_laplacian pyramid_reduce",
+    "restoration": "denoise_bilateral denoise_nl_means denoise_tv_bregman denoise_tv_chambolle denoise_wavelet estimate_sigma",
+    "segmentation": "felzenszwalb quickshift random_walker slic",
+    "feature": "hog",
+}
+for _module, _names in _WITH_CHANNELS.items():
+    for _name in _names.split():
+        _declare = Library(f"skimage.{_module}", "scikit-image").call(
+            _name, "0.21", "channel_axis=-1", has("multichannel")
+        )
+        _declare(_channels)
+
+
 def _joblib(module: ModuleType) -> None:
     vars(module).update(vars(import_module("joblib")))
 
@@ -243,8 +283,3 @@ def get_cmap(name: Any = None, lut: int | None = None) -> Any:
     matplotlib = import_module("matplotlib")
     found = matplotlib.colormaps[name or matplotlib.rcParams["image.cmap"]] if not hasattr(name, "resampled") else name
     return found if lut is None else found.resampled(lut)
-
-
-def gives(name: str) -> Callable[[ast.Call], bool]:
-    """Whether a call gives a keyword argument."""
-    return has(name)

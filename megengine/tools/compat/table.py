@@ -24,7 +24,7 @@ LIBRARIES = [
     "calls_of_python",
     "modules_of_python",
 ]
-LIBRARIES += ["names_of_pillow", "names_of_opencv", "names_of_others"]
+LIBRARIES += ["names_of_pillow", "names_of_opencv", "names_of_others", "names_of_megengine"]
 
 
 class Removed:

@@ -170,7 +170,9 @@ LINES = {
     "import yaml; yaml.load(f)": "yaml.load gone since PyYAML 6.0: write yaml.safe_load",
     "import scipy.misc; scipy.misc.imread(f)": "scipy.misc.imread gone since SciPy 1.3: write imageio, or PIL.Image",
     "F.nosuch": "F.nosuch missing",
-    "F.add_axis(x, 0)": "F.add_axis missing: write F.expand_dims",
+    "F.add_axis(x, 0)": "F.add_axis missing: gone since MegEngine 1.0: write F.expand_dims",
+    "F.pad(x, pad_witdth=1)": "F.pad missing: gone since MegEngine 1.8: write pad_width=",
+    "from megengine.distributed import get_free_ports": "gone since MegEngine 1.2: write port 0",
     "F.relu(x, inplace=True)": "F.relu missing: takes no inplace=",
     "mge.nosuch.a.b": "mge.nosuch.a.b missing: megengine.nosuch",
     "from megengine.nosuch import a": "from megengine.nosuch import a missing: megengine.nosuch",
@@ -191,7 +193,7 @@ def test_what_is_said(line: str, tmp_path: Path, mge: Run) -> None:
     write(tmp_path, program=f"{HEAD}{line}\n")
     status, out, _ = mge("check", tmp_path)
     assert status == 1
-    assert f"  7: {LINES[line]}" in out or (LINES[line].startswith("gone") and LINES[line] in out)
+    assert (f"  7: {LINES[line]}" in out) or (LINES[line].startswith("gone") and LINES[line] in out)
 
 
 def test_a_project_with_nothing_to_do(tmp_path: Path, mge: Run) -> None:

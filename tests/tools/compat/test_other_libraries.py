@@ -240,3 +240,36 @@ assert pd.np.array([1]).sum() == 1 and frame.as_matrix().shape == (2, 1)
 def test_pandas(old: Run) -> None:
     pytest.importorskip("pandas")
     check(old, PANDAS, "pd.DataFrame.append -> pd.concat")
+
+
+MEGENGINE = """
+import numpy as np, megengine as mge, megengine.functional as F
+import megengine.distributed as dist
+from megengine.data import DataLoader, SequentialSampler
+from megengine.data.dataset.meta_dataset import MapDataset
+class Data(MapDataset):
+    def __init__(self): super().__init__()
+    def __getitem__(self, index): return np.float32(index)
+    def __len__(self): return 4
+class Loader(DataLoader):
+    pass
+data = Data()
+for kind in (DataLoader, Loader):
+    assert len(list(kind(data, SequentialSampler(data, 2), divide=False))) == 2
+x = mge.Tensor([1.0])
+assert F.pad(x, pad_witdth=((1, 1),)).tolist() == F.nn.pad(x, ((1, 1),)).tolist() == [0.0, 1.0, 0.0]
+first, second = dist.get_free_ports(2)
+assert first != second
+try: F.add_axis
+except AttributeError as error: assert str(error) == "F.add_axis is gone since MegEngine 1.0: write F.expand_dims", error
+"""
+
+
+def test_what_megengine_had_before(old: Run) -> None:
+    check(
+        old,
+        MEGENGINE,
+        "F.pad(pad_witdth=) -> pad_width=  (MegEngine 1.8)",
+        "DataLoader.__init__(divide=) -> the call without divide=  (MegEngine 1.11)",
+        "MapDataset -> Dataset  (MegEngine 1.2)",
+    )
