@@ -260,8 +260,6 @@ x = mge.Tensor([1.0])
 assert F.pad(x, pad_witdth=((1, 1),)).tolist() == F.nn.pad(x, ((1, 1),)).tolist() == [0.0, 1.0, 0.0]
 first, second = dist.get_free_ports(2)
 assert first != second
-try: F.add_axis
-except AttributeError as error: assert str(error) == "F.add_axis is gone since MegEngine 1.0: write F.expand_dims", error
 """
 
 
