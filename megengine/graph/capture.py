@@ -30,8 +30,6 @@ class Capture(Listener):
         outside: for each tensor rebound, whether it was there before the call.
     """
 
-    replayed = True
-
     def __init__(self, symbolic: bool) -> None:
         self.symbolic = symbolic
         self.failed: str | None = None
@@ -181,8 +179,11 @@ def of_its_own(handle: Handle) -> Value:
     value = handle._value
     if value.array is None:
         materialise(value)
-    handle._value = Value(None, value.aval, value.array, value.device)
-    return handle._value
+    own = Value(None, value.aval, value.array, value.device)
+    if hasattr(value, "fits"):
+        own.fits = value.fits
+    handle._value = own
+    return own
 
 
 def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: bool) -> tuple[Any, Capture]:

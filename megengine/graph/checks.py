@@ -75,40 +75,53 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
     """
     found = []
     for number, instr in graph.state.checked():
-        integers = [o for o, s in zip(instr.operands, instr.specs, strict=True) if isinstance(o, int) and _integral(s)]
-        rule: tuple[Any, ...] = (instr.op.valid, instr.attrs, instr.specs)
-        only = values[integers[0]] if len(integers) == 1 else None
-        if only is not None and rule in getattr(only, "fits", ()):
+        operands = [values[o] if isinstance(o, int) else number_of(o, graph) for o in instr.operands]
+        if fits(instr, operands, graph.where[number]):
             found.append(number)
-            continue
-        operands = [_on_host(o, spec, graph, values) for o, spec in zip(instr.operands, instr.specs, strict=True)]
-        if any(o is None for o in operands):
-            continue
-        try:
-            holds = rule[0](*operands, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
-        except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known
-            continue
-        if not holds:
-            raise _refused(instr, graph.where[number])
-        if only is not None:  # it is known to fit when it has moved to the device, too
-            only.fits = {rule, *getattr(only, "fits", ())}
-        found.append(number)
     return tuple(found)
 
 
-def _integral(spec: Any) -> bool:
-    return spec.dtype.kind in "iu"
+def fits(instr: Instr, operands: Sequence[Any], where: Where) -> bool:
+    """Whether an op takes its operands' values; False where they have yet to be computed or are not on the host.
+
+    Args:
+        instr: the op.
+        operands: values and numbers.
+        where: the user's line.
+
+    Raises:
+        BadIndexError: it does not take them.
+    """
+    pairs = [*zip(operands, instr.specs, strict=True)]
+    integers = [x for x, spec in pairs if isinstance(x, Value) and is_integral(spec)]
+    rule: tuple[Any, ...] = (instr.op.valid, instr.attrs, instr.specs)
+    only = integers[0] if len(integers) == 1 else None
+    if only is not None and rule in getattr(only, "fits", ()):
+        return True
+    if any(type(x.array) is not np.ndarray for x in integers):
+        return False
+    # Of a tensor that is not of integers, only shape and dtype.
+    known = [(x.array if is_integral(spec) else spec) if isinstance(x, Value) else x for x, spec in pairs]
+    try:
+        holds = rule[0](*known, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+    except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known
+        return False
+    if not holds:
+        raise _refused(instr, where)
+    if only is not None:  # it is known to fit when it has moved to the device, too
+        only.fits = {rule, *getattr(only, "fits", ())}
+    return True
 
 
-def _on_host(operand: Any, spec: Any, graph: Graph, values: Sequence[Value]) -> Any:
-    """An operand's numbers; of one that is not of integers only shape and dtype; None where they have yet to be computed."""
-    if not isinstance(operand, int):
-        kind, k = operand
-        return (graph.floats if kind == "f" else graph.ints)[k]
-    if not _integral(spec):
-        return spec
-    array = values[operand].array
-    return array if type(array) is np.ndarray else None
+def is_integral(spec: Any) -> bool:
+    """Whether an operand is of integers, which is what rules ask about."""
+    return bool(spec.dtype.kind in "iu")
+
+
+def number_of(operand: tuple[str, int], graph: Graph) -> float | int:
+    """The Python number that an op was recorded with."""
+    kind, k = operand
+    return (graph.floats if kind == "f" else graph.ints)[k]
 
 
 def note_flags(flags: Any, program: Program, where: Sequence[Where], values: Sequence[Value] = ()) -> None:

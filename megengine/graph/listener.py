@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 class Listener:
     """Hears of what happens to tensors while ``graph.capture`` is it. Each method is called before what it names."""
 
-    replayed = False  # whether its program runs again on other values
-
     def bound(self, handle: Handle, value: Value) -> None:
         """The graph reads ``value``, which is from outside it, through ``handle``."""
 

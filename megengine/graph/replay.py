@@ -13,12 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .capture import Capture, Source
-from .checks import note_flags
+from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters
 from .program import avals_of
-from .record import materialise, pack
+from .record import Graph, materialise, pack
 from .run import ONLY_ARRAY, protect
+from .structure import Instr
 from .value import Handle, Value, new_handle
+from .where import Where
 
 _refs = sys.getrefcount
 
@@ -88,6 +90,7 @@ class Replay:
         self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
         self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
         self.where = [capture.graph.where[n] for n in self.program.checked]
+        self.trusted = self._trusted(capture.graph)
         self.expected = [(h, h._value.aval, h._value.device) for side, h in self.inputs if side == "handle"]
         self.avals = avals_of(self.program.state, self.program.live)
         sources = [
@@ -98,6 +101,40 @@ class Replay:
         places = [p for p, _ in [*self.writes, *self.grads, *self.grads_before]]
         places += [h for side, h in [*self.inputs, *self.results] if side in ("handle", "itself")]
         self.outside = {id(p) for p in places if type(p) is not int}
+
+    def _trusted(self, graph: Graph) -> list[tuple[Instr, list[Any], Where]]:
+        """The ops whose integers were looked at on the host, so that the program does not look, with where these come from."""
+        *_, trusted = self.program.key
+        source_of = dict(zip(self.program.inputs, self.inputs, strict=True))
+        found = []
+        for number, instr in graph.state.checked():
+            if number in trusted:
+                operands = [
+                    (source_of[o] if is_integral(spec) else spec) if isinstance(o, int) else number_of(o, graph)
+                    for o, spec in zip(instr.operands, instr.specs, strict=True)
+                ]
+                if any(type(o) is tuple and o[0] != "const" for o in operands):
+                    found.append((instr, operands, graph.where[number]))
+        return found
+
+    def _are_fit(self, args: Sequence[Any]) -> bool:
+        """Whether the integers that the program does not look at are ones that its ops take; False if only the device knows.
+
+        Raises:
+            BadIndexError: an op does not take them.
+        """
+        for instr, operands, where in self.trusted:
+            now = []
+            for operand in operands:
+                if type(operand) is tuple:
+                    value = self._source(operand, args)
+                    if value.array is None:
+                        return False
+                    operand = value
+                now.append(operand)
+            if not fits(instr, now, where):
+                return False
+        return True
 
     def agrees_with(self, other: Replay) -> bool:
         """Whether two calls recorded the same operations, numbers and constants."""
@@ -125,7 +162,7 @@ class Replay:
         for snapshot, before in self.guards:
             if snapshot() != before:
                 return False
-        return True
+        return not self.trusted or self._are_fit(args)
 
     def has_as_its_own(self, args: Sequence[Handle]) -> bool:
         """Whether an argument is a tensor that the body also knows by another way: then it is not what was captured."""
@@ -186,11 +223,15 @@ class Replay:
             note_flags(leading[-1].array, program, self.where, made)
 
     @staticmethod
-    def _value(source: Source, args: Sequence[Any]) -> Value:
+    def _source(source: Source, args: Sequence[Any]) -> Value:
         side, what = source
         if side == "grad":
             what = _at(what, args)._grad
-        value = args[what]._value if side == "arg" else what if side == "const" else what._value
+        value: Value = args[what]._value if side == "arg" else what if side == "const" else what._value
+        return value
+
+    def _value(self, source: Source, args: Sequence[Any]) -> Value:
+        value = self._source(source, args)
         if value.array is None:
             materialise(value)
         return value

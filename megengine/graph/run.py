@@ -147,7 +147,7 @@ def _execute(graph: Graph) -> None:
             if not alive[p] and (may_donate is None or k in may_donate) and _refs(values[p].array) <= ONLY_ARRAY
         ]
     )
-    trusted = checked_on_host(graph, values) if state.checks and not (graph.capture and graph.capture.replayed) else ()
+    trusted = checked_on_host(graph, values) if state.checks else ()
     in_graph = options.check_nan or (state.checks and len(trusted) < len(state.checked()))
     guards = _guards(graph, values) if in_graph else ()
     key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards, trusted)

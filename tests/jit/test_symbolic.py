@@ -38,7 +38,12 @@ from .programs import PROGRAMS
         ),
         ("a + b + c", "a + b + c + c", "too many instructions", "there was no add of "),
         ("((a + b), (b + c))[0]", "a + b", "mismature end", "there was add of "),
-        ("((a + b), (b + c))[1] + a", "((a + b), (b + c))[0] + a", "input id mismatch", "an operand of it comes from elsewhere"),
+        (
+            "((a + b), (b + c))[1] + a",
+            "((a + b), (b + c))[0] + a",
+            "input id mismatch",
+            "an operand of it comes from elsewhere",
+        ),
         ("F.exp(a).sum()", "F.exp(a).max()", "operator mismatch", "operation 1 was sum .* now it is max"),
     ],
 )
