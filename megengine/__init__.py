@@ -116,6 +116,5 @@ __all__ = [
 
 _explain_names(_sys.modules)
 _install()
-_present(_sys.modules)
+_present(_sys.modules, hidden=_shorten_tracebacks())
 _explain_keywords(_sys.modules, Tensor)
-_shorten_tracebacks(_sys.modules)

@@ -9,11 +9,40 @@ from typing import Any
 _PACKAGE = __name__.partition(".")[0]
 
 
-def present(modules: Mapping[str, Any]) -> None:
-    """Have every module of the package that is among ``modules`` list its public names only."""
+def present(modules: Mapping[str, Any], *, hidden: bool) -> None:
+    """Have the package's modules, those among ``modules`` and those imported later, list their public names only.
+
+    Args:
+        modules: the modules imported so far, by name.
+        hidden: whether pytest shall leave the frames of the package out of tracebacks.
+    """
+    _Package.hidden = hidden
     for name, module in list(modules.items()):
         if (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and isinstance(module, ModuleType):
-            vars(module).setdefault("__dir__", public_names(vars(module)))
+            _present(module)
+
+
+class _Package(ModuleType):
+    """A package that presents its modules as they are imported: the import statement makes them its attributes."""
+
+    hidden = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}":
+            _present(value)
+
+
+def _present(module: ModuleType) -> None:
+    names = vars(module)
+    names.setdefault("__dir__", public_names(names))
+    if _Package.hidden and not module.__name__.startswith(_PACKAGE + ".tools"):
+        names.setdefault("__tracebackhide__", True)
+    if type(module) is ModuleType and "__path__" in names:
+        module.__class__ = _Package
+        for name, value in list(names.items()):  # those that its own source imported
+            if isinstance(value, ModuleType) and value.__name__ == f"{module.__name__}.{name}":
+                _present(value)
 
 
 def public_names(namespace: dict[str, Any]) -> Callable[[], list[str]]:

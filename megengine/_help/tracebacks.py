@@ -13,12 +13,11 @@ import sys
 import sysconfig
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.util import find_spec
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any
 
-_PACKAGE = __name__.partition(".")[0]
 _FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TOOLS = _FOLDER + "tools" + os.sep
 # What the engine calls, and what stands between the user and the engine, such as contextlib.
@@ -26,17 +25,19 @@ _LIBRARIES = ("jax", "jaxlib", "numpy", "ml_dtypes", "opt_einsum")
 _USER, _ENGINE, _HELPER = range(3)
 
 
-def install(modules: Mapping[str, Any]) -> None:
-    """Leave the engine's frames out of what is shown from now on, unless ``MEGENGINE_FULL_TRACEBACK`` asks for them."""
+def install() -> bool:
+    """Leave the engine's frames out of what is shown from now on, unless ``MEGENGINE_FULL_TRACEBACK`` asks for them.
+
+    Returns:
+        Whether they are left out.
+    """
     if _full():
-        return
+        return False
     sys.excepthook = _hook(sys.excepthook)
     threading.excepthook = _thread_hook(threading.excepthook)
     _filter_formatted()
     _tell_ipython()
-    for name, module in list(modules.items()):
-        if name.startswith(_PACKAGE + ".") and isinstance(module, ModuleType):
-            vars(module).setdefault("__tracebackhide__", True)  # which pytest looks at
+    return True
 
 
 def _full() -> bool:

@@ -77,8 +77,8 @@ def why_without_gradient(params: list[Any], since: int) -> str | None:
         attached.update(tensors)
     if not attached:
         return (
-            "no GradManager has them attached; call gm.attach(model.parameters()), compute the loss inside `with gm:`, and call "
-            "gm.backward(loss) before step()"
+            "nothing is attached to a GradManager; call gm.attach(model.parameters()), compute the loss inside `with gm:`, and "
+            "call gm.backward(loss) before step()"
         )
     if own.isdisjoint(attached):
         return (

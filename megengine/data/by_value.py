@@ -15,8 +15,6 @@ from functools import cache
 from types import CodeType
 from typing import Any
 
-from .._help.public import public_names
-
 __all__ = ["dump_by_value", "value_pickler"]
 
 
@@ -64,6 +62,3 @@ def _load_code(make: Callable[..., CodeType], parts: Any, name: str, lines: list
     if lines is not None and not os.path.exists(name):
         linecache.cache[name] = (sum(map(len, lines)), None, lines, name)
     return make(*parts).replace(co_filename=name)
-
-
-__dir__ = public_names(globals())

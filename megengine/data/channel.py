@@ -9,7 +9,6 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from .._help.public import public_names
 from .shared_memory import anonymous_file
 
 __all__ = ["Channel"]
@@ -109,6 +108,3 @@ def _write_all(descriptor: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-__dir__ = public_names(globals())

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .._help.public import public_names
 from .batching import ENDING, as_error, note
 from .iterators import drawn
 from .position import Position
@@ -365,6 +364,3 @@ def _raise_as_worker(worker: int, name: str, trace: str, pickled: bytes | None) 
     """Raises the error of a worker in words that MegEngine uses, with the original as its cause where that could be sent."""
     cause = None if pickled is None else pickle.loads(pickled)
     raise RuntimeError(f"Caught {name} in DataLoader worker process {worker}.\nOriginal {trace}") from cause
-
-
-__dir__ = public_names(globals())

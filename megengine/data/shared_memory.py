@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from .._help.public import public_names
-
 __all__ = ["Lease", "Shelf", "Slot", "anonymous_file", "layout"]
 
 _ALIGNMENT = 64
@@ -153,6 +151,3 @@ class Lease:
 
     def __del__(self) -> None:
         self._shelf.put(self._slot)
-
-
-__dir__ = public_names(globals())

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from .._help.public import public_names
 from .by_value import value_pickler
 from .shared_memory import anonymous_file, layout
 from .stand_ins import absent
@@ -183,6 +182,3 @@ def _map_file(where: tuple[str, Any, int, int], start: int, shape: Any, dtype: n
     name, mode, offset, size = where
     whole = np.memmap(name, np.uint8, mode, offset, (size,))
     return np.ndarray(shape, dtype, whole, start, strides)
-
-
-__dir__ = public_names(globals())

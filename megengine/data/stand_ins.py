@@ -204,7 +204,3 @@ def set_process_group(size: int, rank: int) -> None:
     group = importlib.import_module(f"{PACKAGE}.distributed")
     for name, value in (("is_distributed", size > 1), ("get_world_size", size), ("get_rank", rank)):
         setattr(group, name, lambda *args, value=value: value)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

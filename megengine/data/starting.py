@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .._help.public import public_names
 from ..logger import get_logger
 from .parallel import ParallelBatches, WorkersUnable
 from .position import Position
@@ -87,6 +86,3 @@ def _can_be_sent(part: Any) -> bool:
 
 def _give_up(loader: DataLoader, why: str) -> None:
     logger.warning("num_workers=%d: %s; batches are made in this process", loader.num_workers, why)
-
-
-__dir__ = public_names(globals())

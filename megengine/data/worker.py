@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._help.public import public_names
 from .._help.tracebacks import formatted
 from .batching import BatchMaker, take
 from .by_value import dump_by_value
@@ -247,6 +246,3 @@ def _pickled_or_none(error: BaseException) -> bytes | None:
     except Exception:
         return None
     return pickled
-
-
-__dir__ = public_names(globals())

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .._help.public import public_names
 from .channel import Channel
 from .shared_memory import Shelf
 from .worker import END, IDLE
@@ -289,5 +288,3 @@ class WorkerPool:
 pool = WorkerPool()
 atexit.register(pool.shut_down)
 os.register_at_fork(before=pool.before_fork, after_in_parent=pool.after_fork, after_in_child=pool.forget_after_fork)
-
-__dir__ = public_names(globals())

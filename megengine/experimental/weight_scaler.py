@@ -11,7 +11,6 @@ from typing import Any
 
 from .. import functional as F
 from .. import module as M
-from .._help.public import public_names
 from ..tensor import Tensor
 from ..utils.module_utils import set_module_mode_safe
 
@@ -111,6 +110,3 @@ def _scaled(layer: Any, function: Callable[..., Tensor], inp: Tensor, weight: Te
         weight = weight * layer.weight_scale
         bias = None if bias is None else bias * layer.bias_scale
     return function(inp, weight, bias)
-
-
-__dir__ = public_names(globals())

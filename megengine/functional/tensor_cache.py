@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from .._help.public import public_names
 from ..tensor import Tensor
 
 __all__ = ["get_scalar_one", "get_scalar_two", "get_scalar_zero", "get_scalar_zero_point_five"]
@@ -26,6 +25,3 @@ get_scalar_zero = partial(_get_scalar_tensor_with_value, 0)
 get_scalar_zero_point_five = partial(_get_scalar_tensor_with_value, 0.5)
 get_scalar_one = partial(_get_scalar_tensor_with_value, 1)
 get_scalar_two = partial(_get_scalar_tensor_with_value, 2)
-
-
-__dir__ = public_names(globals())

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._help.public import public_names
 from .device import Device, platforms, resolve
 from .dtypes import dtype_of
 from .errors import ArgumentError
@@ -92,6 +91,3 @@ def _device_of(kind: int, number: int) -> Device:
     if int(kind) not in (_CUDA, _ROCM) or number >= len(here.get("gpu", [])):
         raise RuntimeError(f"from_dlpack: an array on DLPack's device ({int(kind)}, {number}) is on none of ours")
     return resolve("xpux" if default == "gpu" and number == 0 else f"gpu{number}")
-
-
-__dir__ = public_names(globals())

@@ -15,7 +15,6 @@ from typing import Any
 
 import jax
 
-from .._help.public import public_names
 from . import scopes
 from .program import Program, Run, observe, unobserve
 from .run import full_sync
@@ -139,6 +138,3 @@ def _name(description: Event, first: bool) -> str:
     count = sum(ops.values())
     what = next(iter(ops)) if count == 1 else f"{count} ops"
     return f"compile, {what}" if first else what
-
-
-__dir__ = public_names(globals())

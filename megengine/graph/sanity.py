@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .._help.public import public_names
 from .program import Program, Run, observe, unobserve
 from .run import full_sync
 from .where import here, text
@@ -42,6 +41,3 @@ class InputsUnchanged:
             return outs
 
         return checked
-
-
-__dir__ = public_names(globals())

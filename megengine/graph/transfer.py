@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 
-from .._help.public import public_names
 from .device import Device
 from .differentiate import ChainNode
 from .record import materialise
@@ -38,6 +37,3 @@ def transfer(x: Handle, target: Device) -> Any:
         node.origin = value.device
         moved._node, moved._slot = node, 0
     return moved
-
-
-__dir__ = public_names(globals())

@@ -7,8 +7,6 @@ import tarfile
 import zipfile
 from typing import Any
 
-from .._help.public import public_names
-
 __all__ = ["appearance", "folder_appearance", "guess"]
 
 HEAD = 1024  # bytes that are looked at
@@ -187,6 +185,3 @@ def folder_appearance(path: str) -> str:
         more = f" and {len(found) - 4} more" if len(found) > 4 else ""
         return f"a folder: name a file in it, such as {', '.join(found[:4])}{more}"
     return "a folder: name a file" if names else "an empty folder"
-
-
-__dir__ = public_names(globals())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from .._help.public import public_names
-
 __all__ = ["UserError"]
 
 
@@ -26,6 +24,3 @@ class UserError(Exception):
     def __init__(self, message: str, *advice: str, exit_code: int = 1) -> None:
         super().__init__("\n  ".join([message, *advice]))
         self.exit_code = exit_code
-
-
-__dir__ = public_names(globals())

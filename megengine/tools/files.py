@@ -6,8 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from .._help.public import public_names
-
 __all__ = ["write_atomically"]
 
 
@@ -45,6 +43,3 @@ def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
     except BaseException:
         Path(beside).unlink(missing_ok=True)
         raise
-
-
-__dir__ = public_names(globals())

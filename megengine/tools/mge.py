@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from .._help.public import public_names
 from .check import cli as check_cli
 from .compat import launch
 from .errors import UserError
@@ -72,5 +71,3 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-__dir__ = public_names(globals())

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from .._help.public import public_names
-
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -99,6 +97,3 @@ def _warning(
         return function(*args, **kwargs)
 
     return wrapper
-
-
-__dir__ = public_names(globals())

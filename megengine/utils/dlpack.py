@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._help.public import public_names
 from ..graph import interchange
 from ..tensor import Tensor
 
@@ -62,6 +61,3 @@ def from_dlpack(ext_tensor: Any, stream: int | None = None) -> Tensor:
         raise AssertionError(f"from_dlpack: stream must not be negative, it is {stream}")
     tensor: Tensor = interchange.from_dlpack(ext_tensor)
     return tensor
-
-
-__dir__ = public_names(globals())

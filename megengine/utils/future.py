@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from .._help.public import public_names
-
 
 class Future:
     """A value that one thread sets and another waits for.
@@ -38,6 +36,3 @@ class Future:
         if self.ack is not None:
             self.ack.set()
         return self.value
-
-
-__dir__ = public_names(globals())

@@ -7,7 +7,6 @@ from math import prod
 from typing import Any
 
 from .. import module as M
-from .._help.public import public_names
 from ..tensor import Tensor
 
 Rule = Callable[[Any, list[Tensor], list[Tensor]], float]
@@ -126,6 +125,3 @@ def _attention(module: Any, inputs: list[Tensor], outputs: list[Tensor]) -> floa
     queries, keys = prod(query.shape[:-1]), prod(key.shape[:-1])
     projections = queries * size * 2 * (size + bias) + keys * size * (module.kdim + module.vdim + 2 * bias)
     return projections + 2 * queries * key.shape[-2] * size
-
-
-__dir__ = public_names(globals())

@@ -6,8 +6,6 @@ import resource
 import sys
 import threading
 
-from .._help.public import public_names
-
 
 class AlternativeRecursionLimit:
     """Context manager that sets Python's recursion limit and lifts that of the stack of new threads; may be nested.
@@ -63,6 +61,3 @@ def max_recursion_limit() -> AlternativeRecursionLimit:
         True
     """
     return _highest
-
-
-__dir__ = public_names(globals())

@@ -10,7 +10,6 @@ import numpy as np
 
 from .. import graph
 from .. import module as M
-from .._help.public import public_names
 from ..functional import mean, std, zeros
 from ..logger import get_logger
 from ..tensor import Tensor
@@ -278,6 +277,3 @@ def _as_tensors(nested: Any) -> Any:
 def _from_shapes(shapes: Any) -> list[Tensor]:
     several = shapes if isinstance(shapes[0], (tuple, list)) else [shapes]
     return [zeros(tuple(shape)) for shape in several]
-
-
-__dir__ = public_names(globals())

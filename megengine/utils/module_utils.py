@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .._help.public import public_names
 from ..module.module import Module
 from ..module.structure import part
 
@@ -82,6 +81,3 @@ def set_module_mode_safe(module: Module, training: bool = False) -> Iterator[Mod
     finally:
         for each, mode in before:
             each.training = mode
-
-
-__dir__ = public_names(globals())

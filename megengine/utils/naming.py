@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from .._help.public import public_names
 from ..core._imperative_rt.core2 import pop_scope, push_scope
 
 __all__ = ["AutoNaming"]
@@ -69,6 +68,3 @@ class AutoNaming:
     def get_var_name(cls, handle: Any) -> str | None:
         """The name that was kept, once."""
         return cls.handle2names.pop(handle, None)
-
-
-__dir__ = public_names(globals())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .._help.public import public_names
 from ..graph import runtime
 
 
@@ -48,5 +47,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
-
-__dir__ = public_names(globals())

@@ -11,7 +11,6 @@ from contextlib import ContextDecorator, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .._help.public import public_names
 from ..graph.profile import Recorder
 from ..logger import get_logger
 from ..serialization.atomic import replacing
@@ -244,6 +243,3 @@ def is_profiling() -> bool:
         False
     """
     return _running is not None
-
-
-__dir__ = public_names(globals())

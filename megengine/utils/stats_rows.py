@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .._help.public import public_names
 from ..core.tensor.dtype import get_dtype_bit
 from ..logger import get_logger
 from ..tensor import Tensor
@@ -199,6 +198,3 @@ def preprocess_receptive_field(module: Any, inputs: Any, outputs: Any) -> tuple[
         (max(f[0] for f in fields), max(f[1] for f in fields)),
         (max(s[0] for s in strides), max(s[1] for s in strides)),
     )
-
-
-__dir__ = public_names(globals())

@@ -7,7 +7,6 @@ from math import prod
 from typing import Any
 
 from .. import graph
-from .._help.public import public_names
 from ..functional import zeros
 from ..module.module import Module
 from ..tensor import Parameter, Tensor
@@ -93,6 +92,3 @@ def _shapes(outputs: Any) -> str:
     if isinstance(outputs, (list, tuple)):
         return "[" + ", ".join(map(_shapes, outputs)) + "]"
     return "-" if outputs is None else type(outputs).__name__
-
-
-__dir__ = public_names(globals())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._help.public import public_names
-
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Rows below a header, columns as wide as their contents, numbers to the right.
@@ -53,6 +51,3 @@ def readable(num: float, suffix: str = "B") -> str:
     while abs(num) >= scale and power < len(units) - 1:
         num, power = num / scale, power + 1
     return f"{num:3.3f} {units[power]}{suffix}"
-
-
-__dir__ = public_names(globals())

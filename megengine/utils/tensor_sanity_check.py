@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .._help.public import public_names
 from ..graph.sanity import InputsUnchanged
 
 
@@ -30,6 +29,3 @@ class TensorSanityCheck:
 
     def __exit__(self, *exc: object) -> None:
         self._check.stop()
-
-
-__dir__ = public_names(globals())

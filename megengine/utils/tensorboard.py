@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from .._help.public import public_names
 from ..tensor import Tensor
 from .tfevents import FIXED64, VARINT, EventWriter, key, message, varint
 
@@ -112,6 +111,3 @@ class SummaryWriter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-__dir__ = public_names(globals())

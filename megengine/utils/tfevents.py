@@ -17,8 +17,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .._help.public import public_names
-
 __all__ = ["EventWriter", "crc32c", "key", "masked_crc32c", "message", "read_records", "varint"]
 
 CASTAGNOLI = 0x82F63B78  # the CRC-32C polynomial, bits reversed
@@ -175,6 +173,3 @@ class EventWriter:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-__dir__ = public_names(globals())

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from .._help.public import public_names
-
 
 def get_ndtuple(value: Any, *, n: int, allow_zero: bool = True) -> tuple[int, ...]:
     """A number for each of ``n`` dimensions.
@@ -39,5 +37,3 @@ _pair_nonzero = partial(get_ndtuple, n=2, allow_zero=False)
 _triple = partial(get_ndtuple, n=3)
 _triple_nonzero = partial(get_ndtuple, n=3, allow_zero=False)
 _quadruple = partial(get_ndtuple, n=4)
-
-__dir__ = public_names(globals())

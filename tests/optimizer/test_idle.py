@@ -168,7 +168,7 @@ def part_that_is_not_used() -> None:
 @pytest.mark.parametrize(
     ("loop", "said"),
     [
-        (without_manager, "step.*none of its 2 parameters has a gradient: no GradManager has them attached.*gm.attach"),
+        (without_manager, "step.*none of its 2 parameters has a gradient: nothing is attached to a GradManager.*gm.attach"),
         (nothing_attached, "backward.*nothing is attached.*gm.attach"),
         (iterator_used_up, "backward.*nothing is attached.*iterator"),
         (loss_outside, "backward.*no operation on any of the 2 tensors attached was recorded.*inside `with gm:`"),

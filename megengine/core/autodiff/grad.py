@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..._help.public import public_names
 from ...autodiff.function import Function
 from ...autodiff.grad_manager import GradManager, _cotangents
 from ...tensor import Tensor
@@ -70,6 +69,3 @@ class Grad:
     def __exit__(self, *exc: object) -> None:
         self._manager.release()
         self._attached = []
-
-
-__dir__ = public_names(globals())

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..._help.public import public_names
 from ...autodiff import Function
 from ...tensor import Tensor
 
@@ -162,6 +161,3 @@ def tensor(op: OpDef, operand: Any) -> Tensor:
     if not isinstance(operand, Tensor):
         raise TypeError(f"{op!r} takes tensors, not {type(operand).__name__}")
     return operand
-
-
-__dir__ = public_names(globals())

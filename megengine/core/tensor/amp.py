@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..._help.public import public_names
 from ...graph import precision
 
 
@@ -24,6 +23,3 @@ def _get_amp_low_prec_dtype() -> str:
 
 def _get_amp_high_prec_dtype() -> str:
     return precision.current().high.name
-
-
-__dir__ = public_names(globals())

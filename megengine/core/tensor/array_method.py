@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ... import functional as F
-from ..._help.public import public_names
 from ...tensor import Tensor
 from ..ops import builtin
 from ..ops.opdef import apply
@@ -100,6 +99,3 @@ def _inplace(f: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 def _expand_args(args: Sequence[Any]) -> Any:
     """What ``f(1, 2)`` and ``f((1, 2))`` have in common."""
     return args[0] if len(args) == 1 and isinstance(args[0], (Sequence, Tensor, np.ndarray)) else args
-
-
-__dir__ = public_names(globals())

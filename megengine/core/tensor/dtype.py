@@ -12,7 +12,6 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..._help.public import public_names
 from ...ops.quantised import BUILTIN as _builtin_quant_dtypes
 from ...ops.quantised import QuantDtypeMeta, is_quantised, key_of
 
@@ -262,6 +261,3 @@ def convert_to_qint1(arr: np.ndarray, q: np.dtype) -> np.ndarray:
 def convert_from_qint1(arr: np.ndarray) -> np.ndarray:
     """As :func:`convert_from_quint8`, for qint1."""
     return _from(arr, "qint1")
-
-
-__dir__ = public_names(globals())

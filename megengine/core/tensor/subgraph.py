@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..._help.public import public_names
 from ...autodiff import Function
 from ...functional import _modes, zeros_like
 from ...tensor import Tensor
@@ -247,6 +246,3 @@ def interpret_subgraph(func: Callable[..., Any], dtype: Any, device: Any) -> Cal
         return list(apply(_Subgraph(func, expression), *inputs))
 
     return call
-
-
-__dir__ = public_names(globals())

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ..._help.public import public_names
 from ..._methods import axes as _axes
 from ...functional import concat
 from ...graph import precision
@@ -162,6 +161,3 @@ def cast_tensors(*args: Tensor | None, promote: bool = False) -> tuple[Tensor | 
     """
     dtype = (precision.current().high if promote else precision.current().low).name
     return tuple(None if a is None else a.astype(dtype) for a in args)
-
-
-__dir__ = public_names(globals())

@@ -6,8 +6,6 @@ import dataclasses
 
 import numpy as np
 
-from ..._help.public import public_names
-
 __all__ = ["Mistake", "confusion_matrix", "surest_mistakes"]
 
 
@@ -52,6 +50,3 @@ def surest_mistakes(labels: np.ndarray, probabilities: np.ndarray, count: int) -
     wrong = np.flatnonzero(answers != labels)
     order = wrong[np.argsort(-sureness[wrong], kind="stable")][:count]
     return [Mistake(int(i), int(labels[i]), int(answers[i]), float(sureness[i])) for i in order]
-
-
-__dir__ = public_names(globals())

@@ -10,8 +10,6 @@ from html import escape
 
 import numpy as np
 
-from ..._help.public import public_names
-
 __all__ = ["Series", "chart", "nice_ticks", "smooth", "thin_out"]
 
 
@@ -135,6 +133,3 @@ def _line(series: Series, across: Callable[[float], float], down: Callable[[floa
     # A line of no length with round ends is a dot that the stretching leaves round.
     dots = "".join(f'<path class="dot {series.css}" d="M{p}h.01"/>' for p in points) if series.dots else ""
     return line + dots
-
-
-__dir__ = public_names(globals())

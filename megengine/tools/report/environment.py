@@ -9,8 +9,6 @@ from pathlib import Path
 
 from megengine.version import __release__
 
-from ..._help.public import public_names
-
 __all__ = ["environment"]
 
 
@@ -41,6 +39,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-__dir__ = public_names(globals())

@@ -6,8 +6,6 @@ import math
 from pathlib import PurePath
 from typing import Any
 
-from ..._help.public import public_names
-
 __all__ = ["arrange"]
 
 LARGEST_FLAT_GROUP = 60  # more nodes than this side by side are put into numbered groups
@@ -125,6 +123,3 @@ def _split_large_groups(nodes: list[dict[str, Any]]) -> None:
         parts = math.ceil(len(group) / PART)
         for index, node in enumerate(group):
             node["path"] = [*node["path"], f"part {index // PART + 1} of {parts}"]
-
-
-__dir__ = public_names(globals())

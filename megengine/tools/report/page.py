@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ..._help.public import public_names
 from ..files import write_atomically
 from .classification import confusion_matrix, surest_mistakes
 from .curves import Series, chart, smooth, thin_out
@@ -281,6 +280,3 @@ def _median(values: list[float]) -> float:
 
 def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-__dir__ = public_names(globals())

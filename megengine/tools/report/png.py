@@ -11,8 +11,6 @@ import zlib
 
 import numpy as np
 
-from ..._help.public import public_names
-
 __all__ = ["data_uri", "encode_png"]
 
 GRAY, PALETTE = 0, 3  # colour types
@@ -55,6 +53,3 @@ def data_uri(png: bytes) -> str:
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-__dir__ = public_names(globals())

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..._help.public import public_names
-
 if TYPE_CHECKING:
     from ..train.metrics import Epoch
 
@@ -53,6 +51,3 @@ class RunSummary:
     first_layer_before: np.ndarray
     picture: dict[str, Any]
     environment: dict[str, str]
-
-
-__dir__ = public_names(globals())

@@ -10,7 +10,6 @@ import numpy as np
 
 import megengine
 
-from ..._help.public import public_names
 from ..errors import UserError
 
 __all__ = ["CHECKPOINT", "Checkpoint", "find_checkpoint"]
@@ -81,6 +80,3 @@ def find_checkpoint(run: str) -> Path:
     if not path.is_file():
         raise UserError(f"--resume {run}: there is no checkpoint {path}")
     return path
-
-
-__dir__ = public_names(globals())

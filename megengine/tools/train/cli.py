@@ -9,7 +9,6 @@ from typing import Any
 
 from megengine.logger import set_log_level
 
-from ..._help.public import public_names
 from ..errors import UserError
 from .options import INITS, MODELS, OPTIMIZERS, SCHEDULES, TrainOptions
 
@@ -104,6 +103,3 @@ def _run(arguments: argparse.Namespace) -> int:
 
     with _log_level("INFO" if arguments.debug else "WARNING"):
         return resume_run(arguments.resume, changes=given, quiet=arguments.quiet)
-
-
-__dir__ = public_names(globals())

@@ -11,7 +11,6 @@ from megengine.data import DataLoader, RandomSampler, SequentialSampler
 from megengine.data.dataset import ArrayDataset
 from megengine.data.transform import Normalize
 
-from ..._help.public import public_names
 from ..errors import UserError
 
 __all__ = ["CLASS_NAMES", "Images", "ImageData", "load_data"]
@@ -112,6 +111,3 @@ def load_data(root: str | None) -> ImageData:
         return ImageData(Images(*load_arrays(root, train=True)), Images(*load_arrays(root, train=False)))
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"no usable Fashion-MNIST data: {error}") from error
-
-
-__dir__ = public_names(globals())

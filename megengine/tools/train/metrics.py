@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..._help.public import public_names
 from ..files import write_atomically
 
 __all__ = ["Epoch", "History"]
@@ -87,6 +86,3 @@ def _csv(names: Sequence[str], rows: Sequence[Sequence[float]]) -> str:
     # repr of a float is its shortest exact form, so that resumed runs can be compared by their files.
     lines = [",".join(names), *(",".join(map(repr, row)) for row in rows)]
     return "\n".join(lines) + "\n"
-
-
-__dir__ = public_names(globals())

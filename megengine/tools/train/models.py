@@ -12,7 +12,6 @@ import megengine.optimizer as optim
 from megengine import Tensor
 from megengine.optimizer import Optimizer
 
-from ..._help.public import public_names
 from ..errors import UserError
 from .options import WITH_MOMENTUM, TrainOptions
 
@@ -99,6 +98,3 @@ def build_optimizer(options: TrainOptions, model: M.Module) -> Optimizer:
     if options.optimizer in WITH_MOMENTUM:
         settings["momentum"] = options.momentum
     return make(model.parameters(), **settings)
-
-
-__dir__ = public_names(globals())

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from typing import Any
 
-from ..._help.public import public_names
 from ..errors import UserError
 
 __all__ = ["MODELS", "INITS", "OPTIMIZERS", "SCHEDULES", "TrainOptions"]
@@ -143,6 +142,3 @@ class TrainOptions:
 
 def _bad(name: str, value: object, why: str) -> UserError:
     return UserError(f"--{name} {value}: {why}", exit_code=2)
-
-
-__dir__ = public_names(globals())

@@ -6,7 +6,6 @@ from typing import Any
 
 from megengine import graph
 
-from ..._help.public import public_names
 from .models import layers
 from .trainer import Trainer
 
@@ -53,6 +52,3 @@ def _name_inputs(nodes: list[dict[str, Any]], trainer: Trainer) -> None:
         else:
             expected.remove(match)
             node["name"], node["kind"] = match[0], "param"
-
-
-__dir__ = public_names(globals())

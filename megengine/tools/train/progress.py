@@ -7,8 +7,6 @@ import time
 
 from tqdm import tqdm
 
-from ..._help.public import public_names
-
 __all__ = ["Progress"]
 
 BAR = "{{desc}} {{percentage:3.0f}}%|{{bar}}| {figures}{{remaining}} left"
@@ -63,6 +61,3 @@ class Progress:
     def close(self) -> None:
         """Takes the line away."""
         self._bar.close()
-
-
-__dir__ = public_names(globals())

@@ -12,7 +12,6 @@ import numpy as np
 
 import megengine
 
-from ..._help.public import public_names
 from ...utils.tfevents import EventWriter
 from ..errors import UserError
 from ..report.environment import environment
@@ -188,6 +187,3 @@ def _summary(trainer: Trainer, folder: Path, evaluation: Evaluation, picture: di
         picture=picture,
         environment=environment(trainer.options.device),
     )
-
-
-__dir__ = public_names(globals())

@@ -6,7 +6,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..._help.public import public_names
 from ..errors import UserError
 from .checkpoint import CHECKPOINT
 
@@ -51,6 +50,3 @@ def check_writable(path: Path) -> None:
         raise UserError(
             f"cannot write in the run folder {path}: {error.strerror}", "choose another: --out DIR"
         ) from error
-
-
-__dir__ = public_names(globals())

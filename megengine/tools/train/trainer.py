@@ -14,7 +14,6 @@ import megengine.functional as F
 from megengine import Tensor
 from megengine.autodiff import GradManager
 
-from ..._help.public import public_names
 from ..errors import UserError
 from .checkpoint import Checkpoint
 from .data import ImageData
@@ -187,6 +186,3 @@ class Trainer:
             f"training diverged at learning rate {options.lr:g}: try --lr {options.lr / 10:g}"
             + (f", or --momentum below {options.momentum:g}" if options.momentum else ""),
         )
-
-
-__dir__ = public_names(globals())

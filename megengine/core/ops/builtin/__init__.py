@@ -1,6 +1,5 @@
 """MegEngine's operators as objects, for programs that apply them one by one; see :mod:`~megengine.core.ops.opdef`."""
 
-from ...._help.public import public_names
 from ..opdef import OpDef
 from ._elemwise import *
 from ._elsewhere import *
@@ -9,5 +8,3 @@ from ._matrix import *
 from ._reduce import *
 from ._shape import *
 from ._update import *
-
-__dir__ = public_names(globals())
