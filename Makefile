@@ -40,6 +40,7 @@ types: $(VENV)/.ready-lint
 
 docs: $(VENV)/.ready-docs
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html $(ARGS)
+	@$(BIN)/python docs/links.py docs/_build/html
 	@echo "The site is at docs/_build/html/index.html"
 
 bench: $(VENV)/.ready-run

@@ -10,11 +10,26 @@ from pathlib import Path
 
 HEADER = "| what | here | against | there | ratio | target | met |\n|---|---|---|---|---|---|---|"
 INTRODUCTION = """\
-# Measured
+# Benchmarks
 
-Written by `python -m benchmarks.run` (`make bench`); `python -m benchmarks.run --help` names what it can compare with.
-Contenders take turns in one run, each in a process of its own, all with float32 and their default number of threads. Times
-are medians over the rounds; a ratio is the median of the rounds' ratios, below 1 where this package needs less.
+What this package needs to do the same work as MegEngine 1.13, PyTorch and hand-written JAX: the time of a whole program,
+from the start of the interpreter, and of its parts (a training step, recording it, loading data, drawing random numbers,
+saving and loading, models, single operators), the memory that training takes, and how many programs it compiles. Every
+contender does the same arithmetic in float32, with its own default number of threads; where they train, they start from
+the same weights and their losses agree.
+
+**How to read the tables.** A line compares *here*, this package, with *there*, the contender under *against*. *Ratio* is
+here divided by there: 0.5 means half of the contender's time, and above 1 the contender is faster. Lines with a *target*
+say whether it is *met*; those that are not are in bold. A line without a contender is a figure of this package alone. The
+section [Targets](#targets) collects all lines that have one; the sections after it say what was measured in each, with
+the command and the machine.
+
+**How it is measured.** Contenders take turns in one run, each in a process of its own. Times are medians over the rounds,
+and a ratio is the median of the rounds' ratios, so it may differ slightly from the quotient of the two medians. A section
+that was measured while other processes kept the machine busy says so: its figures are not to be relied on.
+
+`make bench` measures on your machine and writes this file (`python -m benchmarks.run`); `python -m benchmarks.run --help`
+names what it can compare with.
 """
 SUMMARY = "Targets"
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)

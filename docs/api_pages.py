@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import shutil
@@ -47,11 +48,27 @@ def resolve(name: str) -> Any:
     return getattr(importlib.import_module(namespace), last)
 
 
+@functools.cache
+def documented_classes() -> dict[type, str]:
+    """The documented classes with the names they are documented by."""
+    values = {name: resolve(name) for names in read_list()[0].values() for name in names}
+    return {value: name for name, value in values.items() if inspect.isclass(value)}
+
+
+def bases(cls: type) -> list[str]:
+    """The nearest documented base classes of a class, by their documented names."""
+    places = documented_classes()
+    found = [next((places[c] for c in base.__mro__ if c in places), "") for base in cls.__bases__]
+    return [name for name in dict.fromkeys(found) if name]
+
+
 def directive(name: str) -> str:
     """The autodoc directive for a name."""
     value = resolve(name)
     kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
     options = "   :members:\n   :inherited-members: object, dict\n" if name == "megengine.Tensor" else ""
+    if kind == "class" and bases(value):
+        options += "   :show-inheritance:\n"
     return f".. auto{kind}:: {name}\n{options}"
 
 
@@ -60,7 +77,7 @@ def page(namespace: str, names: list[str], absent: list[str]) -> str:
     sections: dict[str, list[str]] = defaultdict(list)
     for name in names:
         sections[getattr(resolve(name), "__module__", namespace)].append(name)
-    text = [f"# {namespace}\n"]
+    text = [f"# {namespace}\n", f"```{{eval-rst}}\n.. module:: {namespace}\n```\n"]
     for module, members in sections.items():
         if len(sections) > 1:
             text.append(f"## {module.rpartition('.')[2].lstrip('_').replace('_', ' ').capitalize()}\n")
@@ -87,5 +104,5 @@ def write() -> None:
     total = sum(map(len, here.values()))
     rows.append(f"| all | {total} | {total + sum(map(len, absent.values()))} |")
     (TARGET / "table.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    entries = [*(f"_generated/{n}" for n in order if here[n]), "graph"]
+    entries = [*(f"_generated/{n}" for n in order if here[n]), "utils", "graph"]
     (TARGET / "contents.txt").write_text("```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n", encoding="utf-8")

@@ -250,7 +250,7 @@ class Tensor(Operators):
     def astype(self, dtype: Any) -> Tensor:
         """The tensor with its elements converted to another dtype; itself if it has that dtype.
 
-        To a quantised dtype (see :mod:`megengine.core.tensor.dtype`), real numbers are divided by the scale, rounded with halves
+        To a quantised dtype (see ``megengine.core.tensor.dtype``), real numbers are divided by the scale, rounded with halves
         away from zero, and kept in range; from one, the integers become the real numbers that they stand for.
 
         Raises:

@@ -33,6 +33,8 @@ NAMES: dict[str, Any] = {
     "Tensor": megengine.Tensor,
 }
 MISSING = object()
+# Errors, results and options are shown by what raises, returns and takes them.
+WITHOUT_EXAMPLE = ("Error", "TotalStats", "StatsDetails", "Ran", "Counters", "Options")
 
 
 def all_modules() -> list[ModuleType]:
@@ -64,13 +66,24 @@ def resolve(name: str) -> Any:
     return value
 
 
+def on_written_pages() -> Iterator[str]:
+    """The names on those pages of the API reference that are written by hand."""
+    for page in sorted((ROOT / "docs" / "api").glob("*.md")):
+        module = ""
+        for kind, name in re.findall(r"^\.\. (module|auto\w+):: (\S+)$", page.read_text(encoding="utf-8"), re.M):
+            if kind == "module":
+                module = name
+            else:
+                yield name if name.startswith("megengine.") else f"{module}.{name}"
+
+
 def examples() -> Iterator[doctest.DocTest]:
     """The doctests of all modules, classes, functions and methods, each where it was defined.
 
     Those of the documented API see NAMES only, as a reader does; internal ones also see the names of their module.
     """
     finder = doctest.DocTestFinder(exclude_empty=True)
-    public = [resolve(name) for name in documented()]
+    public = [resolve(name) for name in [*documented(), *on_written_pages()]]
     for module in all_modules():
         if ">>>" in (module.__doc__ or ""):
             yield doctest.DocTestParser().get_doctest(module.__doc__ or "", NAMES, module.__name__, module.__file__, 0)
@@ -115,6 +128,21 @@ def test_example(example: doctest.DocTest, tmp_path: Path, monkeypatch: pytest.M
 def test_documented_names_are_here() -> None:
     absent = [name for name in documented() if resolve(name) is MISSING]
     assert not absent, f"{DOCUMENTED.name} says that these exist: {absent}"
+
+
+def test_names_on_written_pages_are_here_with_an_example() -> None:
+    names = list(on_written_pages())
+    assert len(names) > 25
+    problems = [lacks(n, getattr(importlib.import_module(n.rpartition(".")[0]), n.rpartition(".")[2])) for n in names]
+    assert not [p for p in problems if p and not p.removesuffix(": no example").endswith(WITHOUT_EXAMPLE)]
+
+
+def test_all_helpers_are_in_the_reference() -> None:
+    """Modules of ``megengine.utils`` that programs import, as MegEngine has them; the others are parts of these."""
+    parts = {"layer_flops", "stats_rows", "summary", "tables", "tfevents"}
+    shown = {name.split(".")[2] for name in on_written_pages() if name.startswith("megengine.utils.")}
+    modules = {info.name for info in pkgutil.iter_modules(megengine.utils.__path__)}
+    assert parts < modules and shown == modules - parts
 
 
 def test_what_is_here_is_listed_as_here() -> None:

@@ -48,7 +48,7 @@ def note(error: BaseException, where: str) -> None:
 class BatchMaker:
     """Makes batches of one dataset, in the loader's process or in a worker.
 
-    Whole batches go through the batch functions of :mod:`megengine.data.vectorise` as long as these can serve them. A dataset
+    Whole batches go through the batch functions of ``megengine.data.vectorise`` as long as these can serve them. A dataset
     with a method ``__getitems__`` gets all indices of a batch in one call.
 
     Args:

@@ -33,7 +33,7 @@ class DataLoader:
     For each list of indices that the sampler gives, the samples are fetched, transformed and collated. Where the dataset
     holds arrays, the transform works on arrays of any number of dimensions (as ``Normalize`` does) and the collator is the
     default one, whole batches are gathered and transformed at once, with the same results;
-    :mod:`megengine.data.vectorise` says how a class of your own takes part. Each ``iter()`` starts a new pass.
+    ``megengine.data.vectorise`` says how a class of your own takes part. Each ``iter()`` starts a new pass.
 
     With workers, batches come in the same order and of the same samples. Random draws of NumPy's global generator and of
     ``random`` are seeded anew for each batch, from ``megengine.random.seed``, and do not depend on how many workers there are.
@@ -51,7 +51,7 @@ class DataLoader:
         timeout: seconds that a batch may take, 0 for no limit; only for streams and with workers.
         preload: give Tensors in place of arrays, one batch ahead on its way to the device.
         parallel_stream: let each of ``num_workers`` iterate over the stream for itself, their batches taking turns;
-            :func:`get_worker_info` tells the dataset which worker it serves. Otherwise this process iterates, and the workers
+            ``get_worker_info`` tells the dataset which worker it serves. Otherwise this process iterates, and the workers
             transform and collate.
         timeout_event: called without arguments when a batch takes longer than ``timeout``; default raises RuntimeError. If it
             returns, the wait goes on.

@@ -45,7 +45,7 @@ def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor
 
     Args:
         inp: input.
-        mode: a :class:`CollectiveMode`, or its name.
+        mode: a ``CollectiveMode``, or its name.
         group: the processes, as a group or a list of ranks; None is ``WORLD``, all there are.
         device: where the result is; None or an empty text where the input is. The number of a stream has no meaning here.
 

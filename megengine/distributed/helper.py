@@ -188,7 +188,7 @@ def _check_method(reduce_method: str) -> None:
 class AllreduceCallback:
     """A callback for :meth:`~megengine.autodiff.GradManager.attach` that sums or averages gradients over the processes.
 
-    With one process gradients stay as they are. :func:`make_allreduce_cb` is another name for it.
+    With one process gradients stay as they are. ``make_allreduce_cb`` is another name for it.
 
     Args:
         reduce_method: ``"sum"`` or ``"mean"``.

@@ -63,6 +63,15 @@ def cut(reason: str = "read", later: bool = False) -> None:
     Args:
         reason: what made it necessary; ``counters.cuts`` counts by it.
         later: end the graph here and run it when the next op is recorded or one of its values is needed.
+
+    Example:
+        >>> from megengine.graph import counters, cut
+        >>> cut()
+        >>> before = counters.cuts["mine"]
+        >>> y = Tensor([1.0]) + 1
+        >>> cut("mine")
+        >>> counters.cuts["mine"] - before
+        1
     """
     run_ended()
     graph = thread.graph

@@ -182,7 +182,7 @@ class GitSSHFetcher(RepoFetcherBase):
     def fetch_into(
         cls, cache: Path, git_host: str, repo_info: str, use_cache: bool, commit: str | None, silent: bool = True
     ) -> Path:
-        """Have a repository in a folder of ``cache``; see :meth:`RepoFetcherBase.fetch`."""
+        """Have a repository in a folder of ``cache``; see ``RepoFetcherBase.fetch``."""
         cls._check_git_host(git_host)
         owner, name, branch = cls._parse_repo_info(repo_info)
         url = f"git@{git_host}:{owner}/{name}.git"
@@ -203,7 +203,7 @@ class GitHTTPSFetcher(RepoFetcherBase):
     def fetch_into(
         cls, cache: Path, git_host: str, repo_info: str, use_cache: bool, commit: str | None, silent: bool = True
     ) -> Path:
-        """Have a repository in a folder of ``cache``; see :meth:`RepoFetcherBase.fetch`."""
+        """Have a repository in a folder of ``cache``; see ``RepoFetcherBase.fetch``."""
         cls._check_git_host(git_host)
         owner, name, branch = cls._parse_repo_info(repo_info)
         url = cls._git_archive_link(git_host, owner, name, branch, commit)

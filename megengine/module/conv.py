@@ -22,7 +22,7 @@ from ._conv_base import _ConvNd, _PaddedConv
 
 
 class Conv1d(_PaddedConv):
-    """Convolution of sequences, see :func:`~megengine.functional.conv1d`.
+    """Convolution of sequences, see :func:`~megengine.functional.nn.conv1d`.
 
     The weight, of shape ``(out_channels, in_channels, kernel_size)`` or with groups ``(groups, out_channels / groups,
     in_channels / groups, kernel_size)``, starts with draws from a normal distribution of std
@@ -56,7 +56,7 @@ class Conv1d(_PaddedConv):
 
 
 class Conv2d(_PaddedConv):
-    """Convolution of images, see :func:`~megengine.functional.conv2d`.
+    """Convolution of images, see :func:`~megengine.functional.nn.conv2d`.
 
     The weight, of shape ``(out_channels, in_channels, h, w)`` or with groups ``(groups, out_channels / groups,
     in_channels / groups, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels h w); the
@@ -103,7 +103,7 @@ class ConvRelu2d(Conv2d):
 
 
 class Conv3d(_ConvNd):
-    """Convolution of volumes, see :func:`~megengine.functional.conv3d`.
+    """Convolution of volumes, see :func:`~megengine.functional.nn.conv3d`.
 
     The weight, of shape ``(out_channels, in_channels, d, h, w)`` or with groups ``(groups, out_channels / groups,
     in_channels / groups, d, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels d h w);
@@ -155,7 +155,7 @@ class Conv3d(_ConvNd):
 
 
 class ConvTranspose2d(_ConvNd):
-    """Transposed convolution of images, see :func:`~megengine.functional.conv_transpose2d`.
+    """Transposed convolution of images, see :func:`~megengine.functional.nn.conv_transpose2d`.
 
     The weight, of shape ``(in_channels, out_channels, h, w)`` or with groups ``(groups, in_channels / groups,
     out_channels / groups, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(out_channels h w); the
@@ -236,7 +236,7 @@ class ConvTransposeRelu2d(ConvTranspose2d):
 
 
 class ConvTranspose3d(_ConvNd):
-    """Transposed convolution of volumes, see :func:`~megengine.functional.conv_transpose3d`.
+    """Transposed convolution of volumes, see :func:`~megengine.functional.nn.conv_transpose3d`.
 
     The weight, of shape ``(in_channels, out_channels, d, h, w)`` or with groups ``(groups, in_channels / groups,
     out_channels / groups, d, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels d h w);
@@ -289,7 +289,7 @@ class ConvTranspose3d(_ConvNd):
 
 
 class LocalConv2d(Conv2d):
-    """A kernel of its own for every position of the output, see :func:`~megengine.functional.local_conv2d`; no bias.
+    """A kernel of its own for every position of the output, see :func:`~megengine.functional.nn.local_conv2d`; no bias.
 
     The weight, of shape ``(groups, OH, OW, in_channels / groups, h, w, out_channels / groups)`` where ``(OH, OW)`` is the
     output's size, starts with draws from a normal distribution of std 1 / sqrt(in_channels h w).
@@ -363,7 +363,7 @@ class LocalConv2d(Conv2d):
 
 
 class DeformableConv2d(_ConvNd):
-    """Convolution with moved and weighted window elements, see :func:`~megengine.functional.deformable_conv2d`.
+    """Convolution with moved and weighted window elements, see :func:`~megengine.functional.nn.deformable_conv2d`.
 
     Weight and bias are as those of :class:`Conv2d`. Called with the input, the offsets ``(N, parts * h * w * 2, OH, OW)`` and
     the masks ``(N, parts * h * w, OH, OW)``.

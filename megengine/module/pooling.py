@@ -31,7 +31,7 @@ class _PoolNd(Module):
 
 
 class MaxPool2d(_PoolNd):
-    """The largest element of each window, see :func:`~megengine.functional.max_pool2d`.
+    """The largest element of each window, see :func:`~megengine.functional.nn.max_pool2d`.
 
     Args:
         kernel_size: height and width of the windows, or one number for both.
@@ -49,7 +49,7 @@ class MaxPool2d(_PoolNd):
 
 
 class AvgPool2d(_PoolNd):
-    """The mean of each window, see :func:`~megengine.functional.avg_pool2d`.
+    """The mean of each window, see :func:`~megengine.functional.nn.avg_pool2d`.
 
     Args:
         kernel_size: height and width of the windows, or one number for both.

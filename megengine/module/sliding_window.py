@@ -17,7 +17,7 @@ def _check_windows(kernel_size: Any, padding: Any, stride: Any, dilation: Any) -
 
 
 class SlidingWindow(Module):
-    """The windows of an image, see :func:`~megengine.functional.sliding_window`.
+    """The windows of an image, see :func:`~megengine.functional.nn.sliding_window`.
 
     Args:
         kernel_size: height and width of the windows, or one number for both.
@@ -50,7 +50,7 @@ class SlidingWindow(Module):
 
 
 class SlidingWindowTranspose(Module):
-    """Windows summed up in an image, see :func:`~megengine.functional.sliding_window_transpose`.
+    """Windows summed up in an image, see :func:`~megengine.functional.nn.sliding_window_transpose`.
 
     Args:
         output_size: height and width of the image, or one number for both.

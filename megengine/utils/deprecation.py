@@ -19,6 +19,8 @@ def deprecated(reason: str = "", version: str = "") -> Callable[[Decorated], Dec
         version: since when.
 
     Example:
+        >>> import warnings
+        >>> from megengine.utils.deprecation import deprecated
         >>> @deprecated(version="1.0", reason="use add")
         ... def plus(x, y):
         ...     return x + y
@@ -52,6 +54,7 @@ def deprecated_func(version: str, origin: str, name: str, tbd: bool) -> Callable
         AttributeError: the module has no such name.
 
     Example:
+        >>> from megengine.utils.deprecation import deprecated_func
         >>> relu = deprecated_func("1.3", "megengine.functional.nn", "relu", True)
         >>> relu(Tensor([-1.0, 1.0]))
         Tensor([0. 1.], device=xpux:0)
@@ -70,6 +73,8 @@ def deprecated_kwargs_default(version: str, kwargs_name: str, kwargs_pos: int) -
         kwargs_pos: its position, from 1.
 
     Example:
+        >>> import warnings
+        >>> from megengine.utils.deprecation import deprecated_kwargs_default
         >>> @deprecated_kwargs_default("2.0", "scale", 2)
         ... def grow(x, scale=2):
         ...     return x * scale

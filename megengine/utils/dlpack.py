@@ -29,6 +29,7 @@ def to_dlpack(tensor: Tensor, stream: int | None = None) -> Any:
         TypeError: not a tensor.
 
     Example:
+        >>> from megengine.utils.dlpack import from_dlpack, to_dlpack
         >>> from_dlpack(to_dlpack(Tensor([1.0, 2.0])))
         Tensor([1. 2.], device=xpux:0)
     """
@@ -53,6 +54,7 @@ def from_dlpack(ext_tensor: Any, stream: int | None = None) -> Tensor:
         RuntimeError: a dtype such as float64, or a device that tensors do not have.
 
     Example:
+        >>> from megengine.utils.dlpack import from_dlpack
         >>> from_dlpack(np.array([[1, 2], [3, 4]], dtype="int32"))
         Tensor([[1 2]
          [3 4]], dtype=int32, device=xpux:0)

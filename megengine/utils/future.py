@@ -13,6 +13,7 @@ class Future:
         ack: whether :meth:`set` waits until the value has been taken. Default: True
 
     Example:
+        >>> from megengine.utils.future import Future
         >>> future = Future(ack=False)
         >>> future.set(3)
         >>> future.get()

@@ -16,6 +16,7 @@ class AlternativeRecursionLimit:
         new_py_limit: the recursion limit inside.
 
     Example:
+        >>> from megengine.utils.max_recursion_limit import AlternativeRecursionLimit
         >>> import sys
         >>> before = sys.getrecursionlimit()
         >>> with AlternativeRecursionLimit(12345):
@@ -55,6 +56,7 @@ def max_recursion_limit() -> AlternativeRecursionLimit:
     """The highest recursion limit inside a ``with`` block.
 
     Example:
+        >>> from megengine.utils.max_recursion_limit import max_recursion_limit
         >>> import sys
         >>> with max_recursion_limit():
         ...     print(sys.getrecursionlimit() == 2**31 - 1)

@@ -83,6 +83,7 @@ def register_hook_module(module: type[M.Module] | Sequence[type[M.Module]]) -> N
         TypeError: something else.
 
     Example:
+        >>> from megengine.utils.module_stats import hook_modules, register_hook_module
         >>> class Scale(M.ReLU):
         ...     pass
         >>> register_hook_module(Scale)

@@ -23,6 +23,7 @@ def get_expand_structure(obj: Module, key: str) -> Any:
         IndexError: no such position.
 
     Example:
+        >>> from megengine.utils.module_utils import get_expand_structure
         >>> net = M.Sequential(M.Linear(3, 2), M.Sequential(M.ReLU()))
         >>> get_expand_structure(net, "1.0")
         ReLU()
@@ -42,6 +43,7 @@ def set_expand_structure(obj: Module, key: str, value: Any) -> None:
         value: what to put there.
 
     Example:
+        >>> from megengine.utils.module_utils import set_expand_structure
         >>> net = M.Sequential(M.Linear(3, 2), M.ReLU())
         >>> set_expand_structure(net, "1", M.Sigmoid())
         >>> net[1]
@@ -66,6 +68,7 @@ def set_module_mode_safe(module: Module, training: bool = False) -> Iterator[Mod
         training: the mode. Default: False, evaluation
 
     Example:
+        >>> from megengine.utils.module_utils import set_module_mode_safe
         >>> dropout = M.Dropout(0.5)
         >>> with set_module_mode_safe(dropout):
         ...     print(dropout.training)

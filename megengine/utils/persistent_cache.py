@@ -12,9 +12,10 @@ class PersistentCacheOnServer:
     """The compiled programs of this user, processor and versions of the libraries, on disk.
 
     MegEngine keeps the fastest algorithms there, and may keep them on a Redis server; here the directory is the one that
-    ``MEGENGINE_CACHE_DIR`` names, see :func:`megengine.graph.runtime.configure`.
+    ``MEGENGINE_CACHE_DIR`` names.
 
     Example:
+        >>> from megengine.utils.persistent_cache import PersistentCacheOnServer
         >>> from pathlib import Path
         >>> Path(PersistentCacheOnServer().get_cache_dir()).parent.name
         'xla'

@@ -44,6 +44,9 @@ class Profiler(ContextDecorator):
         RuntimeError: a profiler is running already.
 
     Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from megengine.utils.profiler import Profiler
         >>> with Profiler("profile") as profiler:
         ...     y = (Tensor([1.0, 2.0]) * 3).numpy()
         >>> events = json.loads(Path(profiler.path).read_text())["traceEvents"]
@@ -164,6 +167,8 @@ def scope(name: str) -> Iterator[None]:
         name: what to call it.
 
     Example:
+        >>> import json
+        >>> from megengine.utils.profiler import Profiler, scope
         >>> with Profiler("profile") as profiler:
         ...     with scope("twice"):
         ...         y = Tensor([1.0]) * 2
@@ -190,6 +195,7 @@ def profile(*args: Any, **kwargs: Any) -> Any:
         kwargs: those of :class:`Profiler`.
 
     Example:
+        >>> from megengine.utils.profiler import profile
         >>> @profile
         ... def double(x):
         ...     return (x * 2).numpy()
@@ -212,6 +218,8 @@ def merge_trace_events(directory: str) -> None:
         FileNotFoundError: there is none.
 
     Example:
+        >>> import os
+        >>> from megengine.utils.profiler import Profiler, merge_trace_events
         >>> with Profiler("profile"):
         ...     y = (Tensor([1.0]) * 3).numpy()
         >>> merge_trace_events("profile")
@@ -236,6 +244,7 @@ def is_profiling() -> bool:
     """Whether a profiler is running.
 
     Example:
+        >>> from megengine.utils.profiler import Profiler, is_profiling
         >>> with Profiler("profile"):
         ...     print(is_profiling())
         True

@@ -15,6 +15,7 @@ class TensorSanityCheck:
         RuntimeError: an input changed; it says which one, of which program.
 
     Example:
+        >>> from megengine.utils.tensor_sanity_check import TensorSanityCheck
         >>> with TensorSanityCheck():
         ...     print(Tensor([1, 2]) + Tensor([3, 4]))
         Tensor([4 6], dtype=int32, device=xpux:0)

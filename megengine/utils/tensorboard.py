@@ -27,6 +27,8 @@ class SummaryWriter:
         purge_step: when a run goes on, the first step to be written again.
 
     Example:
+        >>> import os
+        >>> from megengine.utils.tensorboard import SummaryWriter
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with SummaryWriter(folder) as writer:

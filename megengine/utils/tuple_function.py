@@ -19,6 +19,7 @@ def get_ndtuple(value: Any, *, n: int, allow_zero: bool = True) -> tuple[int, ..
         AssertionError: another number of them, or one that is too small.
 
     Example:
+        >>> from megengine.utils.tuple_function import get_ndtuple
         >>> get_ndtuple(3, n=2), get_ndtuple([1, 2], n=2)
         ((3, 3), (1, 2))
     """

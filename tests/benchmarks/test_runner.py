@@ -53,7 +53,7 @@ def test_rounds_that_do_not_pair_are_refused() -> None:
 
 def test_a_new_file_has_introduction_targets_and_section() -> None:
     text = refresh("", section("Second", alone("op", 1.0, "µs", 4.0), Row("other", "7")), ORDER)
-    assert text.startswith("# Measured\n")
+    assert text.startswith("# Benchmarks\n")
     targets, second = text.split("## ")[1:]
     assert targets.startswith("Targets\n") and "| op |" in targets and "| other |" not in targets
     assert second.startswith("Second\n\nAbout Second.\n\n| what |") and second.endswith("- Machine: 2 cores.\n")

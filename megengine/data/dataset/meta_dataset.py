@@ -49,7 +49,7 @@ class StreamDataset(Dataset):
 
     A subclass defines ``__init__`` and ``__iter__``. A generator may end by returning, or, as MegEngine's own examples do, by a
     StopIteration that it does not catch. With ``parallel_stream=True`` each worker of the loader iterates for itself, and
-    :func:`megengine.data.dataloader.get_worker_info` tells which one it is.
+    ``megengine.data.dataloader.get_worker_info`` tells which one it is.
 
     Example:
         >>> from megengine.data import DataLoader, StreamSampler

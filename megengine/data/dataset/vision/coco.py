@@ -59,7 +59,7 @@ class COCO(JsonAnnotations):
         root: folder of the pictures, such as ``train2017``.
         ann_file: the JSON file, such as ``instances_train2017.json``.
         remove_images_without_annotations: leave out the images whose annotations are of no use, see
-            :func:`~megengine.data.dataset.vision.coco.has_valid_annotation`; and annotations of crowds and empty boxes.
+            ``has_valid_annotation``; and annotations of crowds and empty boxes.
         order: the fields; default ``("image",)``.
 
     Raises:
