@@ -340,6 +340,7 @@ def materialise(value: Value) -> None:
         with graph.lock:
             if value.array is None and value in graph.index:
                 _compute(graph, [value])
+        verify()
     if value.array is None:
         error = value.graph.error if value.graph is not None else None
         if isinstance(value.graph, Failed):
