@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from ._help.names import Count, no_tensor_attribute
+from ._help.names import no_tensor_attribute
 from ._methods import axes as _axes
 from ._methods.indexing import getitem as _getitem
 from ._methods.indexing import setitem as _setitem
@@ -128,7 +128,7 @@ class Tensor(Operators):
     def size(self) -> int | float:
         """Number of elements; 1.0 for a scalar, as in MegEngine."""
         known = self._value.aval
-        return Count(known.size) if known.ndim else 1.0
+        return known.size if known.ndim else 1.0
 
     @property
     def device(self) -> Device:

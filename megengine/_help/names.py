@@ -61,21 +61,6 @@ def _function_called(name: str, first: str = "") -> str | None:
     return None
 
 
-class Count(int):
-    """A number of elements, which says where the sizes are when it is called as PyTorch's ``x.size()`` is."""
-
-    __slots__ = ()
-
-    def __call__(self, *args: Any) -> NoReturn:
-        raise TypeError(
-            "'int' object is not callable; x.size is the number of elements, and MegEngine's spelling of the sizes is x.shape "
-            "or x.shape[0]"
-        )
-
-    def __reduce__(self) -> Any:
-        return int, (int(self),)
-
-
 def no_tensor_attribute(tensor: Any, name: str) -> AttributeError:
     """The error of an attribute that tensors do not have."""
     message = f"{type(tensor).__name__!r} object has no attribute {name!r}"

@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from . import record, scopes
-from .checks import Failed, checked_on_host, note_flags, raise_on_nan, verify
+from .checks import UNCHECKED_LIMIT, Failed, checked_on_host, note_flags, raise_on_nan, verify
 from .counters import counters
 from .device import Device
 from .differentiate import GradNode, keep
@@ -117,7 +117,7 @@ def run_ended() -> None:
                 thread.ended = None
                 if thread.graph.limit == 0:
                     thread.graph.reset_limit()
-    if thread.unchecked:
+    if thread.unchecked and (graph.stepped or options.eager or len(thread.unchecked) > UNCHECKED_LIMIT):
         verify()
 
 
