@@ -10,7 +10,6 @@ from weakref import ReferenceType, ref
 
 import numpy as np
 
-from .._help.names import Count
 from ..ops.op import Op
 from . import precision
 from . import value as _value_module
@@ -21,7 +20,7 @@ from .structure import ROOT, Pull, State, extend, extend_pull
 from .value import Aval, Handle, Value, aval
 from .where import Where, here
 
-_KIND: dict[type, str] = {float: "f", int: "i", bool: "b", Count: "i", np.float64: "f"}
+_KIND: dict[type, str] = {float: "f", int: "i", bool: "b", np.float64: "f"}
 _new = object.__new__
 
 
