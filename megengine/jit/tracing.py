@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from .. import config
 from ..graph.device import resolve
 from ..graph.errors import TraceError
 from ..graph.notes import not_replayable
@@ -211,8 +210,7 @@ def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> A
 
 def _settings() -> Any:
     """Settings of the process and the thread that operations are recorded under."""
-    modes = config._compute_mode, config._auto_format_convert  # type: ignore[attr-defined]
-    return precision(), resolve(None), get_generator(), modes
+    return precision(), resolve(None), get_generator()
 
 
 def _flatten(args: Any, tensors: list[Any]) -> Any:
