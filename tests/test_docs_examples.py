@@ -95,12 +95,12 @@ def examples() -> Iterator[doctest.DocTest]:
                 yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs=names)
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("index", "getting-started", "how-it-works", "checkpoints"))]
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("index", "getting-started", "how-it-works", "checkpoints", "pytorch"))]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The `>>>` examples of a page run from top to bottom, and its blocks marked `run` are whole programs."""
+    """The `>>>` examples of a page run from top to bottom, and its blocks that begin with an import are whole programs."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / page).read_text(encoding="utf-8")
     report = io.StringIO()
@@ -109,6 +109,7 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         doctest.DocTestParser().get_doctest(sessions, {}, page, page, 0), out=report.write
     )
     assert result.failed == 0, report.getvalue()
+    assert not re.search(r"^ +```", text, re.M), f"{page} has an indented block, which nothing runs"
     programs = re.findall(r"^```python\n(import .*?)^```", text, re.M | re.S)
     for program in programs:
         exec(compile(program, page, "exec"), {"__name__": "__main__"})
