@@ -26,11 +26,11 @@ def _standard_library() -> tuple[str, ...]:
 LIBRARIES = _standard_library()
 
 
-class _Files(dict[str, bool]):
-    """File -> whether it is the program's own, found out once a file."""
+class _Files(dict[str, "bool | None"]):
+    """File -> whether it is the program's own, found out once a file; None of code that was made from text."""
 
-    def __missing__(self, file: str) -> bool:
-        answer = self[file] = _belongs(file)
+    def __missing__(self, file: str) -> bool | None:
+        answer = self[file] = None if file[:1] == "<" else _belongs(file)
         return answer
 
 
@@ -39,11 +39,12 @@ FILES = _Files()
 
 def is_own(frame: FrameType) -> bool:
     """Whether the code of a frame is the program's own."""
-    file = frame.f_code.co_filename
-    if file[:1] == "<":  # made from text: it belongs to the module whose names it sees
+    own = FILES[frame.f_code.co_filename]
+    if own is None:  # made from text: it belongs to the module whose names it sees
         names = frame.f_globals
-        file = names.get("__file__") or ("" if names.get("__name__") == "__main__" else "<")
-    return FILES[file]
+        file = names.get("__file__")
+        own = names.get("__name__") == "__main__" if file is None else FILES[file]
+    return bool(own)
 
 
 def caller(depth: int = 2) -> FrameType | None:
@@ -52,7 +53,8 @@ def caller(depth: int = 2) -> FrameType | None:
         frame = sys._getframe(depth)
     except ValueError:  # C code asks, with no Python code above it
         return None
-    return frame if is_own(frame) else None
+    own = FILES[frame.f_code.co_filename]
+    return frame if own or (own is None and is_own(frame)) else None
 
 
 def nearest_own(frame: FrameType | None) -> FrameType | None:
@@ -63,10 +65,6 @@ def nearest_own(frame: FrameType | None) -> FrameType | None:
 
 
 def _belongs(file: str) -> bool:
-    if file[:1] == "<":
-        return False
-    if not file:
-        return True
     path = os.path.abspath(file)
     also = [name for name in os.environ.get(ALSO, "").split(",") if name]
     parts = path.split(os.sep)

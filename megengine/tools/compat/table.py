@@ -20,6 +20,7 @@ LIBRARIES = [
     "calls_of_numpy",
     "types_of_numpy",
     "values_of_numpy",
+    "arithmetic_of_numpy",
     "names_of_python",
     "calls_of_python",
     "modules_of_python",

@@ -19,6 +19,7 @@ __all__ = ["RUN", "new_run", "note", "report", "summary"]
 
 RUN = "MEGENGINE_RUN"  # the process that reports, and the file in which all processes write: "PID:PATH"
 _seen: set[tuple[str, int, str]] = set()
+_quick: set[tuple[int, int, str]] = set()  # the same by code, which a loop comes to again and again
 Use = tuple[str, int, str, str, str]  # file, line, name, since when, what to write instead
 PLACES = 4  # how many files of one name the report names
 
@@ -39,6 +40,11 @@ def note(entry: Removed, frame: FrameType | None, name: str | None = None, inste
         name: how the program calls it, if not by the entry's own name.
         instead: what to write, if not the entry's own advice.
     """
+    if frame is not None:
+        quick = (id(frame.f_code), frame.f_lineno, name or entry.shown)
+        if quick in _quick:
+            return
+        _quick.add(quick)
     while (
         frame is not None and frame.f_code.co_filename[:1] == "<" and frame.f_back is not None and is_own(frame.f_back)
     ):

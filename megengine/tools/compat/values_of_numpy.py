@@ -45,6 +45,19 @@ for _name, _kind in AS_NUMBER.items():
     ARRAY.call(f"ndarray.{_name}", "2.4", "array.item()")(_number(_name, _kind))
 
 
+@ARRAY.call("ndarray.__bool__", "2.2", "array.size > 0")
+def _truth(present: Any, used: Any) -> Any:
+    def truth(self: Any) -> bool:
+        if self.size == 0:
+            frame = caller()
+            if frame is not None:
+                note(_entry("ndarray.__bool__"), frame, "bool(empty array)")
+                return False
+        return bool(present(self))
+
+    return truth
+
+
 @ARRAY.call("ndarray.__setitem__", "2.4", "array.item(), or astype where numbers wrap around")
 def _setitem(present: Any, used: Any) -> Any:
     def setitem(self: Any, key: Any, value: Any) -> None:
@@ -79,7 +92,7 @@ def _as_then(array: Any, value: Any) -> Any:
 def settle(module: ModuleType) -> None:
     """After the arrays' methods are in place: has NumPy's C code use them."""
     kind = sys.modules["numpy._core._multiarray_umath"].ndarray
-    for name in ("__int__", "__float__"):
+    for name in ("__int__", "__float__", "__bool__"):
         use_python_slot(kind, name, "number", 36)
     use_python_slot(kind, "__setitem__", "mapping", 3)
 

@@ -165,10 +165,30 @@ np.reshape(np.arange(4), newshape=(2, 2))
 np.percentile([1, 2, 3], 40, interpolation='nearest'), np.quantile([1, 2, 3], 0.4, interpolation='lower')
 np.histogram([1, 2, 2, 3], bins=2, normed=True)[0]
 np.unique([[1, 2], [2, 1]], return_inverse=True)[1], np.unique([3, 1], return_index=True, return_inverse=True, return_counts=True)
+bool(np.array([])), not np.zeros((0, 3))
 np.nonzero(np.array(3)), np.arange(np.array([3])), np.arange(0, np.array([3]), 1)
 np.linalg.solve(np.stack([np.eye(2)] * 2), np.ones((2, 2)))
 str([np.float32(0.5), np.int64(3), np.bool_(True), np.float64(0.1)]), repr(np.str_('a'))
 """.strip().splitlines()
+
+
+# What a number beside an array, and beside a number, makes of the precision.
+KINDS = "bool_ uint8 int8 uint16 int32 int64 uint64 float16 float32 float64 complex64".split()
+NUMBERS = "1 -1 300 70000 2.5 1e10 1e300 (1+2j) np.float64(2) np.float32(2) np.int64(-3) np.int64(300) np.uint8(200) np.array(2.0)".split()
+FORMS = ["np.array([1,2],np.{0}) {1} {2}", "{2} {1} np.array([1,2],np.{0})", "np.{0}(1) {1} {2}", "{2} {1} np.{0}(1)"]
+FORMS += ["np.maximum(np.array([1,2],np.{0}), {2})", "np.where(True, {2}, np.array([1,2],np.{0}))"]
+
+
+def arithmetic(kind, operation, form):
+    """The precisions of a form of arithmetic with each number."""
+    found = []
+    for number in NUMBERS:
+        try:
+            result = np.asarray(eval(form.format(kind, operation, number)))
+            found.append("%s:%s" % (result.dtype.str[1:], result.ravel()[0]))
+        except Exception as error:
+            found.append(type(error).__name__)
+    return " ".join(found)
 
 
 def show(value):
@@ -193,6 +213,10 @@ def main():
             answers[expression] = show(eval(expression))
         except Exception as error:
             answers[expression] = "%s: %s" % (type(error).__name__, error)
+    for kind in KINDS:
+        for form in FORMS:
+            for operation in ["+", "-", "*", "/", "//", "%", "<<", "&"] if "{1}" in form else ["+"]:
+                answers[form.format(kind, operation, "number")] = arithmetic(kind, operation, form)
     print(json.dumps(answers, indent=0))
 
 

@@ -108,7 +108,8 @@ def found():
                     lambda: np.zeros(2).__setitem__(0, np.array([1.0])), lambda: np.array([1], copy=False)):
         try: attempt()
         except Exception as error: refused.append(type(error).__name__)
-    return mine, np.bool is builtins.bool, refused
+    kept = (np.float32([1]) * np.float64(2)).dtype == np.float64 and type(np.float32(1) * 2.0) is np.float32
+    return mine, np.bool is builtins.bool, refused, kept
 int_ = builtins.int
 """
 
@@ -117,7 +118,7 @@ def test_libraries_see_what_is_there_today(old: Run) -> None:
     program = "import sys; sys.path.insert(0, 'venv/site-packages')\nimport library\nprint(library.found())\n"
     program += "import numpy as np\nnp.bool8\n"
     ran = old(program, **{"venv/site-packages/library": LIBRARY})
-    wanted = "([], False, ['TypeError', 'ValueError', 'AttributeError', 'TypeError', 'ValueError', 'ValueError'])"
+    wanted = "([], False, ['TypeError', 'ValueError', 'AttributeError', 'TypeError', 'ValueError', 'ValueError'], True)"
     assert ran.stdout.strip() == wanted, ran.stderr
     assert "library.py" not in ran.stderr and "np.bool8 -> np.bool_" in ran.stderr
     also = old(program, also=("library",), **{"venv/site-packages/library": LIBRARY})
