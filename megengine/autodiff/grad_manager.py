@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,6 +11,7 @@ from .._help.describe import plural
 from ..graph.differentiate import GradNode, Tape, alias, attach, backward
 from ..graph.host import host_value, to_array
 from ..graph.record import apply
+from ..graph.shared import claim, exclusive, publish
 from ..graph.together import together
 from ..graph.value import new_handle
 from ..ops import shape
@@ -18,12 +20,17 @@ from .idle import clock, managers, warn_of_no_gradient
 
 Callback = Callable[[Tensor, Tensor], Tensor]
 
-_backwarding: GradManager | None = None
+
+class _Thread(threading.local):
+    backwarding: GradManager | None = None
+
+
+_thread = _Thread()
 
 
 def get_backwarding_grad_manager() -> GradManager | None:
     """The manager whose :meth:`GradManager.backward` is running, for callbacks that ask."""
-    return _backwarding
+    return _thread.backwarding
 
 
 class _Attached:
@@ -77,7 +84,7 @@ class GradManager:
 
     def attached_tensors(self) -> list[Tensor]:
         """The tensors attached and still alive."""
-        return [t for spec in self._attach_specs.values() if (t := spec.tensor()) is not None]
+        return [t for spec in list(self._attach_specs.values()) if (t := spec.tensor()) is not None]
 
     def attach(
         self, tensors: Tensor | Iterable[Tensor], callbacks: Callback | Iterable[Callback] | None = None
@@ -111,7 +118,8 @@ class GradManager:
                 self._has_attached = True
                 spec = self._attach_specs[id(tensor)] = _Attached(self._weak(tensor))
                 if self._tape is not None:
-                    self._leaves[attach(tensor, self._tape)] = id(tensor)
+                    with exclusive:
+                        self._leaves[attach(tensor, self._tape)] = id(tensor)
             spec.callbacks.extend(callbacks)
         return self
 
@@ -139,10 +147,11 @@ class GradManager:
         try:
             self._tape = tape
             tape.start()
-            for key, spec in self._attach_specs.items():
-                tensor = spec.tensor()
-                if tensor is not None:
-                    self._leaves[attach(tensor, self._tape)] = key
+            with exclusive:
+                for key, spec in list(self._attach_specs.items()):
+                    tensor = spec.tensor()
+                    if tensor is not None:
+                        self._leaves[attach(tensor, self._tape)] = key
         except BaseException:
             self.release()
             raise
@@ -165,7 +174,6 @@ class GradManager:
             RuntimeError: nothing is being recorded, a cotangent has another shape, or there is another number of them.
             TypeError: an output is not a tensor.
         """
-        global _backwarding
         if self._tape is None:
             raise RuntimeError(
                 "backward() without a recording: call it inside `with gm:`, once, after the forward pass"
@@ -174,7 +182,7 @@ class GradManager:
         for output in ys:
             if not isinstance(output, Tensor):
                 raise TypeError(f"backward() takes tensors, not {type(output).__name__}")
-        before, _backwarding = _backwarding, self
+        before, _thread.backwarding = _thread.backwarding, self
         try:
             grads = self._gradients(ys, _cotangents(ys, dy))
             if grads:
@@ -183,10 +191,13 @@ class GradManager:
                 warn_of_no_gradient(self, ys)
             for callback in self._after_backward_callback:
                 callback()
-            together(self._add_to_tensors, grads)
+            with exclusive:
+                claim(self._gradients_there([key for key, _ in grads]))
+                together(self._add_to_tensors, grads)
+                publish()
         finally:
             self.release()
-            _backwarding = before
+            _thread.backwarding = before
 
     def _gradients(self, ys: list[Tensor], dys: list[Tensor]) -> list[tuple[int, Tensor]]:
         assert self._tape is not None
@@ -202,6 +213,12 @@ class GradManager:
                 result = callback(tensor, result)
             found.append((key, result))
         return found
+
+    def _gradients_there(self, keys: list[int]) -> list[Tensor]:
+        """Gradients that tensors have already."""
+        specs = [self._attach_specs.get(key) for key in keys]
+        tensors = [spec.tensor() for spec in specs if spec is not None]
+        return [t._grad for t in tensors if t is not None and t._grad is not None]
 
     def _add_to_tensors(self, grads: list[tuple[int, Tensor]]) -> None:
         for key, grad in grads:

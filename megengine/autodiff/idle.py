@@ -17,6 +17,11 @@ clock = itertools.count(1)  # orders what managers, scalers and optimizers did
 managers: weakref.WeakSet[GradManager] = weakref.WeakSet()
 
 
+def living(objects: weakref.WeakSet[Any]) -> list[Any]:
+    """What is in a weak set, to which another thread may add meanwhile."""
+    return [found for ref in list(objects.data) if (found := ref()) is not None]  # type: ignore[attr-defined]
+
+
 class _Skips:
     """When a gradient scaler last dropped gradients that were not finite, which is no mistake of the program's."""
 
@@ -70,7 +75,7 @@ def why_without_gradient(params: list[Any], since: int) -> str | None:
     """Why parameters have no gradient at an optimizer's step, or None where ``backward`` has said so since that moment."""
     own = {id(param) for param in params}
     attached: dict[int, Any] = {}
-    for manager in list(managers):
+    for manager in living(managers):
         if manager._told > since:
             return None
         tensors = {id(tensor): tensor for tensor in manager.attached_tensors()}
@@ -86,7 +91,7 @@ def why_without_gradient(params: list[Any], since: int) -> str | None:
             f"{'is' if len(attached) == 1 else 'are'}; was the model made anew, or were its parameters replaced, after the "
             "optimizer was made?"
         )
-    given = [manager._given for manager in list(managers) if manager._gave > since]
+    given = [manager._given for manager in living(managers) if manager._gave > since]
     if not given:
         return "no gm.backward(loss) has run for this step"
     if own.isdisjoint(itertools.chain(*given)):

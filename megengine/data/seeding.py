@@ -29,7 +29,7 @@ def draw_pass_seed() -> int:
     generators = sys.modules.get("megengine.random.rng")
     if generators is None:  # only this package was imported, so nothing was seeded
         return int.from_bytes(os.urandom(4), "little") >> 1
-    high, low = generators._shared.on_host("data").uniform(2)
+    high, low = generators.draw_on_host("data", 2)
     return int(high * 2**16) % 2**16 << 15 | int(low * 2**15) % 2**15
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from .._help.ranges import within
 from .._methods import axes as _axes
 from ..graph.record import apply
+from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..ops import nn as ops
 from ..tensor import Tensor
@@ -214,12 +215,14 @@ def batch_norm(
         return apply(ops.batch_norm, (eps,), inp, scale, shift, running_mean, running_var)
     old_mean = full((channels,), 0.0, device=inp.device) if running_mean is None else running_mean
     old_var = full((channels,), 1.0, device=inp.device) if running_var is None else running_var
-    out, mean, var = apply(ops.batch_norm_training, (eps,), inp, scale, shift, old_mean, old_var, plain(momentum))
-    if not inplace and (running_mean is not None or running_var is not None):
-        return out, mean if running_mean is not None else None, var if running_var is not None else None
-    held = [(old, new) for old, new in ((running_mean, mean), (running_var, var)) if old is not None]
-    reset_together([old for old, _ in held], [new for _, new in held])
-    return out
+    held = [old for old in (running_mean, running_var) if old is not None]
+    with exclusive:
+        claim(held)
+        out, mean, var = apply(ops.batch_norm_training, (eps,), inp, scale, shift, old_mean, old_var, plain(momentum))
+        if not held or inplace:
+            reset_together(held, [new for old, new in ((running_mean, mean), (running_var, var)) if old is not None])
+            return out
+    return out, mean if running_mean is not None else None, var if running_var is not None else None
 
 
 def local_response_norm(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..tensor import Tensor
 from ._normalization import batch_norm
@@ -66,9 +67,14 @@ def sync_batch_norm(
         variance = mean(centred * centred, (0, 2, 3), keepdims=True)
         count = inp.shape[0] * inp.shape[2] * inp.shape[3]
         # No element tells anything, and one nothing about the variance.
-        batch = ((running_mean, average),) * (count > 0) + ((running_var, variance * (count / (count - 1 or 1))),) * (count > 1)
-        held = [(running, _moved(running, new, momentum)) for running, new in batch if running is not None]
-        reset_together([running for running, _ in held], [new for _, new in held])
+        batch = ((running_mean, average),) * (count > 0) + ((running_var, variance * (count / (count - 1 or 1))),) * (
+            count > 1
+        )
+        held = [(running, new) for running, new in batch if running is not None]
+        with exclusive:
+            claim([running for running, _ in held])
+            moved = [_moved(running, new, momentum) for running, new in held]
+            reset_together([running for running, _ in held], moved)
     else:
         if running_mean is None or running_var is None:
             raise AssertionError("sync_batch_norm: running_mean and running_var are needed in inference")

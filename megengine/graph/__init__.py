@@ -15,6 +15,7 @@ from .inspect import Watch, watch
 from .notes import note_dependence, note_hyperparameters
 from .options import check_nan, eager, on_recompile, options
 from .run import cut, settle
+from .shared import claim, exclusive, publish
 from .step import end_step, gradients_cleared
 from .together import call_together, reset_together, together
 
@@ -25,15 +26,18 @@ __all__ = [
     "Watch",
     "call_together",
     "check_nan",
+    "claim",
     "counters",
     "cut",
     "eager",
     "end_step",
+    "exclusive",
     "gradients_cleared",
     "note_dependence",
     "note_hyperparameters",
     "on_recompile",
     "options",
+    "publish",
     "reset_together",
     "scopes",
     "settle",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -17,9 +19,9 @@ class Counters:
             ``donation``).
         compile_seconds: time spent tracing and compiling.
         hits: cuts served by a program compiled before.
-        executables: programs alive now.
         bytes_donated: memory of inputs reused for outputs.
         replays: traced calls that skipped recording.
+        count_executables: how many programs are alive now.
     """
 
     ops: int = 0
@@ -27,9 +29,14 @@ class Counters:
     compilations: Counter[str] = field(default_factory=Counter)
     compile_seconds: float = 0.0
     hits: int = 0
-    executables: int = 0
     bytes_donated: int = 0
     replays: int = 0
+    count_executables: Callable[[], int] = int
+
+    @property
+    def executables(self) -> int:
+        """Programs alive now."""
+        return self.count_executables()
 
     def snapshot(self) -> dict[str, object]:
         """A copy as plain numbers and dicts."""
@@ -46,3 +53,4 @@ class Counters:
 
 
 counters = Counters()
+counting = threading.Lock()  # held while totals change

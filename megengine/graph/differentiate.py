@@ -180,15 +180,23 @@ def alias(handle: Handle) -> Any:
 def attach(handle: Handle, tape: Tape) -> GradNode:
     """Track a tensor from here on: operations on it belong to ``tape``."""
     node = handle._node
-    if node is not None and node.live():
-        parents: tuple[tuple[GradNode | None, int], ...] = ((node, handle._slot),)
-        tapes = node.tapes if tape in node.tapes else (*node.tapes, tape)
-    else:
-        parents, tapes = (_NO_PARENT,), (tape,)
+    parent = _NO_PARENT if node is None else _passed_through(node, handle._slot)
+    node = parent[0]
+    alive = () if node is None else tuple([t for t in node.tapes if t.alive and t is not tape])
+    parents, tapes = ((parent,), (*alive, tape)) if alive else ((_NO_PARENT,), (tape,))
     leaf = ChainNode(tapes, parents, leaf_of=(tape,))
     handle._node = leaf
     handle._slot = 0
     return leaf
+
+
+def _passed_through(node: GradNode | None, slot: int) -> tuple[GradNode | None, int]:
+    """Where a gradient comes from besides attached tensors of recordings that have ended; threads would leave many."""
+    while isinstance(node, ChainNode) and node.leaf_of and not any(t.alive for t in node.leaf_of):
+        node, slot = node.parents[0]
+    if isinstance(node, ChainNode) and node.leaf_of:
+        node.parents = (_passed_through(*node.parents[0]),)
+    return node, slot
 
 
 def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, Handle]:
@@ -266,7 +274,7 @@ def _between(tape: Tape, roots: list[GradNode]) -> dict[GradNode, None]:
 def _derived(op: Op, key: tuple[Any, ...], name: str, make: Any) -> Op:
     found = op.derived.get(key)
     if found is None:
-        found = op.derived[key] = Op(name, make())
+        found = op.derived.setdefault(key, Op(name, make()))
     return found
 
 

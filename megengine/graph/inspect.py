@@ -133,15 +133,14 @@ def watch() -> Iterator[Watch]:
 
     cut("option")
     watcher = Watch()
-    before = scopes.enabled
     thread.watchers.append(watcher)
-    scopes.enabled = True
+    scopes.watch()
     thread.graph = Graph(thread.graph.device, thread.graph.tapes)
     try:
         yield watcher
         cut("option")
     finally:
         thread.watchers.remove(watcher)
-        scopes.enabled = before
+        scopes.unwatch()
         if not thread.watchers:
             thread.graph.scopes = None

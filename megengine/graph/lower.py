@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from .structure import Instr, Pull, State
 from .value import Aval
 
 PULLBACKS_LIMIT = 4096
+_changing = threading.Lock()
 _pullback_ops: dict[tuple[Any, ...], Op] = {}
 
 
@@ -192,18 +194,23 @@ def _pullback_op(instr: Instr, mask: tuple[int, ...], leaves: list[Any], tree: A
     """A pullback as an op, one for all programs that keep it of such an instruction, so that what uses it is the same too."""
     same = tuple(instr.operands.index(o) for o in instr.operands)
     key = (instr.op, instr.attrs, instr.specs, same, mask, tuple((a.shape, a.dtype) for a in leaves))
-    found = _pullback_ops.pop(key, None)
-    if found is None:
-        multi = instr.multi
-
-        def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
-            return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
-
-        found = Op(f"{instr.op.name}.grad", apply_pullback)
-        if len(_pullback_ops) >= PULLBACKS_LIMIT:
-            _pullback_ops.pop(next(iter(_pullback_ops)), None)
-    _pullback_ops[key] = found
+    with _changing:
+        found = _pullback_ops.pop(key, None)
+        if found is None:
+            found = _new_pullback_op(instr, tree)
+            if len(_pullback_ops) >= PULLBACKS_LIMIT:
+                _pullback_ops.pop(next(iter(_pullback_ops)), None)
+        _pullback_ops[key] = found
     return found
+
+
+def _new_pullback_op(instr: Instr, tree: Any) -> Op:
+    multi = instr.multi
+
+    def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
+        return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
+
+    return Op(f"{instr.op.name}.grad", apply_pullback)
 
 
 def describe_avals(avals: Sequence[Aval]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,20 +53,38 @@ def _from_environment() -> Options:
 options = _from_environment()
 
 
+class _Block:
+    """A ``with`` block that sets an option; the first of a list stands for the setting outside of blocks."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+_blocks: dict[str, list[_Block]] = {}
+_changing = threading.Lock()
+
+
 @contextmanager
 def _setting(name: str, value: object) -> Iterator[None]:
     from .record import thread
     from .run import cut
 
     cut("option")
-    before = getattr(options, name)
-    setattr(options, name, value)
+    own = _Block(value)
+    with _changing:
+        blocks = _blocks.setdefault(name, [_Block(getattr(options, name))])
+        blocks.append(own)
+        setattr(options, name, value)
     thread.graph.reset_limit()
     try:
         yield
         cut("option")
     finally:
-        setattr(options, name, before)
+        with _changing:  # blocks of several threads end in any order
+            blocks.remove(own)
+            setattr(options, name, blocks[-1].value)
+            if len(blocks) == 1:
+                del _blocks[name]
         thread.graph.reset_limit()
 
 

@@ -29,6 +29,7 @@ class _Local(threading.local):
 
 
 _local = _Local()
+_changing = threading.Lock()
 _of_process = Precision(False, FLOAT16, FLOAT32)
 ever_on = False  # spares programs that do not use it the question at each op
 
@@ -41,11 +42,12 @@ def current() -> Precision:
 def change(**fields: Any) -> None:
     """Change the setting in force: that of the innermost block, or outside of blocks the process's."""
     global _of_process, ever_on
-    changed = current()._replace(**fields)
-    if _local.own is not None:
-        _local.own = changed
-    else:
-        _of_process = changed
+    with _changing:
+        changed = current()._replace(**fields)
+        if _local.own is not None:
+            _local.own = changed
+        else:
+            _of_process = changed
     ever_on = ever_on or changed.enabled
 
 

@@ -55,7 +55,7 @@ class Recorder:
         observe(self._timed)
         if self.modules:
             scopes.listeners.append(self.mark)
-            scopes.enabled = True
+            scopes.watch()
 
     def stop(self) -> list[Event]:
         """Run what is pending and end; returns the events in the order of their times."""
@@ -65,7 +65,7 @@ class Recorder:
             unobserve(self._timed)
             if self.modules:
                 scopes.listeners.remove(self.mark)
-                scopes.enabled = bool(scopes.listeners)
+                scopes.unwatch()
             if self._directory is not None:
                 jax.profiler.stop_trace()
         if self._directory is not None:

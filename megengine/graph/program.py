@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from collections import OrderedDict
@@ -11,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .counters import counters
+from .counters import counters, counting
 from .donate import pair
 from .lower import depends, lower
 from .memory import bytes_needed, loaded_by_xla
@@ -61,6 +62,7 @@ class Program:
         self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
         self.offset = bool(state.floats) + bool(state.ints)
         self._jit(first_options(s.instr.op.name for s in state.path() if hasattr(s.instr, "op")))
+        self.first = threading.Lock()  # two threads would compile twice
         self.run: Any = _observed(self, self._first_run)
         self.proven = False
         self.needs = 0
@@ -75,13 +77,18 @@ class Program:
         self.jitted = jax.jit(function, donate_argnums=donated, compiler_options=compiler_options)
 
     def _first_run(self, *args: Any) -> Any:
+        with self.first:
+            return self.jitted(*args) if self.seconds else self._compile(args)
+
+    def _compile(self, args: tuple[Any, ...]) -> Any:
         before = loaded_by_xla()
         start = time.perf_counter()
         if not sound(self.jitted, args):
             self._jit(PRODUCTS_ALONE)
         outs = self.jitted(*args)
         self.seconds = time.perf_counter() - start
-        counters.compile_seconds += self.seconds
+        with counting:
+            counters.compile_seconds += self.seconds
         self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
         self.run = _observed(self, self.jitted)
         self.proven = not _observers
@@ -103,6 +110,7 @@ def avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
 Run = Callable[..., Any]
 Observer = Callable[[Program, Run], Run]
 
+building = threading.RLock()
 _recent: OrderedDict[Program, None] = OrderedDict()
 _observers: list[Observer] = []
 _alive: weakref.WeakSet[Program] = weakref.WeakSet()  # more than the recent ones: traced functions keep theirs
@@ -128,7 +136,9 @@ def unobserve(observer: Observer) -> None:
 
 
 def _rewrap() -> None:
-    for program in list(_alive):
+    with building:
+        programs = list(_alive)
+    for program in programs:
         program.run = _observed(program, program.jitted if program.seconds else program._first_run)
         program.proven = bool(program.seconds) and not _observers
 
@@ -138,38 +148,40 @@ def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
     programs = state.programs
     program = None if programs is None else programs.get(key)
     if program is not None:
-        _recent[program] = None
-        _recent.move_to_end(program)
+        with building:
+            _recent[program] = None
+            _recent.move_to_end(program)
     return program
 
 
 def build(state: State, key: tuple[Any, ...]) -> Program:
     """A new program; the least recently used one is unloaded when there are too many."""
-    if not _recent:
-        prune()
-    program = Program(state, key)
-    if state.programs is None:
-        state.programs = {}
-    _recent[program] = None
-    _alive.add(program)
-    weakref.finalize(program, _unloaded)
-    counters.executables += 1
-    state.programs[key] = program
-    while len(_recent) > options.programs_limit:
-        discard(next(iter(_recent)))
-    return program
+    with building:
+        if not _recent:
+            prune()
+        program = Program(state, key)
+        if state.programs is None:
+            state.programs = {}
+        _recent[program] = None
+        _alive.add(program)
+        state.programs[key] = program
+        while len(_recent) > options.programs_limit:
+            discard(next(iter(_recent)))
+        return program
 
 
 def discard(program: Program) -> None:
     """Unload a program; recording the same structure again compiles again."""
-    _recent.pop(program, None)
-    if program.state.programs is not None:
-        program.state.programs.pop(program.key, None)
+    with building:
+        _recent.pop(program, None)
+        if program.state.programs is not None:
+            program.state.programs.pop(program.key, None)
 
 
 def loaded() -> list[Program]:
     """The programs alive, least recently used first."""
-    return list(_recent)
+    with building:
+        return list(_recent)
 
 
 def clear() -> None:
@@ -180,5 +192,4 @@ def clear() -> None:
     assert not ROOT.next
 
 
-def _unloaded() -> None:
-    counters.executables -= 1
+counters.count_executables = _alive.__len__

@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any
 
 from . import record
-from .counters import counters
+from .counters import counters, counting
 from .errors import RecompileError
 from .options import options
 from .program import lookup
@@ -68,10 +68,12 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
     place = _places.setdefault((begin, _spot(graph.where[-1])), _Place())
     place.compiled += 1
     if place.state is None:
-        counters.compilations["new"] += 1
+        with counting:
+            counters.compilations["new"] += 1
     else:
         reason, detail = difference(place.state, place.key, state, key)
-        counters.compilations[reason] += 1
+        with counting:
+            counters.compilations[reason] += 1
         last = lookup(place.state, place.key)
         if last is not None and last.hits >= PAYS_OFF:
             place.restless = place.unpaid = 0

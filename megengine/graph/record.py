@@ -13,7 +13,7 @@ import numpy as np
 from ..ops.op import Op
 from . import precision
 from . import value as _value_module
-from .counters import counters
+from .counters import counters, counting
 from .device import Device, resolve
 from .options import options
 from .structure import ROOT, Pull, State, extend, extend_pull
@@ -54,6 +54,7 @@ class Graph:
         tapes: the gradient recordings active in this thread.
         limit: how many ops may be pending.
         capture: what a trace being recorded collects.
+        asked: whether another thread has asked for a value of it.
         lock: held while it runs, and while another thread computes one of its values.
         rebound: tensors from before this graph that hold one of its values now, with what they held; a graph that fails gives
             it back to them.
@@ -76,6 +77,7 @@ class Graph:
         "error",
         "op_by_op",
         "lock",
+        "asked",
         "rebound",
         "stepped",
         "work",
@@ -100,6 +102,7 @@ class Graph:
         self.scopes: list[Any] | None = [] if watching() else None
         self.error: BaseException | None = None
         self.lock = threading.Lock()
+        self.asked = False
         self.rebound: dict[int, tuple[ReferenceType[Handle], Value | int, Any, int]] = {}
         self.stepped = False
         self.work: Any = None
@@ -144,9 +147,13 @@ class _Thread(threading.local):
         flushes: how many graphs have ended.
         watchers: who wants to see the graphs that run.
         unchecked: flags of ops whose operands' values have yet to be looked at.
+        several: whether more than one thread has recorded something since the process began.
     """
 
+    several = False
+
     def __init__(self) -> None:
+        _Thread.several = "thread" in globals()
         self.graph = Graph(resolve(None))
         self.ended: Graph | None = None
         self.undo: list[tuple[Any, ...]] | None = None
@@ -370,6 +377,8 @@ def pack(graph: Graph) -> list[np.ndarray]:
     return packed
 
 
-def count_ops(state: State) -> None:
+def count_cut(reason: str, state: State) -> None:
     """Add a finished graph to the totals."""
-    counters.ops += state.depth
+    with counting:
+        counters.cuts[reason] += 1
+        counters.ops += state.depth

@@ -14,10 +14,11 @@ import numpy as np
 
 from .capture import Capture, Source
 from .checks import fits, is_integral, note_flags, number_of
-from .counters import counters
+from .counters import counters, counting
 from .program import avals_of
-from .record import Graph, materialise, pack
+from .record import Graph, materialise, pack, thread
 from .run import ONLY_ARRAY, protect
+from .shared import exclusive
 from .structure import Instr
 from .value import Handle, Value, new_handle
 from .where import Where
@@ -187,10 +188,16 @@ class Replay:
         Everything that the call changes is changed by one call of C code, which no interrupt can come into, and which begins
         with the program itself: a buffer is overwritten only together with what its tensor holds.
         """
+        if not (self.writes or self.grads):
+            return self._replay(args)
+        with exclusive:
+            return self._replay(args)
+
+    def _replay(self, args: Sequence[Any]) -> list[Any]:
         inputs = [self._value(source, args).array for source in self.inputs]
         for k in self.program.donated:
             value = self.inputs[k][1]._value
-            if _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
+            if thread.several or _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
                 inputs[k] = jnp.array(inputs[k])
             del value
         made = [Value(None, aval, None, self.device) for aval in self.avals]
@@ -207,8 +214,9 @@ class Replay:
             for place, source in self.grads
         ]
         self._run([*self.scalars, *inputs], made, changes)
-        counters.replays += 1
-        counters.bytes_donated += self.program.donated_bytes
+        with counting:
+            counters.replays += 1
+            counters.bytes_donated += self.program.donated_bytes
         return results
 
     def _run(self, arguments: list[Any], made: list[Value], changes: list[tuple[Any, str, Any]]) -> None:

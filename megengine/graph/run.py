@@ -21,15 +21,16 @@ import numpy as np
 
 from . import record, scopes
 from .checks import UNCHECKED_LIMIT, Failed, checked_on_host, note_flags, raise_on_nan, verify
-from .counters import counters
+from .counters import counters, counting
 from .device import Device
 from .differentiate import GradNode, keep
 from .forked import refuse
 from .memory import reserve
 from .options import options
-from .program import Program, build, lookup
+from .program import Program, build, building, lookup
 from .recompile import churns, note_compilation, split
-from .record import Graph, count_ops, pack, thread
+from .record import Graph, count_cut, pack, thread
+from .structure import State
 from .together import set_together
 from .value import Value
 from .where import text
@@ -86,8 +87,7 @@ def cut(reason: str = "read", later: bool = False) -> None:
         return
     if graph.capture is not None:
         graph.capture.interrupted(reason)
-    counters.cuts[reason] += 1
-    count_ops(graph.state)
+    count_cut(reason, graph.state)
     following = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
     if later:
         following.limit = 0
@@ -160,13 +160,7 @@ def _execute(graph: Graph) -> None:
     in_graph = options.check_nan or (state.checks and len(trusted) < len(state.checked()))
     guards = _guards(graph, values) if in_graph else ()
     key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards, trusted)
-    program = lookup(state, key)
-    if program is None:
-        note_compilation(graph, state, key)
-        program = build(state, key)
-    else:
-        counters.hits += 1
-        program.hits += 1
+    program = _program(graph, state, key)
     inputs = [_on_device(values[p], alive[p]) for p in program.inputs]
     for k in program.donated:
         if isinstance(inputs[k], np.ndarray):
@@ -177,6 +171,21 @@ def _execute(graph: Graph) -> None:
     arguments = [*pack(graph), *inputs]
     protect(program, arguments, graph.device)
     graph.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
+
+
+def _program(graph: Graph, state: State, key: tuple[Any, ...]) -> Program:
+    """The program of this structure and key, made if there is none; two threads do not make it twice."""
+    program = lookup(state, key)
+    if program is None:
+        with building:
+            program = lookup(state, key)
+            if program is None:
+                note_compilation(graph, state, key)
+                return build(state, key)
+    with counting:
+        counters.hits += 1
+        program.hits += 1
+    return program
 
 
 def protect(program: Program, arguments: list[Any], device: Device) -> None:
@@ -261,7 +270,8 @@ def _deliver(graph: Graph) -> None:
         value.graph = None
     for node, (pullback, sources) in zip(nodes, program.pullbacks, strict=True):
         keep(node, pullback, [inputs[k] if side == "in" else outs[k] for side, k in sources], graph.device)
-    counters.bytes_donated += program.donated_bytes
+    with counting:
+        counters.bytes_donated += program.donated_bytes
     if program.checked:
         note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked], living)
     graph.index.clear()  # the results are handed out from here on, whatever comes
@@ -337,9 +347,8 @@ def materialise(value: Value) -> None:
     elif graph is not None and graph is thread.ended:
         run_ended()
     elif isinstance(graph, Graph):
-        with graph.lock:
-            if value.array is None and value in graph.index:
-                _compute(graph, [value])
+        materialise_together(graph, [value], others=graph.asked and graph.error is None)
+        graph.asked = True
         verify()
     if value.array is None:
         error = value.graph.error if value.graph is not None else None
@@ -347,6 +356,24 @@ def materialise(value: Value) -> None:
             raise value.graph.error
         why = "" if error is None else f": {error}"
         raise RuntimeError(f"this tensor has no value, since the graph it was recorded in failed{why}") from error
+
+
+def materialise_together(graph: Graph, values: list[Value], others: bool = False) -> None:
+    """Give values of a graph that another thread records their arrays, by one program.
+
+    Args:
+        graph: the graph.
+        values: the values.
+        others: all others that are alive, too: who asks one by one may ask for many.
+    """
+    with graph.lock:
+        if others:
+            count = graph.state.count
+            recorded = list(graph.index)[:count]
+            values = [v for v in recorded if _refs(v) > INDEXED]
+        wanted = [v for v in values if v.array is None and v in graph.index]
+        if wanted:
+            _compute(graph, wanted)
 
 
 def _compute(graph: Graph, wanted: list[Value]) -> None:
@@ -361,7 +388,8 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
     snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
     inputs = [values[p].array for p in program.inputs]
     if graph.error is None:
-        counters.cuts["thread"] += 1
+        with counting:
+            counters.cuts["thread"] += 1
     outs = program.run(*pack(snapshot), *inputs)
     made = [values[p] for p in program.live]
     if program.checked:

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-enabled = False
+enabled = False  # somebody watches
+_watching: list[None] = []
 listeners: list[Callable[[str, str], None]] = []
 
 
@@ -16,6 +17,20 @@ class _Stack(threading.local):
 
 
 _stack = _Stack()
+
+
+def watch() -> None:
+    """Keep names from here on, until as many have called :func:`unwatch`."""
+    global enabled
+    _watching.append(None)
+    enabled = True
+
+
+def unwatch() -> None:
+    """Undo :func:`watch`."""
+    global enabled
+    _watching.pop()
+    enabled = bool(_watching)
 
 
 def push(module: Any) -> None:

@@ -8,6 +8,7 @@ import linecache
 import os
 import sys
 import sysconfig
+import threading
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any
@@ -132,7 +133,7 @@ def names_read(code: CodeType) -> frozenset[str]:
 def _nodes(code: CodeType) -> list[Any]:
     """The definitions that a code object may have been compiled from."""
     if code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
-        return [ast.parse("")]  # the function around it has been asked
+        return [ast.Module([], [])]  # the function around it has been asked
     tree = _tree(code.co_filename)
     if tree is None:
         return []
@@ -147,10 +148,14 @@ def _nodes(code: CodeType) -> list[Any]:
     return found
 
 
+_parsing = threading.Lock()  # CPython 3.11 makes syntax trees in one thread at a time only
+
+
 @lru_cache(maxsize=64)
 def _tree(filename: str) -> ast.Module | None:
     try:
-        return ast.parse("".join(linecache.getlines(filename)) or "?")
+        with _parsing:
+            return ast.parse("".join(linecache.getlines(filename)) or "?")
     except SyntaxError:
         return None
 

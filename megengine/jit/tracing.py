@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -183,16 +184,20 @@ class trace(_Traced[P, R]):
         return super().__new__(cls)
 
 
+_keeping = threading.Lock()
+
+
 def _of(known: OrderedDict[Any, Any], key: Any, make: Callable[[], Any]) -> Any:
     """What is kept for a key; the keys not used for longest are forgotten."""
-    found = known.get(key)
-    if found is None:
-        found = known[key] = make()
-        if len(known) > KINDS:
-            known.popitem(last=False)
-    else:
-        known.move_to_end(key)
-    return found
+    with _keeping:
+        found = known.get(key)
+        if found is None:
+            found = known[key] = make()
+            if len(known) > KINDS:
+                known.popitem(last=False)
+        else:
+            known.move_to_end(key)
+        return found
 
 
 def _key(args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Any]) -> Any:

@@ -21,6 +21,7 @@ REPLAYS = 4  # programs kept for one kind of arguments: gradients there or not, 
 ATTEMPTS = 6  # recorded calls without a program to show for it, after which the body runs unrecorded for a while
 UNUSED = 8  # programs in a row that served no other call
 PAUSE = 16
+_recording: dict[int, object] = {}  # the signatures of which a call is being recorded
 ESCAPES = "it leaves a tensor that it computes somewhere else than in its results, parameters, states and gradients"
 PAUSE_LIMIT = 4096
 
@@ -77,7 +78,13 @@ class Signature:
         if self._plain > 0:
             self._plain -= 1
             return function(*args, **kwargs)
-        return self._record(function, args, kwargs, tensors, symbolic, doubted)
+        own = object()
+        if _recording.setdefault(id(self), own) is not own:  # another thread records such a call
+            return function(*args, **kwargs)
+        try:
+            return self._record(function, args, kwargs, tensors, symbolic, doubted)
+        finally:
+            del _recording[id(self)]
 
     def _record(
         self,
@@ -132,9 +139,8 @@ class Signature:
         """Keep a call; ``doubted`` would have served, were it sure that its arguments are nothing else besides."""
         if doubted is not None:
             made.replay.replaces(doubted.replay)
-            self._recorded.remove(doubted)
-        self._recorded.insert(0, made)
-        del self._recorded[REPLAYS:]
+        others = [known for known in self._recorded if known is not doubted]
+        self._recorded = [made, *others][:REPLAYS]  # threads that look through it have the old one
 
     def _fail(self, reason: str, function: Callable[..., Any]) -> None:
         """A call could not be kept; after some of these the body runs unrecorded for a while, and one line says why."""

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .._help.describe import plural
-from ..autodiff.idle import clock, managers, skipped_since, why_without_gradient
+from ..autodiff.idle import clock, living, managers, skipped_since, why_without_gradient
 from ..graph.where import warn_once
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ class Progress:
         if skipped_since(since):
             return
         strangers = _gradients_that_nobody_steps()
-        if not strangers and (self.updated or any(other._progress.updated > self.made for other in list(_optimizers))):
+        if not strangers and (
+            self.updated or any(other._progress.updated > self.made for other in living(_optimizers))
+        ):
             return
         why = why_without_gradient(params, since)
         if why is not None:
@@ -54,7 +56,7 @@ def _without_gradient(count: int) -> str:
 
 def _gradients_that_nobody_steps() -> bool:
     """Whether there are gradients, and none is of a parameter that an optimizer has trained."""
-    with_gradient = {id(t) for manager in list(managers) for t in manager.attached_tensors() if t._grad is not None}
+    with_gradient = {id(t) for manager in living(managers) for t in manager.attached_tensors() if t._grad is not None}
     if not with_gradient:
         return False
-    return with_gradient.isdisjoint(id(param) for optimizer in list(_optimizers) for param in optimizer._get_params())
+    return with_gradient.isdisjoint(id(param) for optimizer in living(_optimizers) for param in optimizer._get_params())

@@ -176,8 +176,9 @@ class Optimizer(metaclass=ABCMeta):
             array([0.8], dtype=float32)
         """
         graph.note_hyperparameters(self.param_groups)
-        graph.together(self._update_all)
-        graph.end_step()
+        with graph.exclusive:
+            graph.together(self._update_all)
+            graph.end_step()
         return self
 
     def _update_all(self) -> None:

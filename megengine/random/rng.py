@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..graph.device import Device, resolve
 from ..graph.errors import ArgumentError
 from ..graph.host import host_value
 from ..graph.record import apply
+from ..graph.shared import claim, exclusive, publish
 from ..graph.value import new_handle
 from ..ops import random as ops
 from ..ops.index import getitem
@@ -51,8 +52,9 @@ def set_generator(name: str) -> None:
     global _generator
     if name not in GENERATORS:
         raise ValueError(f"set_generator({name!r}): write one of {', '.join(map(repr, GENERATORS))}")
-    _generator = name
-    _shared.restart(_shared.seed)
+    with exclusive:
+        _generator = name
+        _shared.restart(_shared.seed)
 
 
 def get_generator() -> str:
@@ -70,10 +72,11 @@ class _Streams:
 
     def restart(self, seed: int) -> None:
         """Begin again; the states stay the same tensors, since traced functions hold them."""
-        self.seed = seed
-        for (kind, _), state in self.states.items():
-            state._reset(self._fresh(kind, state.device))
-        self.host.clear()
+        with exclusive:
+            self.seed = seed
+            for (kind, _), state in self.states.items():
+                state._reset(self._fresh(kind, state.device))
+            self.host.clear()
 
     def state(self, kind: str, device: Device) -> Tensor:
         """The state of the stream ``kind`` on a device."""
@@ -133,15 +136,20 @@ class RNG:
     def _draw(self, kind: str, op: Any, attrs: tuple[Any, ...], *operands: Any, device: Device | None = None) -> Tensor:
         """Advance the stream ``kind`` by one op ``(state, *operands) -> (state, result)``."""
         device = device or self._where()
-        state = self._streams.state(kind, device)
-        after, result = apply(op, attrs, state, *operands)
-        state._reset(after)
+        with exclusive:
+            state = self._streams.state(kind, device)
+            claim((state,))
+            after, result = apply(op, attrs, state, *operands)
+            state._reset(after)
+            publish()
         result._value.device = device
         drawn: Tensor = result
         return drawn
 
-    def _host_stream(self, kind: str) -> Xoroshiro128:
-        return self._streams.on_host(kind)
+    def _on_host(self, kind: str, draw: Callable[..., np.ndarray], *args: Any) -> np.ndarray:
+        """Draw from the host generator of the stream ``kind``."""
+        with exclusive:
+            return draw(self._streams.on_host(kind), *args)
 
     def uniform(self, low: float = 0, high: float = 1, size: Iterable[int] | int | None = None) -> Tensor:
         r"""Draw from the uniform distribution on :math:`(low, high]`.
@@ -168,7 +176,7 @@ class RNG:
             if not isinstance(low, Tensor) and not isinstance(high, Tensor):
                 return self._draw("uniform", ops.uniform, (shape,), low, high)
             return low + (high - low) * self._draw("uniform", ops.uniform, (shape,), 0.0, 1.0)
-        drawn = self._constant(self._host_stream("uniform").uniform(int(np.prod(shape))), shape)
+        drawn = self._constant(self._on_host("uniform", Xoroshiro128.uniform, int(np.prod(shape))), shape)
         return low + (high - low) * drawn
 
     def normal(self, mean: float = 0, std: float = 1, size: Iterable[int] | int | None = None) -> Tensor:
@@ -196,7 +204,9 @@ class RNG:
         shape, mean, std = _size(size), _number(mean), _number(std)
         if _generator == "xorwow":
             return self._draw("normal", ops.normal, (shape,), mean, std)
-        return self._constant(self._host_stream("normal").normal(int(np.prod(shape)), float(mean), float(std)), shape)
+        return self._constant(
+            self._on_host("normal", Xoroshiro128.normal, int(np.prod(shape)), float(mean), float(std)), shape
+        )
 
     def gamma(
         self, shape: Tensor | float, scale: Tensor | float = 1, size: Iterable[int] | int | None = None
@@ -316,7 +326,7 @@ class RNG:
                 raise AssertionError(f"permutation() takes a tensor with elements, this one has shape {n.shape}")
             return self._rows(
                 n.reshape(1) if n.ndim == 0 else n,
-                self._host_stream("shuffle").shuffle_indices(len(n) if n.ndim else 1),
+                self._on_host("shuffle", Xoroshiro128.shuffle_indices, len(n) if n.ndim else 1),
             )
         if not isinstance(n, int) or n < 0:
             raise AssertionError(f"permutation({n!r}): give a count that is not negative, or a tensor")
@@ -327,7 +337,7 @@ class RNG:
             raise RuntimeError(
                 f"permutation({n}, dtype={dtype!r}): write int32, int16 or float32, large enough for the count"
             )
-        return self._constant(self._host_stream("permutation").permutation(int(n)).astype(kind), (int(n),))
+        return self._constant(self._on_host("permutation", Xoroshiro128.permutation, int(n)).astype(kind), (int(n),))
 
     def shuffle(self, inp: Tensor) -> None:
         """Shuffle a tensor's first dimension in place.
@@ -346,13 +356,13 @@ class RNG:
             raise AttributeError(f"shuffle() takes a tensor, not {type(inp).__name__}")
         if inp.ndim == 0 or inp.size == 0:
             raise AssertionError(f"shuffle() takes a tensor with rows, this one has shape {inp.shape}")
-        inp._reset(self._rows(inp, self._host_stream("shuffle").shuffle_indices(inp.shape[0])))
+        inp._reset(self._rows(inp, self._on_host("shuffle", Xoroshiro128.shuffle_indices, inp.shape[0])))
 
     def _dropout(self, inp: Tensor, drop_prob: Any) -> Tensor:
         """Drop elements where a draw from the stream of dropout is under ``drop_prob``, and scale the rest."""
         if _generator == "xorwow":
             return self._draw("dropout", ops.dropout, (), inp, drop_prob)
-        drawn = self._constant(self._host_stream("dropout").uniform(int(np.prod(inp.shape))), inp.shape)
+        drawn = self._constant(self._on_host("dropout", Xoroshiro128.uniform, int(np.prod(inp.shape))), inp.shape)
         dropped: Tensor = apply(ops.drop_where, (), inp, drawn, drop_prob)
         return dropped
 
@@ -432,6 +442,12 @@ def seed(seed: int) -> None:
          [-0.1826  1.4192  0.2758]], device=xpux:0)
     """
     _shared.restart(_checked(seed))
+
+
+def draw_on_host(kind: str, count: int) -> np.ndarray:
+    """Uniform numbers from a host generator of the module's streams, for what is no tensor."""
+    with exclusive:
+        return _shared.on_host(kind).uniform(count)
 
 
 uniform = _default.uniform
