@@ -58,6 +58,16 @@ def test_files_that_pages_name_are_there(page: Path) -> None:
     assert not [name for name in named if "_build" not in name and not (ROOT / name).exists()]
 
 
+def test_environment_variables_are_in_their_table() -> None:
+    """Those that a person sets; ``MEGENGINE_RUN`` is set by ``mge run`` for the processes that it starts."""
+    pattern = r"""["']((?:MEGENGINE|MGE)_[A-Z_]+)["']"""
+    read = {n for f in (ROOT / "megengine").rglob("*.py") for n in re.findall(pattern, f.read_text(encoding="utf-8"))}
+    read -= {"MEGENGINE_RUN"}
+    assert len(read) > 10
+    rows = re.findall(r"^\| (`(?:MEGENGINE|MGE)_.*?) \|", (DOCS / "how-it-works.md").read_text(encoding="utf-8"), re.M)
+    assert {name for row in rows for name in re.findall(r"[A-Z_]{5,}", row)} == read
+
+
 def test_every_page_is_in_a_table_of_contents() -> None:
     listed = {DOCS / "index.md", DOCS / "api" / "utils.md", DOCS / "api" / "graph.md"}  # these two by docs/api_pages.py
     for page in SITE:
