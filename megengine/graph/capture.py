@@ -26,14 +26,14 @@ class Capture(Listener):
         failed: why the call cannot be replayed, or None.
         made: values that the call made of data of its own.
         arg_handles: the tensors it was called with.
-        guards: pairs of a function and what it returned; a replay is valid while it returns the same.
+        guards: functions, what they returned, and whose state that is; a replay is valid while they return the same.
         outside: for each tensor rebound, whether it was there before the call.
     """
 
     def __init__(self, symbolic: bool) -> None:
         self.symbolic = symbolic
         self.failed: str | None = None
-        self.guards: list[tuple[Callable[[], Any], Any]] = []
+        self.guards: list[tuple[Callable[[], Any], Any, Any]] = []
         self.seen: dict[int, list[tuple[weakref.ref[Value], weakref.ref[Handle]]]] = {}
         self.views: dict[int, weakref.ref[Handle]] = {}
         self.written: dict[int, weakref.ref[Handle]] = {}
@@ -153,9 +153,9 @@ class Capture(Listener):
         """Whether the call was one graph, so that it can be replayed."""
         return self.failed is None and self.program is not None
 
-    def guard(self, snapshot: Callable[[], Any]) -> None:
+    def guard(self, snapshot: Callable[[], Any], owner: Any = None) -> None:
         """A replay is valid while ``snapshot()`` stays what it is now."""
-        self.guards.append((snapshot, snapshot()))
+        self.guards.append((snapshot, snapshot(), owner))
 
     def refuse(self, reason: str) -> None:
         """The call cannot be replayed; the first reason counts."""

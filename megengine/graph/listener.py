@@ -52,8 +52,8 @@ class Listener:
     def ran(self, graph: Graph, program: Program, values: list[Value]) -> None:
         """The graph is about to run as ``program``."""
 
-    def guard(self, snapshot: Callable[[], Any]) -> None:
-        """The call depends on what ``snapshot()`` returns."""
+    def guard(self, snapshot: Callable[[], Any], owner: Any = None) -> None:
+        """The call depends on what ``snapshot()`` returns of ``owner``."""
 
     def refuse(self, reason: str) -> None:
         """The call needs its Python body each time."""

@@ -14,14 +14,14 @@ def note_hyperparameters(groups: Iterable[dict[str, Any]]) -> None:
     capture = thread.graph.capture
     if capture is not None:
         kept = list(groups)
-        capture.guard(lambda: [[(k, v) for k, v in g.items() if k != "params"] for g in kept])
+        capture.guard(lambda: [[(k, v) for k, v in g.items() if k != "params"] for g in kept], groups)
 
 
-def note_dependence(snapshot: Callable[[], Any]) -> None:
-    """The call depends on Python state: a replay is valid while ``snapshot()`` returns the same."""
+def note_dependence(snapshot: Callable[[], Any], owner: Any) -> None:
+    """The call depends on Python state of ``owner``: a replay is valid while ``snapshot()`` returns the same."""
     capture = thread.graph.capture
     if capture is not None:
-        capture.guard(snapshot)
+        capture.guard(snapshot, owner)
 
 
 def note_held(handle: Handle) -> None:

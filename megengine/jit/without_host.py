@@ -167,8 +167,6 @@ def _made(capture: Capture, result: Any, watched: Watched | None, given: list[An
         plan = Plan(result, () if watched is None else watched.reached, {id(a) for a in given})
     except CannotReturn as error:
         return str(error)
-    if watched is not None:
-        watched.reached.clear()  # it would keep tensors alive
     if any(t._grad is not None and not capture.was_there(t) for t in plan.tensors):
         return "it returns a tensor of its own that has a gradient"
     replay = Replay(capture, plan.tensors)
@@ -176,6 +174,9 @@ def _made(capture: Capture, result: Any, watched: Watched | None, given: list[An
         return ESCAPES
     if capture.failed is not None:
         return capture.failed
+    if watched is not None:
+        replay.drop_guards(watched.reached)
+        watched.reached.clear()  # it would keep tensors alive
     return _Recorded(replay, plan, watched)
 
 

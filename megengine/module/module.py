@@ -120,7 +120,7 @@ class Module(metaclass=ABCMeta):
 
     def _observed_call(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call with all that is left out where nobody looks: hooks, the scope, and what a trace has to know."""
-        note_dependence(lambda: (self.training, *self._forward_pre_hooks, *self._forward_hooks))
+        note_dependence(lambda: (self.training, *self._forward_pre_hooks, *self._forward_hooks), self)
         scopes.push(self)
         try:
             for hook in list(self._forward_pre_hooks.values()):
