@@ -8,6 +8,7 @@ import numpy as np
 
 from .._methods import axes as _axes
 from .._methods.bounds import outside
+from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
 from ..graph.host import as_constant
 from ..graph.record import apply
@@ -89,7 +90,7 @@ def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor
          [1 0]], dtype=int32, device=xpux:0)
     """
     require_tensor(condition, "condition")
-    found = np.nonzero(condition.numpy())
+    found = np.nonzero(read_for("non_zero", condition))
     if as_tuple:
         return tuple(Tensor(f.astype(np.int32)) for f in found)
     return Tensor(np.stack(found, 1).astype(np.int32))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.checks import read_for
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..ops import interpolate as interpolate_ops
@@ -453,8 +454,8 @@ def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None
     limit = boxes.shape[0] if max_output is None else max_output
     if not isinstance(limit, Integral) or limit < 0:
         raise ArgumentError(f"nms: max_output must be an integer from 0 on, not {max_output!r}")
-    order = _from_highest(scores.numpy())
-    kept = _kept(boxes.numpy()[order], np.float32(iou_thresh), int(limit))
+    order = _from_highest(read_for("nms", scores))
+    kept = _kept(read_for("nms", boxes)[order], np.float32(iou_thresh), int(limit))
     return Tensor(order[kept].astype(np.int32), device=boxes.device)
 
 

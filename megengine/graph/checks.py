@@ -14,7 +14,7 @@ from .program import Program
 from .record import Graph, thread
 from .structure import Instr, State
 from .value import Value
-from .where import Where, text
+from .where import Where, here, text
 
 UNCHECKED_LIMIT = 256
 
@@ -165,15 +165,18 @@ def verify(wait: bool = False) -> None:
 
 
 def raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
-    """Raise if an input or a result of an op holds NaN.
+    """Raise if an input, a number or a result of an op is or holds NaN.
 
     Raises:
         FloatingPointError: naming the first such op and its line.
     """
-    if not flags.any():
-        return
-    first, inputs = int(flags.argmax()), len(program.inputs)
     steps = program.state.path()
+    given = _given_nan(graph, steps)
+    if not flags.any() and given is None:
+        return
+    first, inputs = int(flags.argmax()) if flags.any() else len(flags), len(program.inputs)
+    if given is not None and first >= inputs + given:
+        raise FloatingPointError(f"{_name(steps, given)} at {text(graph.where[given])} is given the number NaN")
     if first >= inputs:
         number = first - inputs
         instr = steps[number].instr
@@ -186,6 +189,25 @@ def raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
     raise FloatingPointError(
         f"an input {program.input_avals[first]!r} of {_name(steps, number)} at {text(graph.where[number])} holds NaN"
     )
+
+
+def read_for(name: str, x: Any) -> np.ndarray:
+    """The elements of a tensor that an operation looks at on the host.
+
+    Raises:
+        FloatingPointError: they hold NaN, and NaN is looked for.
+    """
+    array: np.ndarray = x.numpy()
+    if options.check_nan and array.dtype.kind not in "iub" and np.isnan(array).any():
+        raise FloatingPointError(f"an input {x._value.aval!r} of {name} at {text(here(2))} holds NaN")
+    return array
+
+
+def _given_nan(graph: Graph, steps: list[State]) -> int | None:
+    """The first op that takes a Python number which is NaN: what it computes of it need not be."""
+    bad = {("f", k) for k, number in enumerate(graph.floats) if number != number}
+    taken = ((n, s.instr) for n, s in enumerate(steps) if bad)
+    return next((n for n, instr in taken if isinstance(instr, Instr) and not bad.isdisjoint(instr.operands)), None)
 
 
 def _name(steps: list[State], number: int) -> str:

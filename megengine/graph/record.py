@@ -261,7 +261,7 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
 
 def _on_host(graph: Graph, op: Op, attrs: tuple[Any, ...], x: Handle) -> Any:
     """The result for data that have not left the host, computed there at once; None where it has to be recorded."""
-    if x._node is not None or graph.capture is not None or graph.op_by_op or options.eager:
+    if x._node is not None or graph.capture is not None or graph.op_by_op or options.eager or options.check_nan:
         return None
     assert op.on_host is not None
     value = x._value

@@ -382,7 +382,7 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
         refuse()
     state, values = graph.state, list(graph.index)
     position = {value: k for k, value in enumerate(values)}
-    key = (tuple(sorted(position[v] for v in wanted)), (), (), False, (), ())
+    key = (tuple(sorted(position[v] for v in wanted)), (), (), options.check_nan, (), ())
     program = lookup(state, key) or build(state, key)
     snapshot = Graph(graph.device)
     snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
@@ -397,6 +397,8 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
     for value, array in zip(made, outs[program.leading :], strict=True):
         if value.array is None:
             value.array = array
+    if program.check_nan:
+        raise_on_nan(graph, program, np.asarray(outs[0]))
 
 
 def _at_limit(graph: Graph) -> None:

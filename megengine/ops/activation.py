@@ -16,13 +16,14 @@ gelu = op("gelu", promote=promote.float_only)(lambda x: jax.nn.gelu(x, approxima
 
 @op(promote=promote.numeric)
 def relu(x):
-    # A comparison, not a maximum: NaN gives 0, as in the reference.
-    return jnp.where(x > 0, x, jnp.zeros_like(x))
+    # As in the reference, float32 NaN gives 0 on the CPU; float16 NaN, and any on a GPU, stays.
+    hides_nan = x.dtype == jnp.float32 and jax.default_backend() == "cpu"
+    return jnp.where(x > 0 if hides_nan else ~(x <= 0), x, jnp.zeros_like(x))
 
 
 @op(promote=promote.numeric)
 def relu6(x):
-    # NaN gives 6, as in the reference.
+    # NaN gives 6, as in the reference on every device.
     six = jnp.full_like(x, 6)
     return jnp.where(x <= 0, jnp.zeros_like(x), jnp.where(x < 6, x, six))
 
