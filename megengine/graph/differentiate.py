@@ -182,9 +182,9 @@ def attach(handle: Handle, tape: Tape) -> GradNode:
     node = handle._node
     parent = _NO_PARENT if node is None else _passed_through(node, handle._slot)
     node = parent[0]
-    alive = () if node is None else tuple([t for t in node.tapes if t.alive and t is not tape])
-    parents, tapes = ((parent,), (*alive, tape)) if alive else ((_NO_PARENT,), (tape,))
-    leaf = ChainNode(tapes, parents, leaf_of=(tape,))
+    others = () if node is None else tuple([t for t in node.tapes if t.alive and t is not tape])
+    parents = (parent,) if node is not None and node.live() else (_NO_PARENT,)
+    leaf = ChainNode((*others, tape), parents, leaf_of=(tape,))
     handle._node = leaf
     handle._slot = 0
     return leaf

@@ -171,6 +171,16 @@ def test_attaching_late_affects_later_ops_only() -> None:
     np.testing.assert_array_equal(x.grad.numpy(), [2, 2])
 
 
+def test_attaching_what_the_recording_computed_keeps_the_way_behind_it() -> None:
+    x = Parameter([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with gm:
+        a = x * 2
+        gm.attach(a)
+        gm.backward((a * 3).sum())
+    assert x.grad.tolist() == [6, 6] and a.grad.tolist() == [3, 3]
+
+
 def test_managers_hold_tensors_weakly() -> None:
     gm = GradManager()
     x = Tensor([1.0])
