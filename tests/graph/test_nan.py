@@ -19,6 +19,7 @@ from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
 from megengine.graph import check_nan
 from megengine.jit import trace
+from megengine.ops import activation
 from megengine.optimizer import SGD, Adam, clip_grad_norm, clip_grad_value
 
 NAN = float("nan")
@@ -85,6 +86,11 @@ def test_what_shows_nan() -> None:
     made = {name: call() for name, call in SHOWING.items()}
     for name, result in made.items():
         assert np.isnan(result.numpy()).any(), name
+
+
+def test_relu_on_a_gpu_is_that_of_the_references_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    np.testing.assert_array_equal(np.asarray(activation.relu.lower(np.append(X, np.float32(0)))), [NAN, 1, 0, 0])
 
 
 def _found(call: Callable[[], Any], op_by_op: bool = False) -> str:
