@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -16,16 +17,19 @@ def present(modules: Mapping[str, Any], *, hidden: bool) -> None:
         modules: the modules imported so far, by name.
         hidden: whether pytest shall leave the frames of the package out of tracebacks.
     """
-    _Package.hidden = hidden
+    Package.hidden = hidden
     for name, module in list(modules.items()):
         if (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and isinstance(module, ModuleType):
             _present(module)
 
 
-class _Package(ModuleType):
+class Package(ModuleType):
     """A package that presents its modules as they are imported: the import statement makes them its attributes."""
 
     hidden = False
+
+    def __reduce__(self) -> Any:
+        return import_module, (self.__name__,)  # so that functions which use it can be sent to data workers
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
@@ -36,10 +40,10 @@ class _Package(ModuleType):
 def _present(module: ModuleType) -> None:
     names = vars(module)
     names.setdefault("__dir__", public_names(names))
-    if _Package.hidden and not module.__name__.startswith(_PACKAGE + ".tools"):
+    if Package.hidden and not module.__name__.startswith(_PACKAGE + ".tools"):
         names.setdefault("__tracebackhide__", True)
     if type(module) is ModuleType and "__path__" in names:
-        module.__class__ = _Package
+        module.__class__ = Package
         for name, value in list(names.items()):  # those that its own source imported
             if isinstance(value, ModuleType) and value.__name__ == f"{module.__name__}.{name}":
                 _present(value)

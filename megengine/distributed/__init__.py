@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
+from .._help.public import Package
 from . import functional, group, helper, server
 from .group import (
     WORLD,
@@ -39,7 +39,7 @@ def group_end() -> None:
     """End communications that may overlap; with one process there are none."""
 
 
-class _Package(ModuleType):
+class _Package(Package):
     """The package, with a name that can be assigned to."""
 
     @property

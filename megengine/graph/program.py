@@ -81,7 +81,7 @@ class Program:
             return self.jitted(*args) if self.seconds else self._compile(args)
 
     def _compile(self, args: tuple[Any, ...]) -> Any:
-        before = loaded_by_xla()
+        before = set(loaded_by_xla())
         start = time.perf_counter()
         if not sound(self.jitted, args):
             self._jit(PRODUCTS_ALONE)

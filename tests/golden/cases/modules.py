@@ -294,7 +294,7 @@ CASES = [
             "M.Dropout(0.5)(x).shape",
             "M.Dropout(1.5)(x)",
             "M.Dropout(-0.5)(x)",
-            "M.Dropout(1.5)",
+            *nonsense("M.Dropout(1.5)"),
             "m = M.Dropout(0.5); m.training",
         ],
         x=f32(2, 3),
