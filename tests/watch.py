@@ -63,6 +63,12 @@ class Watch:
     def __init__(self) -> None:
         self.peaks: dict[str, int] = {}
         self.left: list[str] = []
+        self.largest = ""  # the first test after which a process had taken too much
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        if not self.largest and peak_memory() > MOST_MEMORY:
+            self.largest = item.nodeid
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -73,7 +79,7 @@ class Watch:
             pools.pool.shut_down()
         peak, left = peak_memory(), end_children()
         if output is not None:
-            output["peak memory"], output["left"] = peak, left
+            output["peak memory"], output["left"], output["largest"] = peak, left, self.largest
             return None
         self.peaks["tests"], self.left = peak, left
         return self._judge(session)
@@ -84,6 +90,7 @@ class Watch:
         if "peak memory" in output:
             self.peaks[node.gateway.id] = output["peak memory"]
             self.left += output["left"]
+            self.largest = self.largest or output["largest"]
 
     def _judge(self, session: pytest.Session) -> None:
         if session.exitstatus == pytest.ExitCode.OK and (self.left or max(self.peaks.values()) > MOST_MEMORY):
@@ -95,6 +102,6 @@ class Watch:
             terminalreporter.write_line(f"peak memory: {each}")
         for name, peak in self.peaks.items():
             if peak > MOST_MEMORY:
-                terminalreporter.write_line(f"ERROR {name} took more than {MOST_MEMORY / 1e9:g} GB", red=True)
+                terminalreporter.write_line(f"ERROR {name} took more than {MOST_MEMORY / 1e9:g} GB, in {self.largest}", red=True)
         for process in self.left:
             terminalreporter.write_line(f"ERROR a test left a process behind, which was ended: {process}", red=True)
