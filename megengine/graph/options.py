@@ -126,11 +126,11 @@ def on_recompile(policy: str) -> object:
     Example:
         >>> with megengine.graph.on_recompile("error"):
         ...     try:
-        ...         for n in (2, 3):
+        ...         for n in (29, 31):
         ...             y = (megengine.Tensor([1.0] * n) - 7).numpy()
         ...     except megengine.graph.RecompileError as error:
         ...         print(str(error).partition("since ")[2])
-        op 0 (sub) meets shape (3,), was (2,)
+        op 0 (sub) meets shape (31,), was (29,)
     """
     if policy not in ("log", "error", "silent"):
         raise ValueError(f"on_recompile({policy!r}): write log, error or silent")
