@@ -19,7 +19,7 @@ from .graph.device import Device, resolve
 from .graph.dtypes import BFLOAT16, dtype_of
 from .graph.errors import SizeError
 from .graph.formats import FORMATS
-from .graph.host import host_value, to_array
+from .graph.host_data import host_value, to_array
 from .graph.notes import note_held, note_view
 from .graph.record import apply, materialise, rebind, thread
 from .graph.value import Handle, Value, aval, new_handle, register_handle_type

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import ArgumentError, BadIndexError, RangeError
-from ..graph.host import as_constant, checked_for, host_value, to_array
+from ..graph.host_data import as_constant, checked_for, host_value, to_array
 from ..graph.record import apply
 from ..graph.value import Handle, new_handle
 from ..graph.where import warn_once

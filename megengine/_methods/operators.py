@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import ArgumentError
-from ..graph.host import as_constant
+from ..graph.host_data import as_constant
 from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise as ops

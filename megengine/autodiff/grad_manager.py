@@ -9,7 +9,7 @@ from typing import Any
 
 from .._help.describe import plural
 from ..graph.differentiate import GradNode, Tape, alias, attach, backward
-from ..graph.host import host_value, to_array
+from ..graph.host_data import host_value, to_array
 from ..graph.record import apply
 from ..graph.shared import claim, exclusive, publish
 from ..graph.together import together

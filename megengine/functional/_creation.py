@@ -11,7 +11,7 @@ import numpy as np
 from .._methods import axes as _axes
 from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
-from ..graph.host import as_constant, checked_for, to_array
+from ..graph.host_data import as_constant, checked_for, to_array
 from ..graph.record import apply, apply_on
 from ..ops import elemwise
 from ..ops import shape as ops

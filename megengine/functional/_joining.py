@@ -7,7 +7,7 @@ from typing import Any
 
 from .._methods import axes as _axes
 from ..graph.errors import ArgumentError
-from ..graph.host import as_constant
+from ..graph.host_data import as_constant
 from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import shape as ops

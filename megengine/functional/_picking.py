@@ -10,7 +10,7 @@ from .._methods import axes as _axes
 from .._methods.bounds import outside
 from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
-from ..graph.host import as_constant
+from ..graph.host_data import as_constant
 from ..graph.record import apply
 from ..ops import elemwise, linalg, reduce
 from ..ops import index as ops

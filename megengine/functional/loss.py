@@ -8,7 +8,7 @@ from .._help.ranges import within
 from .._methods import axes as _axes
 from .._methods.bounds import outside
 from ..graph.errors import BadIndexError
-from ..graph.host import as_constant, to_array
+from ..graph.host_data import as_constant, to_array
 from ..graph.record import apply
 from ..ops import loss as ops
 from ..tensor import Tensor

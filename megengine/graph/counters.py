@@ -21,6 +21,7 @@ class Counters:
         hits: cuts served by a program compiled before.
         bytes_donated: memory of inputs reused for outputs.
         replays: traced calls that skipped recording.
+        compiled_alone: primitives that the host's tier has no rule for and compiled each by itself, by name.
         count_executables: how many programs are alive now.
     """
 
@@ -31,6 +32,7 @@ class Counters:
     hits: int = 0
     bytes_donated: int = 0
     replays: int = 0
+    compiled_alone: Counter[str] = field(default_factory=Counter)
     count_executables: Callable[[], int] = int
 
     @property
@@ -49,6 +51,7 @@ class Counters:
             "executables": self.executables,
             "bytes_donated": self.bytes_donated,
             "replays": self.replays,
+            "compiled_alone": dict(self.compiled_alone),
         }
 
 

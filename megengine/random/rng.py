@@ -14,7 +14,7 @@ from .._help.ranges import within
 from .._methods.axes import as_shape
 from ..graph.device import Device, resolve
 from ..graph.errors import ArgumentError
-from ..graph.host import host_value
+from ..graph.host_data import host_value
 from ..graph.record import apply
 from ..graph.shared import claim, exclusive, publish
 from ..graph.value import new_handle

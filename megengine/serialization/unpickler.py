@@ -19,7 +19,7 @@ import numpy as np
 from .._methods.qparams import QuantMode
 from ..graph.device import Device, resolve
 from ..graph.dtypes import SUPPORTED
-from ..graph.host import host_value
+from ..graph.host_data import host_value
 from ..tensor import Tensor
 from .arrays import Payload, array_from, dtype_from
 from .names import Allowed, known, of_the_program
