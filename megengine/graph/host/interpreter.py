@@ -28,13 +28,14 @@ def interpret(closed: ClosedJaxpr) -> Interpreted:
     for var, const in zip(jaxpr.constvars, closed.consts, strict=True):
         frame.constant(frame.slot(var), const)
     arguments = [frame.slot(v) for v in jaxpr.invars]
-    last: dict[Any, int] = {}
-    for number, eqn in enumerate(jaxpr.eqns):
-        last.update((v, number) for v in [*eqn.invars, *eqn.outvars] if not isinstance(v, Literal))
+    last = {v: n for n, eqn in enumerate(jaxpr.eqns) for v in (*eqn.invars, *eqn.outvars) if not isinstance(v, Literal)}
     for v in (*jaxpr.outvars, *jaxpr.constvars):
         if not isinstance(v, Literal):
             last.pop(v, None)
-    steps = [frame.step(eqn, [v for v, k in last.items() if k == number]) for number, eqn in enumerate(jaxpr.eqns)]
+    dropped: dict[int, list[Any]] = {}
+    for v, number in last.items():
+        dropped.setdefault(number, []).append(v)
+    steps = [frame.step(eqn, dropped.get(number, ())) for number, eqn in enumerate(jaxpr.eqns)]
     results = [frame.source(v) for v in jaxpr.outvars]
     return _runner(frame.initial(), steps, arguments, results)
 
