@@ -1,1 +1,6 @@
-"""The tier that needs no compiler: a jaxpr run as NumPy calls, with one rule for each of JAX's primitives."""
+"""The tier that needs no compiler: a jaxpr run as NumPy calls, with one rule for each of JAX's primitives.
+
+The families of rules are imported here, so that whatever imports the interpreter has all of them.
+"""
+
+from . import control, convert, elementwise, integers, reducing, shaping, sorting, special

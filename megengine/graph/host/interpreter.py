@@ -15,13 +15,31 @@ Interpreted = Callable[..., list[Any]]
 
 
 def interpret(closed: ClosedJaxpr) -> Interpreted:
-    """The function ``f(*arrays) -> list of arrays`` that runs a jaxpr by NumPy.
+    """The function ``f(*arrays) -> list of arrays`` that runs a jaxpr by NumPy, which warns of nothing meanwhile.
 
     Values are dropped after their last use. What it returns may share memory with its operands or with constants, which are
     not writeable.
 
     Args:
         closed: the jaxpr, as from :func:`jax.make_jaxpr`.
+    """
+    run = nested(closed)
+    scalars = [k for k, v in enumerate(closed.jaxpr.outvars) if not v.aval.shape]
+
+    def quietly(*arrays: Any) -> list[Any]:
+        with np.errstate(all="ignore"):
+            results = run(*arrays)
+        for k in scalars:
+            results[k] = np.asarray(results[k])
+        return results
+
+    return quietly
+
+
+def nested(closed: ClosedJaxpr) -> Interpreted:
+    """What :func:`interpret` gives but for its surroundings: for jaxprs within one that is interpreted.
+
+    Results of no dimensions may be NumPy's scalars.
     """
     frame = _Frame()
     jaxpr = closed.jaxpr

@@ -18,7 +18,8 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 
     A rule takes an equation, whose parameters and avals it reads once, and gives the function that runs it: arrays in, one
     array out, or a sequence of arrays where the primitive has several results (``primitive.multiple_results``). That function
-    changes none of its operands; what it gives may share memory with them.
+    changes none of its operands; what it gives may share memory with them. Operands and results of no dimensions may be
+    NumPy's scalars as well as arrays.
     """
 
     def declare(make: Rule) -> Rule:

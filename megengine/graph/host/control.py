@@ -1,0 +1,101 @@
+"""Calls and control flow: what holds jaxprs of its own, which are interpreted when the outer one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jax.extend.core import ClosedJaxpr, JaxprEqn
+
+from .interpreter import Interpreted, nested
+from .rules import Run, rule
+
+
+def _inner(jaxpr: Any) -> Interpreted:
+    return nested(jaxpr if isinstance(jaxpr, ClosedJaxpr) else ClosedJaxpr(jaxpr, ()))
+
+
+@rule(
+    "jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call",
+    "custom_vjp_call_jaxpr", "custom_vmap_call", "composite", "core_closed_call",
+)  # fmt: skip
+def call(eqn: JaxprEqn) -> Run:
+    names = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")
+    return _inner(next(eqn.params[n] for n in names if n in eqn.params))
+
+
+@rule("linear_call")
+def linear_call(eqn: JaxprEqn) -> Run:
+    return _inner(eqn.params["callee"])
+
+
+@rule(
+    "copy",
+    "copy_p",
+    "stop_gradient",
+    "pvary",
+    "mesh_cast",
+    "reshard",
+    "sharding_constraint",
+    "name",
+    "layout_constraint",
+)
+def same(eqn: JaxprEqn) -> Run:
+    return lambda x: x
+
+
+@rule("optimization_barrier", "device_put")
+def same_ones(eqn: JaxprEqn) -> Run:
+    return lambda *arrays: arrays
+
+
+@rule("platform_index")
+def platform_index(eqn: JaxprEqn) -> Run:
+    platforms = eqn.params["platforms"]
+    here = [k for k, names in enumerate(platforms) if names is None or "cpu" in names]
+    index = np.int32(here[0])
+    return lambda: index
+
+
+@rule("cond")
+def cond(eqn: JaxprEqn) -> Run:
+    branches = [_inner(b) for b in eqn.params["branches"]]
+    last = len(branches) - 1
+    return lambda index, *arrays: branches[min(max(int(index), 0), last)](*arrays)
+
+
+@rule("while")
+def while_(eqn: JaxprEqn) -> Run:
+    test, body = _inner(eqn.params["cond_jaxpr"]), _inner(eqn.params["body_jaxpr"])
+    first = eqn.params["cond_nconsts"]
+    second = first + eqn.params["body_nconsts"]
+
+    def run(*arrays: Any) -> Any:
+        of_test, of_body, state = arrays[:first], arrays[first:second], arrays[second:]
+        while test(*of_test, *state)[0]:
+            state = body(*of_body, *state)
+        return state
+
+    return run
+
+
+@rule("scan")
+def scan(eqn: JaxprEqn) -> Run:
+    params = eqn.params
+    body, length, carried = _inner(params["jaxpr"]), params["length"], params["num_carry"]
+    first = params["num_consts"]
+    second = first + carried
+    turns = range(length - 1, -1, -1) if params["reverse"] else range(length)
+    stacked = [v.aval for v in eqn.outvars[carried:]]
+
+    def run(*arrays: Any) -> Any:
+        constants, state, sequences = arrays[:first], arrays[first:second], arrays[second:]
+        outs = [np.empty(a.shape, a.dtype) for a in stacked]
+        for turn in turns:
+            results = body(*constants, *state, *[s[turn] for s in sequences])
+            state = results[:carried]
+            for out, value in zip(outs, results[carried:], strict=True):
+                out[turn] = value
+        return [*state, *outs]
+
+    return run

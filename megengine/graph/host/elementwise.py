@@ -1,0 +1,213 @@
+"""Arithmetic, comparisons and elementary functions, element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.special
+from jax.extend.core import JaxprEqn
+
+from .narrow import bits_of, is_floating, is_narrow, through_float32
+from .rules import RULES, Run, rule
+
+# What NumPy's function of all dtypes does as the primitive does.
+UFUNCS: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "add_any": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "neg": np.negative,
+    "abs": np.abs,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "log": np.log,
+    "log1p": np.log1p,
+    "expm1": np.expm1,
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "sqrt": np.sqrt,
+    "cbrt": np.cbrt,
+}
+# Exact on every dtype, so that narrow floats need no conversion.
+EXACT: dict[str, Callable[..., Any]] = {
+    "max": np.maximum,
+    "min": np.minimum,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "not": np.invert,
+    "is_finite": np.isfinite,
+    "nextafter": np.nextafter,
+    "real": np.real,
+    "imag": np.imag,
+    "conj": np.conjugate,
+}
+
+
+def _ufunc(fn: Callable[..., Any]) -> Callable[[JaxprEqn], Run]:
+    return lambda eqn: through_float32(fn, eqn)
+
+
+def _exact(fn: Callable[..., Any]) -> Callable[[JaxprEqn], Run]:
+    return lambda eqn: fn
+
+
+for _name, _fn in UFUNCS.items():
+    RULES[_name] = _ufunc(_fn)
+for _name, _fn in EXACT.items():
+    RULES[_name] = _exact(_fn)
+
+
+@rule("square")
+def square(eqn: JaxprEqn) -> Run:
+    return through_float32(lambda x: x * x, eqn)
+
+
+@rule("sign")
+def sign(eqn: JaxprEqn) -> Run:
+    """NumPy's loses the sign of a zero."""
+    if not is_floating(eqn.outvars[0].aval.dtype):
+        return np.sign
+    return through_float32(lambda x: np.copysign(np.sign(x), x), eqn)
+
+
+@rule("rsqrt")
+def rsqrt(eqn: JaxprEqn) -> Run:
+    return through_float32(lambda x: np.reciprocal(np.sqrt(x)), eqn)
+
+
+@rule("logistic")
+def logistic(eqn: JaxprEqn) -> Run:
+    def run(x: Any) -> Any:
+        if x.ndim == 0:
+            return np.reciprocal(np.exp(-x) + x.dtype.type(1))
+        out = np.negative(x)
+        np.exp(out, out=out)
+        np.add(out, x.dtype.type(1), out=out)
+        return np.reciprocal(out, out=out)
+
+    return through_float32(run, eqn)
+
+
+@rule("round")
+def round_(eqn: JaxprEqn) -> Run:
+    if int(eqn.params["rounding_method"]) != 0:
+        return through_float32(np.rint, eqn)
+
+    def away_from_zero(x: Any) -> Any:
+        whole = np.trunc(x)
+        return np.where(np.abs(x - whole) >= 0.5, whole + np.copysign(x.dtype.type(1), x), whole)
+
+    return through_float32(away_from_zero, eqn)
+
+
+@rule("integer_pow")
+def integer_pow(eqn: JaxprEqn) -> Run:
+    y = eqn.params["y"]
+
+    def run(x: Any) -> Any:
+        """By the products that JAX lowers it to."""
+        acc, power, left = None, x, abs(y)
+        while left:
+            if left & 1:
+                acc = power if acc is None else acc * power
+            left >>= 1
+            if left:
+                power = power * power
+        if acc is None:
+            return np.ones_like(x)
+        return np.reciprocal(acc) if y < 0 else acc
+
+    return through_float32(run, eqn)
+
+
+@rule("pow")
+def pow_(eqn: JaxprEqn) -> Run:
+    dtype = eqn.outvars[0].aval.dtype
+    wide = np.dtype(np.float32) if is_narrow(dtype) else dtype
+    return lambda x, y: np.power(x.astype(wide, copy=False), y.astype(wide, copy=False)).astype(dtype, copy=False)
+
+
+@rule("atan2")
+def atan2(eqn: JaxprEqn) -> Run:
+    if eqn.outvars[0].aval.dtype.kind != "c":
+        return through_float32(np.arctan2, eqn)
+    return lambda y, x: -1j * np.log((x + 1j * y) / np.sqrt(x * x + y * y))
+
+
+@rule("complex")
+def complex_(eqn: JaxprEqn) -> Run:
+    dtype = eqn.outvars[0].aval.dtype
+
+    def run(real: Any, imag: Any) -> Any:
+        out = np.empty(real.shape, dtype)
+        out.real, out.imag = real, imag
+        return out
+
+    return run
+
+
+@rule("clamp")
+def clamp(eqn: JaxprEqn) -> Run:
+    return lambda low, x, high: np.minimum(np.maximum(x, low), high)
+
+
+BRANCHLESS = 2048  # elements; below it the calls cost more than the branches
+
+
+@rule("select_n")
+def select_n(eqn: JaxprEqn) -> Run:
+    """One predicate of many elements goes by masks: NumPy's where has a branch an element, mispredicted as often as not."""
+    predicate, out = eqn.invars[0].aval, eqn.outvars[0].aval
+    cases = len(eqn.invars) - 1
+    if cases == 1:
+        return lambda p, x: x
+    if predicate.dtype != np.bool_:
+        return _choice(cases)
+    if predicate.shape != out.shape or out.size < BRANCHLESS or out.dtype.itemsize > 8:
+        return lambda p, if_false, if_true: np.where(p, if_true, if_false)
+    bits, signed = bits_of(out.dtype), np.dtype(f"i{out.dtype.itemsize}")
+
+    def run(p: Any, if_false: Any, if_true: Any) -> Any:
+        mask = np.negative(p.view(np.int8)).astype(signed, copy=False).view(bits)
+        if_false, if_true = if_false.view(bits), if_true.view(bits)
+        chosen = np.bitwise_xor(if_false, if_true)
+        np.bitwise_and(chosen, mask, out=chosen)
+        return np.bitwise_xor(chosen, if_false, out=chosen).view(out.dtype)
+
+    return run
+
+
+def _choice(cases: int) -> Run:
+    def run(which: Any, *options: Any) -> Any:
+        out = np.array(np.broadcast_to(options[0], options[0].shape))
+        for k in range(1, cases):
+            np.copyto(out, options[k], where=which == k if k < cases - 1 else which >= k)
+        return out
+
+    return run
+
+
+@rule("erf")
+def erf(eqn: JaxprEqn) -> Run:
+    return through_float32(scipy.special.erf, eqn)

@@ -1,0 +1,39 @@
+"""Special functions, which SciPy has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import scipy.special
+from jax.extend.core import JaxprEqn
+
+from .narrow import FLOAT32, is_narrow
+from .rules import RULES, Run
+
+SPECIAL: dict[str, Callable[..., Any]] = {
+    "erfc": scipy.special.erfc,
+    "erf_inv": scipy.special.erfinv,
+    "lgamma": scipy.special.gammaln,
+    "digamma": scipy.special.digamma,
+    "polygamma": scipy.special.polygamma,
+    "zeta": scipy.special.zeta,
+    "igamma": scipy.special.gammainc,
+    "igammac": scipy.special.gammaincc,
+    "regularized_incomplete_beta": scipy.special.betainc,
+    "bessel_i0e": scipy.special.i0e,
+    "bessel_i1e": scipy.special.i1e,
+}
+
+
+def _special(fn: Callable[..., Any]) -> Callable[[JaxprEqn], Run]:
+    def make(eqn: JaxprEqn) -> Run:
+        dtype = eqn.outvars[0].aval.dtype
+        wide = FLOAT32 if is_narrow(dtype) else dtype
+        return lambda *arrays: fn(*(a.astype(wide, copy=False) for a in arrays)).astype(dtype, copy=False)
+
+    return make
+
+
+for _name, _fn in SPECIAL.items():
+    RULES[_name] = _special(_fn)
