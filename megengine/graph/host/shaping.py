@@ -40,6 +40,9 @@ def broadcast_in_dim(eqn: JaxprEqn) -> Run:
 @rule("reshape", "squeeze", "expand_dims")
 def reshape(eqn: JaxprEqn) -> Run:
     shape = eqn.outvars[0].aval.shape
+    order = eqn.params.get("dimensions") if eqn.primitive.name == "reshape" else None
+    if order is not None:
+        return lambda x: x.transpose(order).reshape(shape)
     return lambda x: x.reshape(shape)
 
 

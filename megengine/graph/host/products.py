@@ -1,0 +1,121 @@
+"""Products of matrices and tensors: one BLAS product each, or a few where that saves a copy."""
+
+from __future__ import annotations
+
+from functools import reduce
+from math import prod
+from typing import Any
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from .rules import Run, rule
+
+# A product of this many multiplications is worth a call of its own: to copy an operand would cost more.
+WORTH_A_CALL = 1 << 16
+
+
+@rule("dot_general")
+def dot_general(eqn: JaxprEqn) -> Run:
+    (left_sum, right_sum), (left_batch, right_batch) = eqn.params["dimension_numbers"]
+    left, right = (v.aval for v in eqn.invars)
+    out = eqn.outvars[0].aval
+    left_free = [d for d in range(left.ndim) if d not in (*left_sum, *left_batch)]
+    right_free = [d for d in range(right.ndim) if d not in (*right_sum, *right_batch)]
+    left_order, right_order = (*left_batch, *left_free, *left_sum), (*right_batch, *right_free, *right_sum)
+    batch, terms = len(left_batch), len(left_sum)
+    depth = prod(left.shape[d] for d in left_sum)
+    dtype = np.dtype(out.dtype)
+
+    def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        x, y = x.transpose(left_order), y.transpose(right_order)
+        x, y = exactly(x, y, depth, dtype) if dtype.kind in "iu" else (wide(x, dtype), wide(y, dtype))
+        return narrowed(contracted(x, y, batch, terms), dtype)
+
+    return run
+
+
+def wide(x: np.ndarray, result: Any) -> np.ndarray:
+    """An operand in the type that sums are taken in: half types in float32."""
+    dtype = np.result_type(np.float32, result) if result.kind in "fc" and result.itemsize >= 4 else np.float32
+    return x if result.kind == "b" else x.astype(dtype, copy=False)
+
+
+def exactly(x: np.ndarray, y: np.ndarray, depth: int, result: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Integer operands in the fastest type in which no sum of ``depth`` products is rounded."""
+    largest = _largest(x) * _largest(y) * max(depth, 1)
+    for dtype, exact in ((np.float32, 1 << 24), (np.float64, 1 << 53)):
+        if largest <= exact:
+            return x.astype(dtype), y.astype(dtype)
+    return x.astype(result, copy=False), y.astype(result, copy=False)
+
+
+def _largest(x: np.ndarray) -> int:
+    if x.dtype.itemsize == 1:
+        return 255
+    return max(abs(int(x.max())), abs(int(x.min()))) if x.size else 0
+
+
+def narrowed(y: np.ndarray, dtype: Any) -> np.ndarray:
+    """A result in its own type; integers wrap."""
+    if dtype.kind in "iu" and y.dtype.kind == "f":
+        y = y.astype(np.int64)
+    return y.astype(dtype, copy=False)
+
+
+def contracted(x: np.ndarray, y: np.ndarray, batch: int, terms: int) -> np.ndarray:
+    """Sums of products of ``(*batch, *free, *summed)`` and ``(*batch, *others, *summed)``: ``(*batch, *free, *others)``."""
+    # The summed dimensions in the order in which the larger operand has them.
+    larger = x if x.size >= y.size else y
+    order = sorted(range(-terms, 0), key=lambda d: -abs(larger.strides[d]))
+    x, y = (a.transpose(*range(a.ndim - terms), *(a.ndim + d for d in order)) for a in (x, y))
+    apart = max(_apart(a, a.ndim - terms) for a in (x, y))
+    places = x.shape[x.ndim - terms : x.ndim - terms + apart]
+    rows, columns = prod(x.shape[: x.ndim - terms]), prod(y.shape[batch : y.ndim - terms])
+    if apart and x.size and y.size and 2 * rows * columns * prod(places) < x.size + y.size:
+        pieces = ((a[(..., *at, *(slice(None),) * (terms - apart))] for a in (x, y)) for at in np.ndindex(places))
+        return reduce(np.add, (contracted(*piece, batch, terms - apart) for piece in pieces))
+    return _product(x, y, batch, terms)
+
+
+def _product(x: np.ndarray, y: np.ndarray, batch: int, terms: int) -> np.ndarray:
+    x_free, y_free = x.shape[batch : x.ndim - terms], y.shape[batch : y.ndim - terms]
+    x, x_split = _matrices(x, batch, terms, prod(y_free))
+    y, y_split = _matrices(y, batch, terms, prod(x_free))
+    x = x.reshape(*x.shape[: batch + x_split], *(1,) * y_split, *x.shape[-2:])
+    y = y.reshape(*y.shape[:batch], *(1,) * x_split, *y.shape[batch:]).swapaxes(-1, -2)
+    z = x * y if x.shape[-1] == 1 else np.matmul(x, y)
+    # (*batch, *split off x, *split off y, rows, columns) to (*batch, *free of x, *free of y)
+    z = z.reshape((*z.shape[:-2], *x_free[x_split:], *y_free[y_split:]))
+    at_x, at_y = batch + x_split, batch + x_split + y_split
+    rest_y = at_y + len(x_free) - x_split
+    return z.transpose((*range(at_x), *range(at_y, rest_y), *range(at_x, at_y), *range(rest_y, z.ndim)))
+
+
+def _matrices(a: np.ndarray, batch: int, terms: int, others: int) -> tuple[np.ndarray, int]:
+    """``(*batch, *split, rows, depth)`` as BLAS takes it, and how many dimensions are split off the free ones."""
+    first_term = a.ndim - terms
+    free, depth = a.shape[batch:first_term], prod(a.shape[first_term:])
+    split = _apart(a[(..., *(0,) * terms)], batch) if a.size else 0
+    if split and prod(free[split:]) * depth * others < WORTH_A_CALL:
+        split = 0
+    head = a.shape[: batch + split]
+    made = a.reshape(*head, prod(free[split:]), depth)
+    if not _for_blas(made):
+        made = np.ascontiguousarray(made)
+    return made, split
+
+
+def _apart(a: np.ndarray, first: int) -> int:
+    """How many dimensions from ``first`` on cannot be merged with those behind them without a copy."""
+    for d in range(a.ndim - 2, first - 1, -1):
+        if a.shape[d] != 1 and a.strides[d] != a.strides[d + 1] * a.shape[d + 1]:
+            return d + 1 - first
+    return 0
+
+
+def _for_blas(a: np.ndarray) -> bool:
+    (rows, columns), (down, across) = a.shape[-2:], a.strides[-2:]
+    if min(rows, columns) <= 1:
+        return down == a.itemsize or across == a.itemsize
+    return (across == a.itemsize and down >= columns * across) or (down == a.itemsize and across >= rows * down)
