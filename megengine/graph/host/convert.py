@@ -9,7 +9,7 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from .alone import compiled_alone
-from .narrow import bits_of, is_floating, is_integer, is_narrow, widened
+from .narrow import bits_of, is_floating, is_integer, widened
 from .rules import Run, rule
 
 
@@ -66,19 +66,11 @@ def reduce_precision(eqn: JaxprEqn) -> Run:
         eqn.params["mantissa_bits"],
         eqn.outvars[0].aval.dtype,
     )
-    if is_narrow(dtype):
-        round_wide = _rounding(np.dtype(np.float32), exponent_bits, mantissa_bits)
-        return lambda x: round_wide(x.astype(np.float32)).astype(dtype)
-    return _rounding(dtype, exponent_bits, mantissa_bits)
-
-
-def _rounding(dtype: np.dtype, exponent_bits: int, mantissa_bits: int) -> Run:
-    info, bits = np.finfo(dtype), bits_of(dtype)
+    info, bits = ml_dtypes.finfo(dtype), bits_of(dtype)
     dropped = info.nmant - mantissa_bits
     bias = 2 ** (exponent_bits - 1) - 1
     fewer_exponents = exponent_bits < info.iexp
-    smallest = np.ldexp(dtype.type(1), 1 - bias) if fewer_exponents else dtype.type(0)
-    beyond = np.ldexp(dtype.type(1), bias + 1) if fewer_exponents else dtype.type(np.inf)
+    smallest, beyond = (dtype.type(np.ldexp(1.0, k)) if fewer_exponents else None for k in (1 - bias, bias + 1))
 
     def run(x: Any) -> Any:
         out = x

@@ -23,7 +23,6 @@ UFUNCS: dict[str, Callable[..., Any]] = {
     "floor": np.floor,
     "ceil": np.ceil,
     "exp": np.exp,
-    "exp2": np.exp2,
     "log": np.log,
     "log1p": np.log1p,
     "expm1": np.expm1,
@@ -96,17 +95,31 @@ def rsqrt(eqn: JaxprEqn) -> Run:
     return through_float32(lambda x: np.reciprocal(np.sqrt(x)), eqn)
 
 
+@rule("exp2")
+def exp2(eqn: JaxprEqn) -> Run:
+    """By the product that XLA lowers it to, rounded to the operand's dtype."""
+    exp = through_float32(np.exp, eqn)
+    log_2 = eqn.invars[0].aval.dtype.type(np.log(2))
+    return lambda x: exp(x * log_2)
+
+
 @rule("logistic")
 def logistic(eqn: JaxprEqn) -> Run:
+    dtype = eqn.invars[0].aval.dtype
+    one = dtype.type(1)
+    if is_narrow(dtype):  # rounded after each of XLA's steps
+        exp = through_float32(np.exp, eqn)
+        return lambda x: one / (one + exp(-x))
+
     def run(x: Any) -> Any:
         if x.ndim == 0:
-            return np.reciprocal(np.exp(-x) + x.dtype.type(1))
+            return np.reciprocal(np.exp(-x) + one)
         out = np.negative(x)
         np.exp(out, out=out)
-        np.add(out, x.dtype.type(1), out=out)
+        np.add(out, one, out=out)
         return np.reciprocal(out, out=out)
 
-    return through_float32(run, eqn)
+    return run
 
 
 @rule("round")
@@ -126,7 +139,7 @@ def integer_pow(eqn: JaxprEqn) -> Run:
     y = eqn.params["y"]
 
     def run(x: Any) -> Any:
-        """By the products that JAX lowers it to."""
+        """By the products that JAX lowers it to, each rounded."""
         acc, power, left = None, x, abs(y)
         while left:
             if left & 1:
@@ -138,7 +151,7 @@ def integer_pow(eqn: JaxprEqn) -> Run:
             return np.ones_like(x)
         return np.reciprocal(acc) if y < 0 else acc
 
-    return through_float32(run, eqn)
+    return run
 
 
 @rule("pow")

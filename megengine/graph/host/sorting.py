@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from .narrow import bits_of, is_floating, is_narrow
+from .narrow import is_floating, is_narrow
 from .rules import Run, rule
 
 
@@ -32,7 +32,7 @@ def _column(x: Any, axis: int) -> Any:
     return x.astype(np.float32) if is_narrow(x.dtype) else x
 
 
-def total_order(x: Any) -> Any:
+def _total_order(x: Any) -> Any:
     """Integers in the order of a float's bits: -NaN, -inf, ..., -0, +0, ..., inf, NaN."""
     signed = np.dtype(f"i{x.dtype.itemsize}")
     bits = x.view(signed)
@@ -47,21 +47,8 @@ def top_k(eqn: JaxprEqn) -> Run:
     head = (slice(None),) * axis + (slice(0, k),)
 
     def run(x: Any) -> Any:
-        keys = total_order(x) if floating else x.view(np.uint8) if x.dtype == np.bool_ else x
+        keys = _total_order(x) if floating else x.view(np.uint8) if x.dtype == np.bool_ else x
         order = np.argsort(np.invert(keys), axis, kind="stable")[head]
         return [np.take_along_axis(x, order, axis), order.astype(index)]
 
     return run
-
-
-@rule("eq_to", "lt_to", "le_to")
-def compare_totally(eqn: JaxprEqn) -> Run:
-    """Comparisons by the order of bits."""
-    ufunc = {"eq_to": np.equal, "lt_to": np.less, "le_to": np.less_equal}[eqn.primitive.name]
-    dtype = eqn.invars[0].aval.dtype
-    if not is_floating(dtype):
-        return ufunc
-    if eqn.primitive.name == "eq_to":
-        bits = bits_of(dtype)
-        return lambda x, y: x.view(bits) == y.view(bits)
-    return lambda x, y: ufunc(total_order(x), total_order(y))

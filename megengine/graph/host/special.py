@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import scipy.special
 from jax.extend.core import JaxprEqn
 
 from .narrow import FLOAT32, is_narrow
 from .rules import RULES, Run
 
+
+def _lgamma(x: Any) -> Any:
+    return scipy.special.gammaln(np.where(np.isneginf(x), x.dtype.type(np.inf), x))
+
+
+def _digamma(x: Any) -> Any:
+    return scipy.special.digamma(np.where(x == 0, x.dtype.type(np.nan), x))
+
+
 SPECIAL: dict[str, Callable[..., Any]] = {
     "erfc": scipy.special.erfc,
     "erf_inv": scipy.special.erfinv,
-    "lgamma": scipy.special.gammaln,
-    "digamma": scipy.special.digamma,
+    "lgamma": _lgamma,
+    "digamma": _digamma,
     "polygamma": scipy.special.polygamma,
     "zeta": scipy.special.zeta,
     "igamma": scipy.special.gammainc,
