@@ -4,7 +4,7 @@ A program does not need this module. It is for debugging and measuring: :func:`e
 the op that made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
 """
 
-from . import host as _host
+from . import host_data as _host_data
 from . import runtime as _runtime
 from . import scalars as _scalars
 from . import scopes as scopes
@@ -13,7 +13,7 @@ from .counters import counters
 from .errors import BadIndexError, RecompileError, TraceError
 from .inspect import Watch, watch
 from .notes import note_dependence, note_hyperparameters
-from .options import check_nan, eager, on_recompile, options
+from .options import check_nan, eager, on_recompile, options, tier
 from .run import cut, settle
 from .shared import claim, exclusive, publish
 from .step import end_step, gradients_cleared
@@ -41,6 +41,7 @@ __all__ = [
     "reset_together",
     "scopes",
     "settle",
+    "tier",
     "together",
     "verify",
     "watch",

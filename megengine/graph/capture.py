@@ -193,7 +193,7 @@ def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: 
     capture = Capture(symbolic)
     capture.args = {id(of_its_own(h)): k for k, h in enumerate(args)}
     capture.arg_handles = [weakref.ref(h) for h in args]
-    thread.graph = graph = Graph(before.device, (), False, capture)
+    thread.graph = graph = Graph(before.device, (), capture)
     graph.limit = sys.maxsize
     try:
         result = function()

@@ -21,6 +21,9 @@ class Counters:
         hits: cuts served by a program compiled before.
         bytes_donated: memory of inputs reused for outputs.
         replays: traced calls that skipped recording.
+        interpreted: programs run by the host's tier.
+        take_overs: programs that a compiled one took over from it.
+        background_seconds: time spent compiling in the background.
         compiled_alone: primitives that the host's tier has no rule for and compiled each by itself, by name.
         count_executables: how many programs are alive now.
     """
@@ -32,6 +35,9 @@ class Counters:
     hits: int = 0
     bytes_donated: int = 0
     replays: int = 0
+    interpreted: int = 0
+    take_overs: int = 0
+    background_seconds: float = 0.0
     compiled_alone: Counter[str] = field(default_factory=Counter)
     count_executables: Callable[[], int] = int
 
@@ -51,6 +57,9 @@ class Counters:
             "executables": self.executables,
             "bytes_donated": self.bytes_donated,
             "replays": self.replays,
+            "interpreted": self.interpreted,
+            "take_overs": self.take_overs,
+            "background_seconds": self.background_seconds,
             "compiled_alone": dict(self.compiled_alone),
         }
 

@@ -13,7 +13,6 @@ from operator import attrgetter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..ops.elemwise import add
@@ -22,7 +21,8 @@ from . import record
 from .notes import note_view
 from .record import Graph, apply, apply_pull, serials, thread
 from .structure import State
-from .value import Aval, Handle, Value, aval, new_handle
+from .traced import zero_cotangent
+from .value import Handle, Value, aval, new_handle
 
 _serial = attrgetter("serial")
 _NO_PARENT: tuple[Any, int] = (None, 0)
@@ -276,11 +276,6 @@ def _derived(op: Op, key: tuple[Any, ...], name: str, make: Any) -> Op:
     if found is None:
         found = op.derived.setdefault(key, Op(name, make()))
     return found
-
-
-def zero_cotangent(of: Aval) -> Any:
-    """The zero that JAX wants as cotangent of a result."""
-    return jnp.zeros(of.shape, of.dtype) if of.is_float else np.zeros(of.shape, jax.dtypes.float0)
 
 
 def _pull_differentiably(node: GradNode, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .formats import labels
+from .traced import forward
 from .value import Aval, aval
 
 INFERRED_LIMIT = 4096
@@ -45,24 +45,18 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     operands = [aval(s.shape if isinstance(s, Aval) else (), np.dtype(o)) for s, o in zip(specs, own, strict=True)]
     if op.check is not None:
         op.check(*operands, **dict(zip(op.attrs, attrs, strict=True)))
-    structs = [jax.ShapeDtypeStruct(a.shape, _plain(a.dtype)) for a in operands]
     try:
-        out = jax.eval_shape(op.bind(attrs, targets), *structs)
+        traced, multi = forward(op, attrs, targets, specs)
     except (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError) as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
-    multi = isinstance(out, (tuple, list))
-    dtypes = [_plain(np.dtype(o.dtype)) for o in (out if multi else (out,))]
+    outs = traced.closed.out_avals
+    dtypes = [np.dtype(o.dtype) for o in outs]
     if op.quantised is not None:
         found = op.quantised(op.name, own, **dict(zip(op.attrs, attrs, strict=True)))
         dtypes = dtypes if found is None else [found] * len(dtypes)
-    shapes = [tuple(o.shape) for o in (out if multi else (out,))]
+    shapes = [tuple(o.shape) for o in outs]
     formats = labels(op.name, attrs, specs, [len(s) for s in shapes])
     return targets, tuple(map(aval, shapes, dtypes, formats)), multi
-
-
-def _plain(dtype: np.dtype) -> np.dtype:
-    """Without a quantisation: JAX's caches take dtypes for the same that differ in it."""
-    return dtype if dtype.metadata is None else np.dtype(dtype.type)
 
 
 def _explain(op: Op, attrs: tuple[Any, ...], operands: list[Aval], error: Exception) -> str:

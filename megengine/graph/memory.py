@@ -31,8 +31,10 @@ def loaded_by_xla() -> list[Any]:
 
 
 def bytes_needed(executable: Any) -> int:
-    """Bytes that an executable allocates while it runs: temporary ones, and results that overwrite no argument."""
-    stats = executable.get_compiled_memory_stats()
+    """Bytes that an executable, or what JAX compiled, allocates while it runs: temporary ones, and results that overwrite no
+    argument."""
+    compiled = hasattr(executable, "memory_analysis")
+    stats = executable.memory_analysis() if compiled else executable.get_compiled_memory_stats()
     return int(stats.temp_size_in_bytes + stats.output_size_in_bytes - stats.alias_size_in_bytes)
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from .errors import UsageError
 
 PENDING_LIMIT = 2000
+TIERS = ("auto", "host", "compiled")
+TIERS_TEXT = "auto, host or compiled"
 
 
 @dataclass(slots=True)
@@ -21,17 +23,17 @@ class Options:
         eager: run op by op.
         check_nan: look for NaN in every op's results.
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
+        tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs on the CPU (see :mod:`megengine.graph.tiers`).
         pending_limit: how many recorded ops force a cut.
         programs_limit: how many compiled programs stay loaded; the least recently used go first.
-        churn_limit: after how many compilations for new shapes a place falls back to op-by-op execution.
     """
 
     eager: bool = False
     check_nan: bool = False
     on_recompile: str = "log"
+    tier: str = "auto"
     pending_limit: int = PENDING_LIMIT
     programs_limit: int = 1024
-    churn_limit: int = 32
 
 
 def _flag(name: str) -> bool:
@@ -47,7 +49,11 @@ def _from_environment() -> Options:
     policy = os.environ.get("MEGENGINE_RECOMPILE", "log")
     if policy not in ("log", "error", "silent"):
         raise UsageError(f"environment variable MEGENGINE_RECOMPILE={policy!r}: write log, error or silent")
-    return Options(eager=_flag("MEGENGINE_EAGER"), check_nan=_flag("MEGENGINE_CHECK_NAN"), on_recompile=policy)
+    tier = os.environ.get("MEGENGINE_TIER", "auto")
+    if tier not in TIERS:
+        raise UsageError(f"environment variable MEGENGINE_TIER={tier!r}: write {TIERS_TEXT}")
+    eager, nan = _flag("MEGENGINE_EAGER"), _flag("MEGENGINE_CHECK_NAN")
+    return Options(eager=eager, check_nan=nan, on_recompile=policy, tier=tier)
 
 
 options = _from_environment()
@@ -135,3 +141,27 @@ def on_recompile(policy: str) -> object:
     if policy not in ("log", "error", "silent"):
         raise ValueError(f"on_recompile({policy!r}): write log, error or silent")
     return _setting("on_recompile", policy)
+
+
+def tier(name: str) -> object:
+    """Choose what runs programs on the CPU inside the ``with`` block.
+
+    The whole process can be started so with ``MEGENGINE_TIER``.
+
+    Args:
+        name: ``"host"``, by NumPy, never compiled; ``"compiled"``, by XLA, compiled when first met; ``"auto"``, the default: by
+            NumPy at first, compiled in the background when that pays.
+
+    Raises:
+        ValueError: another word.
+
+    Example:
+        >>> with megengine.graph.tier("host"):
+        ...     before = megengine.graph.counters.interpreted
+        ...     y = (megengine.Tensor([1.0, 2.0]) * 3).numpy()
+        ...     print(megengine.graph.counters.interpreted - before)
+        1
+    """
+    if name not in TIERS:
+        raise ValueError(f"tier({name!r}): write {TIERS_TEXT}")
+    return _setting("tier", name)

@@ -7,19 +7,24 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from .background import submit
 from .counters import counters, counting
 from .donate import pair
-from .lower import depends, lower
+from .host.array import owned, plain
+from .lower import Plan, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
 from .runtime import prune
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
+from .tiers import earns
 from .value import Aval
 
 
@@ -38,6 +43,14 @@ class Program:
         proven: whether it has run: then it fits into memory, and running it is a call of C code alone.
         needs: bytes that it allocates while it runs.
         hits: how often it was found again.
+        plan: what it computes.
+        tier: what it was last prepared for.
+        interpreted: whether its next run is by the host's tier.
+        interpreted_seconds, runs: how long, and how often, it has been.
+        submitted: whether it has been given to the compiler in the background.
+        ready: what was compiled there and is to take over.
+        failure: why that could not be.
+        reason: what ``counters.compilations`` counts it by when it is compiled.
         pullbacks: for each kept gradient, its op and where its arrays are.
     """
 
@@ -60,37 +73,123 @@ class Program:
         guarded = {new for new, _ in guards[1:]}
         bits = depends(state, trusted) if self.checked else {}
         self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
+        self.plan = Plan(state, self.live, kept, check_nan, guards, trusted)
+        self.pullbacks = self.plan.pullbacks
         self.offset = bool(state.floats) + bool(state.ints)
-        self._jit(first_options(s.instr.op.name for s in state.path() if hasattr(s.instr, "op")))
+        self.jitted: Any = self.stage(first_options(self.names()))
         self.first = threading.Lock()  # two threads would compile twice
-        self.run: Any = _observed(self, self._first_run)
+        self.tier = ""
+        self.interpreted = False
+        self.interpreter: Run | None = None
+        self.interpreted_seconds = 0.0
+        self.runs = 0
+        self.submitted = False
+        self.ready: Run | None = None
+        self.failure: Exception | None = None
+        self.reason: str | None = None
+        self.run: Run = self._compile_first
+        self._unobserved: Run = self.run
         self.proven = False
         self.needs = 0
         self.seconds = 0.0
         self.hits = 0
 
-    def _jit(self, compiler_options: dict[str, str] | None) -> None:
+    def names(self) -> list[str]:
+        """The names of its ops."""
+        return [s.instr.op.name for s in self.state.path() if hasattr(s.instr, "op")]
+
+    def donated_arguments(self) -> tuple[int, ...]:
+        """Which arguments of the compiled function are overwritten."""
+        return tuple(k + self.offset for k in self.donated)
+
+    def stage(self, compiler_options: dict[str, str] | None) -> Any:
+        """What compiles the program when it is first called, with these options of XLA."""
         # A function of its own each time, so that JAX keeps nothing of what was compiled before.
-        _, _, kept, check_nan, guards, trusted = self.key
-        function, self.pullbacks = lower(self.state, self.live, kept, check_nan, guards, trusted)
-        donated = tuple(k + self.offset for k in self.donated)
-        self.jitted = jax.jit(function, donate_argnums=donated, compiler_options=compiler_options)
+        function = self.plan.function(jnp, attrgetter("staged"))
+        return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
 
-    def _first_run(self, *args: Any) -> Any:
-        with self.first:
-            return self.jitted(*args) if self.seconds else self._compile(args)
+    def prepare(self, tier: str) -> None:
+        """Called before each run: from here on the program is run by this tier, or by what has been compiled meanwhile."""
+        if tier is self.tier and (self.ready is None or not self.interpreted):
+            return
+        compiled = self.seconds or self.ready is not None
+        self.interpreted = tier == "host" or (tier == "auto" and not compiled)
+        self.tier = tier
+        if self.interpreted:
+            self._use(self._interpret)
+        elif self.seconds:
+            self._use(self.jitted)
+            self.proven = not _observers
+        elif self.ready is not None:
+            self.jitted = self.ready
+            self._use(self._take_over)
+        else:
+            self._use(self._compile_first)
 
-    def _compile(self, args: tuple[Any, ...]) -> Any:
-        before = set(loaded_by_xla())
+    def _use(self, run: Run) -> None:
+        self.proven = False
+        self._unobserved = run
+        self.run = _observed(self, run)
+
+    def observe_again(self) -> None:
+        """Take account of observers that came or went."""
+        proven = self.proven or self._unobserved is self.jitted
+        self._use(self._unobserved)
+        self.proven = proven and not _observers
+
+    @property
+    def compiles_next(self) -> bool:
+        """Whether its next run compiles it first."""
+        return self._unobserved == self._compile_first and not self.seconds
+
+    def _interpret(self, *args: Any) -> list[Any]:
         start = time.perf_counter()
-        if not sound(self.jitted, args):
-            self._jit(PRODUCTS_ALONE)
+        if self.interpreter is None:
+            self.interpreter = self.plan.function(np, attrgetter("interpreted"))
+        try:
+            outs = list(map(owned, self.interpreter(*map(plain, args))))
+        except MemoryError as error:
+            raise MemoryError(f"out of memory: {error}") from None
+        with counting:
+            counters.interpreted += 1
+            self.runs += 1
+            self.interpreted_seconds += time.perf_counter() - start
+        if self.tier == "auto" and not self.submitted and earns(self):
+            submit(self)
+        return outs
+
+    def _take_over(self, *args: Any) -> Any:
+        """The first run of what was compiled in the background."""
+        with self.first:
+            if self.seconds:
+                return self.jitted(*args)
+            outs = self._timed(args)
+            with counting:
+                counters.take_overs += 1
+            return outs
+
+    def _compile_first(self, *args: Any) -> Any:
+        with self.first:
+            if self.seconds:
+                return self.jitted(*args)
+            before = set(loaded_by_xla())
+            start = time.perf_counter()
+            if not sound(self.jitted, args):
+                self.jitted = self.stage(PRODUCTS_ALONE)
+            outs = self._timed(args, start)
+            self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
+            return outs
+
+    def _timed(self, args: tuple[Any, ...], start: float | None = None) -> Any:
+        """The first run of the executable, which may compile it."""
+        start = time.perf_counter() if start is None else start
         outs = self.jitted(*args)
         self.seconds = time.perf_counter() - start
         with counting:
             counters.compile_seconds += self.seconds
-        self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
-        self.run = _observed(self, self.jitted)
+            if self.reason is not None:
+                counters.compilations[self.reason] += 1
+        self._use(self.jitted)
         self.proven = not _observers
         return outs
 
@@ -139,8 +238,7 @@ def _rewrap() -> None:
     with building:
         programs = list(_alive)
     for program in programs:
-        program.run = _observed(program, program.jitted if program.seconds else program._first_run)
-        program.proven = bool(program.seconds) and not _observers
+        program.observe_again()
 
 
 def lookup(state: State, key: tuple[Any, ...]) -> Program | None:

@@ -1,5 +1,4 @@
-"""Recompilation is visible and bounded: a place that compiles again and again is told what differs, what stays the same is
-compiled apart, and a place that never settles runs op by op."""
+"""What differs where a place needs another program: for messages and counters, and to keep what stays the same apart."""
 
 from __future__ import annotations
 
@@ -8,40 +7,39 @@ from types import CodeType
 from typing import Any
 
 from . import record
-from .counters import counters, counting
 from .errors import RecompileError
 from .options import options
 from .program import lookup
 from .record import Graph
 from .structure import Pull, State
+from .tiers import tier_of
 from .where import Line, Where, line, text
 
 log = logging.getLogger("megengine.graph")
 
 
 class _Place:
-    """What was compiled for graphs that begin at one line and end at one line.
+    """The programs of graphs that begin at one line and end at one line.
 
     Attributes:
-        state, key: what was compiled last.
-        compiled: how often.
+        state, key: the last one.
+        programs: how many.
         restless: how often in a row new shapes came before the last program had paid off by being run again.
         unpaid: the same of any difference.
     """
 
-    __slots__ = ("state", "key", "compiled", "restless", "unpaid")
+    __slots__ = ("state", "key", "programs", "restless", "unpaid")
 
     def __init__(self) -> None:
         self.state: State | None = None
         self.key: tuple[Any, ...] = ()
-        self.compiled = 0
+        self.programs = 0
         self.restless = 0
         self.unpaid = 0
 
 
 Spot = Line | tuple[str, int, CodeType]
 _places: dict[tuple[Spot, Spot], _Place] = {}
-_churning: set[Spot] = set()
 _splits: dict[Spot, int] = {}
 PLACES_LIMIT = 4096
 PAYS_OFF = 5
@@ -56,24 +54,20 @@ _ADVICE = {
 }
 
 
-def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
-    """Count a compilation, and say what differed from the last one at the same place.
+def note_program(graph: Graph, state: State, key: tuple[Any, ...]) -> str:
+    """Say what differs from the last program at the same place; returns the reason that its compilation counts by.
 
     Raises:
-        RecompileError: this place compiled before and the option ``on_recompile`` is ``"error"``.
+        RecompileError: this place had a program before and the option ``on_recompile`` is ``"error"``.
     """
     if len(_places) > PLACES_LIMIT:
         _places.clear()
     begin = _spot(graph.where[0])
     place = _places.setdefault((begin, _spot(graph.where[-1])), _Place())
-    place.compiled += 1
-    if place.state is None:
-        with counting:
-            counters.compilations["new"] += 1
-    else:
+    place.programs += 1
+    reason = "new"
+    if place.state is not None:
         reason, detail = difference(place.state, place.key, state, key)
-        with counting:
-            counters.compilations[reason] += 1
         last = lookup(place.state, place.key)
         if last is not None and last.hits >= PAYS_OFF:
             place.restless = place.unpaid = 0
@@ -86,33 +80,19 @@ def note_compilation(graph: Graph, state: State, key: tuple[Any, ...]) -> None:
         if options.on_recompile == "error":
             start = text(graph.where[0])
             graph.error = RecompileError(
-                f"compiling again ({_ordinal(place.compiled)} time) what starts at {start}, since {detail}"
+                f"compiling again ({_ordinal(place.programs)} time) what starts at {start}, since {detail}"
             )
             raise graph.error
-        _tell(place, begin, text(graph.where[0]), reason, detail)
-    place.state, place.key = state, key
-
-
-def _tell(place: _Place, begin: Spot, start: str, reason: str, detail: str) -> None:
-    """Say what the program can be changed for, and have a place whose shapes never settle run op by op."""
-    told = options.on_recompile == "log"
-    if told and place.unpaid == TOLD_AFTER:
-        log.warning(
-            "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
-            start,
-            TOLD_AFTER + 1,
-            detail,
-            _ADVICE.get(reason, "keep the same results from call to call"),
-        )
-    if place.restless == options.churn_limit and begin not in _splits:
-        record.some_place_is_special = True
-        _churning.add(begin)
-        if told:
+        if options.on_recompile == "log" and place.unpaid == TOLD_AFTER and tier_of(graph.device) == "compiled":
             log.warning(
-                "shapes keep changing at %s (%d compilations); it runs op by op from now on. Pad or bucket its inputs.",
-                start,
-                place.compiled,
+                "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
+                text(graph.where[0]),
+                TOLD_AFTER + 1,
+                detail,
+                _ADVICE.get(reason, "keep the same results from call to call"),
             )
+    place.state, place.key = state, key
+    return reason
 
 
 def _spot(where: Where) -> Spot:
@@ -122,16 +102,10 @@ def _spot(where: Where) -> Spot:
 
 
 def forget_places() -> None:
-    """Start anew: no place has compiled anything yet."""
+    """Start anew: no place has had a program yet."""
     _places.clear()
-    _churning.clear()
     _splits.clear()
     record.some_place_is_special = False
-
-
-def churns(where: Where) -> bool:
-    """Whether graphs that begin here keep changing their shapes."""
-    return _spot(where) in _churning
 
 
 def split(where: Where) -> int | None:

@@ -75,7 +75,6 @@ class Graph:
         "capture",
         "scopes",
         "error",
-        "op_by_op",
         "lock",
         "asked",
         "rebound",
@@ -85,7 +84,7 @@ class Graph:
     )
 
     def __init__(
-        self, device: Device, tapes: tuple[Any, ...] = (), op_by_op: bool = False, capture: Any = None
+        self, device: Device, tapes: tuple[Any, ...] = (), capture: Any = None
     ) -> None:
         self.state: State = ROOT
         self.index: dict[Value, int] = {}
@@ -94,7 +93,6 @@ class Graph:
         self.where: list[Where] = []
         self.nodes: list[Any] = []
         self.tapes = tapes
-        self.op_by_op = op_by_op
         self.limit = 0
         self.reset_limit()
         self.device = device
@@ -110,7 +108,7 @@ class Graph:
 
     def reset_limit(self) -> None:
         """Take the number of ops that may be pending from the options."""
-        self.limit = 1 if self.op_by_op or options.eager or some_place_is_special else options.pending_limit
+        self.limit = 1 if options.eager or some_place_is_special else options.pending_limit
 
     def bind(self, value: Value, handle: Handle) -> Aval | None:
         """Make a value from outside an input; returns its key, or None if it lives on another device."""
@@ -261,7 +259,7 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
 
 def _on_host(graph: Graph, op: Op, attrs: tuple[Any, ...], x: Handle) -> Any:
     """The result for data that have not left the host, computed there at once; None where it has to be recorded."""
-    if x._node is not None or graph.capture is not None or graph.op_by_op or options.eager or options.check_nan:
+    if x._node is not None or graph.capture is not None or options.eager or options.check_nan:
         return None
     assert op.on_host is not None
     value = x._value

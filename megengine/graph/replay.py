@@ -15,11 +15,13 @@ import numpy as np
 from .capture import Capture, Source
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
+from .host.array import HostArray
 from .program import avals_of
 from .record import Graph, materialise, pack, thread
-from .run import ONLY_ARRAY, protect
+from .run import ONLY_ARRAY, on_device, protect
 from .shared import exclusive
 from .structure import Instr
+from .tiers import tier_of
 from .value import Handle, Value, new_handle
 from .where import Where
 
@@ -198,8 +200,14 @@ class Replay:
             return self._replay(args)
 
     def _replay(self, args: Sequence[Any]) -> list[Any]:
-        inputs = [self._value(source, args).array for source in self.inputs]
-        for k in self.program.donated:
+        self.program.prepare(tier_of(self.device))
+        values = [self._value(source, args) for source in self.inputs]
+        if self.program.interpreted:
+            inputs = [value.array for value in values]
+        else:
+            inputs = [on_device(v, True) if type(v.array) is HostArray else v.array for v in values]
+        values.clear()  # they would not seem to be referred to by their tensors alone
+        for k in () if self.program.interpreted else self.program.donated:
             value = self.inputs[k][1]._value
             if thread.several or _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
                 inputs[k] = jnp.array(inputs[k])

@@ -25,19 +25,20 @@ from .counters import counters, counting
 from .device import Device
 from .differentiate import GradNode, keep
 from .forked import refuse
+from .host.array import HostArray
 from .memory import reserve
 from .options import options
 from .program import Program, build, building, lookup
-from .recompile import churns, note_compilation, split
+from .recompile import note_program, split
 from .record import Graph, count_cut, pack, thread
 from .structure import State
+from .tiers import tier_of
 from .together import set_together
 from .value import Value
 from .where import text
 
 SMALL = 1 << 16
 WORTH_A_LOOK = 1 << 24  # bytes that are likely to be there
-_NATURAL = ("read", "step", "option", "trace", "settle")
 _refs = sys.getrefcount
 
 
@@ -79,16 +80,12 @@ def cut(reason: str = "read", later: bool = False) -> None:
     if graph.capture is not None and reason == "step":
         graph.capture.stepped()
         return
-    natural = reason in _NATURAL
     if not graph.state.depth:
-        if natural and graph.op_by_op:
-            graph.op_by_op = False
-            graph.reset_limit()
         return
     if graph.capture is not None:
         graph.capture.interrupted(reason)
     count_cut(reason, graph.state)
-    following = Graph(graph.device, graph.tapes, graph.op_by_op and not natural, graph.capture)
+    following = Graph(graph.device, graph.tapes, graph.capture)
     if later:
         following.limit = 0
     thread.flushes += 1
@@ -161,10 +158,14 @@ def _execute(graph: Graph) -> None:
     guards = _guards(graph, values) if in_graph else ()
     key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards, trusted)
     program = _program(graph, state, key)
-    inputs = [_on_device(values[p], alive[p]) for p in program.inputs]
-    for k in program.donated:
-        if isinstance(inputs[k], np.ndarray):
-            inputs[k] = jax.device_put(inputs[k])
+    program.prepare(tier_of(graph.device))
+    if program.interpreted:
+        inputs = [_anywhere(values[p]) for p in program.inputs]
+    else:
+        inputs = [on_device(values[p], alive[p]) for p in program.inputs]
+        for k in program.donated:
+            if isinstance(inputs[k], np.ndarray):
+                inputs[k] = jax.device_put(inputs[k])
     if graph.capture is not None:
         graph.capture.ran(graph, program, values)
     graph.work = program, values, nodes, inputs
@@ -180,8 +181,10 @@ def _program(graph: Graph, state: State, key: tuple[Any, ...]) -> Program:
         with building:
             program = lookup(state, key)
             if program is None:
-                note_compilation(graph, state, key)
-                return build(state, key)
+                reason = note_program(graph, state, key)
+                program = build(state, key)
+                program.reason = reason
+                return program
     with counting:
         counters.hits += 1
         program.hits += 1
@@ -196,7 +199,7 @@ def protect(program: Program, arguments: list[Any], device: Device) -> None:
     Raises:
         MemoryError: a later run has no room.
     """
-    if not program.donated:
+    if not program.donated or program.interpreted:
         return
     if not program.proven:
         for k in program.donated:
@@ -241,16 +244,26 @@ def _living_nodes(graph: Graph) -> list[GradNode]:
     return list(graph.nodes)
 
 
-def _on_device(value: Value, alive: bool) -> Any:
+def _anywhere(value: Value) -> Any:
+    """An input's array, wherever it is."""
+    if value.array is None:
+        materialise(value)  # raises: it was found to depend on a bad value since this graph bound it
+    return value.array
+
+
+def on_device(value: Value, alive: bool) -> Any:
     """An input's array; one on the host moves to the device for good when it goes on being used.
 
     A batch is used once or twice, and a program takes host arrays faster than they can be moved before it.
     """
-    array = value.array
-    if type(array) is not np.ndarray:
-        if array is None:
-            materialise(value)  # raises: it was found to depend on a bad value since this graph bound it
+    array = _anywhere(value)
+    if not isinstance(array, np.ndarray):
         return array
+    if type(array) is HostArray:
+        array = array.view(np.ndarray)
+        if alive:
+            array = value.array = jax.device_put(array, None if value.device.is_default else value.device.jax_device)
+            return array
     if not value.device.is_default:
         array = value.array = jax.device_put(array, value.device.jax_device)
     elif alive:
@@ -386,7 +399,8 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
     program = lookup(state, key) or build(state, key)
     snapshot = Graph(graph.device)
     snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
-    inputs = [values[p].array for p in program.inputs]
+    program.prepare(tier_of(graph.device))
+    inputs = [values[p].array if program.interpreted else on_device(values[p], True) for p in program.inputs]
     if graph.error is None:
         with counting:
             counters.cuts["thread"] += 1
@@ -409,14 +423,9 @@ def _at_limit(graph: Graph) -> None:
             return
     if options.eager:
         cut("eager")
-    elif graph.op_by_op:
-        cut("churn")
     elif depth >= options.pending_limit:
         if thread.undo is None:
             cut("limit")
-    elif churns(graph.where[0]):
-        graph.op_by_op = True
-        cut("churn")
     else:
         end = split(graph.where[0]) if graph.capture is None else None
         if end is not None and depth >= end:

@@ -14,7 +14,7 @@ def end_step() -> None:
     """
     graph = thread.graph
     graph.stepped = True
-    cut("step", later=not graph.op_by_op and graph.capture is None and not graph.tapes)
+    cut("step", later=graph.capture is None and not graph.tapes)
 
 
 def gradients_cleared() -> None:

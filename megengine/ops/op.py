@@ -30,6 +30,7 @@ class Op:
             and raised with the op's line, as ``invalid`` says, when the host next reads a value.
         on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
             yet, or None where it would not be the same.
+        host: ``host(*ndarrays, **attrs)``: what ``lower`` computes, by NumPy, where running its jaxpr there would take long.
         quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
         autocast: what mixed precision makes of the dtypes that ``promote`` gives (see :mod:`megengine.ops.autocast`).
@@ -52,6 +53,7 @@ class Op:
     autocast: AutocastRule | None = None
     ints: RangeRule | None = None
     strict: bool = False
+    host: Callable[..., Any] | None = None
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
@@ -88,6 +90,7 @@ def op(
     autocast: AutocastRule | None = None,
     ints: RangeRule | None = None,
     strict: bool = False,
+    host: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -104,6 +107,7 @@ def op(
         autocast: rule of the operands' dtypes under mixed precision.
         ints: rule for Python ints out of range.
         strict: whether ints have to fit narrow integers too.
+        host: what the op computes, by NumPy.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
@@ -111,7 +115,7 @@ def op(
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
         own_name = name or fn.__name__.strip("_")
-        rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict)
+        rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict, host)
         return Op(own_name, lower, attrs, *rules)
 
     return declare

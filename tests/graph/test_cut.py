@@ -195,7 +195,6 @@ def test_programs_are_bounded_and_come_back(monkeypatch: pytest.MonkeyPatch) -> 
 def test_counters_are_public_numbers() -> None:
     (mge.Tensor([1.0]) + 1).numpy()
     snapshot = graph.counters.snapshot()
-    assert {"ops", "cuts", "compilations", "hits", "executables", "bytes_donated", "replays", "compile_seconds"} == set(
-        snapshot
-    )
+    assert set(snapshot) > {"ops", "cuts", "compilations", "hits", "executables", "bytes_donated", "replays"}
+    assert all(isinstance(number, int | float | dict) for number in snapshot.values())
     assert snapshot["ops"] > 0

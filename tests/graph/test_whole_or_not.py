@@ -13,6 +13,7 @@ import megengine.functional as F
 from megengine import Tensor, graph
 from megengine.graph import program as program_module
 from megengine.graph import run as run_module
+from megengine.graph.lower import Plan
 from megengine.graph.record import thread
 from megengine.optimizer import SGD, Adam
 from tests.processes import Programs
@@ -137,19 +138,19 @@ def test_what_does_not_depend_on_a_bad_index_is_computed() -> None:
 
 def test_what_does_not_depend_on_what_fails_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     x, total = Tensor([1.0, 2.0]), Tensor([5.0])
-    lower = graph.program.lower
+    function = Plan.function
 
-    def without_sin(state: object, *rest: object) -> object:
-        function, pullbacks = lower(state, *rest)
+    def failing(plan: Plan, *rest: object) -> object:
+        whole = function(plan, *rest)  # type: ignore[arg-type]
 
         def run(*args: object) -> object:
-            if len(rest[0]) > 1:  # type: ignore[arg-type]
+            if len(plan.live) > 1:
                 raise RuntimeError("no such kernel")
-            return function(*args)
+            return whole(*args)
 
-        return run, pullbacks
+        return run
 
-    monkeypatch.setattr("megengine.graph.program.lower", without_sin)
+    monkeypatch.setattr(Plan, "function", failing)
     one, two = F.sin(x) + 11, F.exp(x) * 13
     total += 17
     with pytest.raises(RuntimeError, match="no such kernel"):

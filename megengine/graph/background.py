@@ -1,0 +1,193 @@
+"""Compiling in the background, in a process of its own, so that it costs the program neither its pace nor, if XLA fails, its
+life.
+
+The step goes there as bytes of ``jax.export``, and what was compiled comes back by way of JAX's cache on disk. Without such a
+cache, or for what cannot be exported, a thread compiles here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+from jax import export
+from threadpoolctl import threadpool_limits
+
+from . import compiler
+from .counters import counters, counting
+from .memory import bytes_needed
+from .sound import PRODUCTS_ALONE, first_options, sound
+
+if TYPE_CHECKING:
+    from .program import Program
+
+_changed = threading.Condition()
+_waiting: list[Program] = []
+_working = False
+_thread: threading.Thread | None = None
+_child: subprocess.Popen[bytes] | None = None
+_ending = False
+
+
+def submit(program: Program) -> None:
+    """Have a program compiled; when that is done, ``program.ready`` is what runs it."""
+    global _thread
+    with _changed:
+        if _ending or program.submitted:
+            return
+        program.submitted = True
+        _waiting.append(program)
+        if _thread is None or not _thread.is_alive():
+            _thread = threading.Thread(target=_work, name="megengine compiles", daemon=True)
+            _thread.start()
+        _changed.notify_all()
+
+
+def wait(timeout: float | None = None) -> bool:
+    """Wait until nothing is left to be compiled; says whether that is so."""
+    with _changed:
+        return _changed.wait_for(lambda: not _waiting and not _working, timeout)
+
+
+def _work() -> None:
+    global _working
+    while True:
+        with _changed:
+            _changed.wait_for(lambda: _waiting or _ending)
+            if _ending:
+                return
+            # What has taken longest so far gains most.
+            program = max(_waiting, key=lambda p: p.interpreted_seconds)
+            _waiting.remove(program)
+            _working = True
+        try:
+            _compile(program)
+        finally:
+            with _changed:
+                _working = False
+                _changed.notify_all()
+
+
+def _compile(program: Program) -> None:
+    start = time.perf_counter()
+    try:
+        # Threads of BLAS that wait for each other beside a compiler wait for long.
+        with threadpool_limits(1, user_api="blas"):
+            program.ready = _in_child(program) or _here(program)
+    except Exception as error:
+        program.failure = error  # it stays in the interpreter, and is not tried again
+    with counting:
+        counters.background_seconds += time.perf_counter() - start
+
+
+def _here(program: Program) -> Callable[..., Any]:
+    structs = program.abstract_args()
+    jitted = program.stage(first_options(program.names()))
+    if not sound(jitted, structs):
+        jitted = program.stage(PRODUCTS_ALONE)
+    program.needs = bytes_needed(jitted.lower(*structs).compile())
+    return jitted
+
+
+def _in_child(program: Program) -> Callable[..., Any] | None:
+    """Have the child compile a program and load what it made; None where that cannot be done."""
+    if not jax.config.values["jax_compilation_cache_dir"]:
+        return None
+    donated = program.donated_arguments()
+    first = first_options(program.names())
+    try:
+        exported = bytes(export.export(program.stage(None), platforms=("cpu",))(*program.abstract_args()).serialize())
+    except Exception:  # calls back into Python, or uses what JAX promises no stable form for
+        return None
+    child = _start()
+    if child is None:
+        return None
+    try:
+        compiler.send(child.stdin, (exported, donated, first))  # type: ignore[arg-type]
+        fine, answer = compiler.receive(child.stdout)  # type: ignore[arg-type]
+    except (OSError, EOFError):
+        _stop()
+        raise RuntimeError("XLA ended the process that compiled this program") from None
+    if not fine:
+        raise RuntimeError(answer)
+    jitted, structs = compiler.restage(exported, donated, answer)
+    program.needs = bytes_needed(jitted.lower(*structs).compile())
+    return jitted
+
+
+def _start() -> subprocess.Popen[bytes] | None:
+    global _child
+    if _child is None or _child.poll() is not None:
+        values = jax.config.values
+        settings = {
+            "JAX_COMPILATION_CACHE_DIR": values["jax_compilation_cache_dir"],
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+            "JAX_PLATFORMS": "cpu",
+        }
+        command = [sys.executable, "-c", _LAUNCH, str(Path(compiler.__file__)), *sys.path]
+        try:
+            _child = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **settings},
+                start_new_session=True,  # Ctrl-C is for the program
+            )
+        except OSError:
+            return None
+    return _child
+
+
+# The directory of the script stays off the path: its files are named as some of Python's own.
+_LAUNCH = "import runpy, sys; path = sys.argv[1]; sys.path[:] = sys.argv[2:]; runpy.run_path(path, run_name='__main__')"
+
+
+def _stop() -> None:
+    global _child
+    child, _child = _child, None
+    if child is not None:
+        with contextlib.suppress(OSError):
+            child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+
+
+def shut_down() -> None:
+    """End what compiles in the background; what has not been compiled then is not."""
+    global _ending, _thread
+    with _changed:
+        _ending = True
+        for program in _waiting:
+            program.submitted = False
+        _waiting.clear()
+        _changed.notify_all()
+    _stop()
+    if _thread is not None:
+        _thread.join(5)  # XLA must not be at work when the process ends
+        _thread = None
+    _ending = False
+
+
+def _forget_in_child() -> None:
+    global _changed, _working, _thread, _child
+    _changed = threading.Condition()
+    _waiting.clear()
+    _working, _thread, _child = False, None, None
+
+
+atexit.register(shut_down)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,238 @@
+"""The tiers: what runs a program, when a compiled one takes over, and that nobody can tell from the numbers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import megengine as mge
+import megengine.functional as F
+import megengine.module as M
+import megengine.optimizer as O
+from megengine import Parameter, Tensor, graph, jit
+from megengine.autodiff import GradManager
+from megengine.graph import background, program, tiers
+from megengine.graph.host.array import HostArray
+
+STEPS = 6
+
+
+@pytest.fixture(autouse=True)
+def _auto(_compiled: None) -> Iterator[None]:
+    with graph.tier("auto"):
+        yield
+    background.wait(60)
+
+
+class _Net(M.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = M.Sequential(M.Conv2d(1, 4, 3, bias=False), M.BatchNorm2d(4), M.ReLU(), M.Dropout(0.3))
+        self.classifier = M.Linear(144, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(F.flatten(self.features(x), 1))
+
+
+def _training(take_over_at: int | None = None, trace: bool = False) -> tuple[list[float], dict[str, np.ndarray], Any]:
+    """The losses and parameters of a few steps, during which what was compiled takes over at a step of choice."""
+    mge.random.seed(3)
+    net = _Net()
+    manager = GradManager().attach(net.parameters())
+    optimizer = O.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    x = np.random.default_rng(0).standard_normal((4, 1, 8, 8)).astype(np.float32)
+    labels = np.array([0, 3, 1, 4], np.int32)
+
+    def step(x: Tensor, labels: Tensor) -> Tensor:
+        with manager:
+            loss = F.nn.cross_entropy(net(x), labels)
+            manager.backward(loss)
+        optimizer.step().clear_grad()
+        return loss
+
+    run = jit.trace(step, without_host=True) if trace else step
+    losses = []
+    for number in range(STEPS):
+        if number == take_over_at:
+            _compile_all()
+        losses.append(run(Tensor(x), Tensor(labels)).item())
+    return losses, dict(net.state_dict()), mge.random.uniform(size=(3,)).numpy()
+
+
+def _compile_all() -> None:
+    for each in program.loaded():
+        background.submit(each)
+    assert background.wait(120)
+
+
+@pytest.mark.parametrize("trace", [False, True], ids=["imperative", "traced"])
+def test_the_numbers_do_not_depend_on_when_a_compiled_program_takes_over(trace: bool) -> None:
+    with graph.tier("compiled"):
+        losses, state, drawn = _training(trace=trace)
+    program.clear()
+    for number in [None, *range(1, STEPS)]:
+        before = graph.counters.take_overs
+        again = _training(number, trace)
+        np.testing.assert_allclose(again[0], losses, rtol=2e-5)
+        for name, value in again[1].items():
+            np.testing.assert_allclose(value, state[name], rtol=1e-3, atol=2e-5, err_msg=name)
+        np.testing.assert_array_equal(again[2], drawn)  # the streams are where they would be
+        assert (graph.counters.take_overs > before) == (number is not None)
+        program.clear()
+
+
+def test_what_is_met_for_the_first_time_is_not_compiled() -> None:
+    before = graph.counters.snapshot()
+    x = Tensor(np.ones((3, 5), np.float32))
+    assert (F.softmax(x) @ x.T).sum().item() == pytest.approx(9.0)
+    after = graph.counters.snapshot()
+    assert after["compilations"] == before["compilations"]
+    assert after["interpreted"] > before["interpreted"]
+
+
+def test_a_program_earns_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "expected_seconds", lambda _: 0.0)
+    monkeypatch.setattr(tiers, "SHORT_RUN", 0.0)
+    x = Tensor(np.ones((7, 5), np.float32))
+    before = graph.counters.take_overs
+    for _ in range(3):
+        np.testing.assert_array_equal((x * 2 + 1).numpy(), np.full((7, 5), 3, np.float32))
+        assert background.wait(120)
+    assert graph.counters.take_overs == before + 1
+
+
+def test_short_programs_stay_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "expected_seconds", lambda _: 0.0)
+    monkeypatch.setattr(tiers, "SHORT_RUN", 1e9)
+    x = Tensor(np.ones((7, 3), np.float32))
+    for _ in range(5):
+        (x * 2 - 1).numpy()
+    assert not any(p.submitted for p in program.loaded() if p.input_avals and p.input_avals[0].shape == (7, 3))
+
+
+def test_the_tier_can_be_chosen_at_any_time() -> None:
+    x = Tensor(np.arange(6, dtype=np.float32))
+
+    def once() -> np.ndarray:
+        return (F.exp(x * 0.1) - 1).numpy()
+
+    wanted = np.expm1(np.arange(6) * 0.1)
+    for name in ("host", "compiled", "auto", "host", "compiled"):
+        before = graph.counters.interpreted
+        with graph.tier(name):
+            np.testing.assert_allclose(once(), wanted, rtol=1e-5, atol=1e-7)
+        assert (graph.counters.interpreted > before) == (name == "host"), name
+    with pytest.raises(ValueError, match="fast"):
+        graph.tier("fast")
+
+
+def test_what_the_host_computed_is_recorded_like_what_was_compiled() -> None:
+    # A plain array would be reshaped at once, and no op would be recorded.
+    y = Tensor(np.ones(6, np.float32)) + 1
+    y.numpy()
+    assert type(y._value.array) is HostArray
+    before = graph.counters.ops
+    z = y.reshape(2, 3)
+    z.numpy()
+    assert graph.counters.ops == before + 1
+    assert type(z.numpy()) is np.ndarray
+
+
+def test_gradients_kept_by_one_tier_are_taken_by_the_other() -> None:
+    w = Parameter(np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
+    manager = GradManager().attach(w)
+
+    def gradient(first: str, then: str) -> np.ndarray:
+        with manager:
+            with graph.tier(first):
+                loss = (F.tanh(w @ w.T) * F.sigmoid(w).sum()).mean()
+                loss.numpy()  # what backward needs outlives this program
+            with graph.tier(then):
+                manager.backward(loss)
+                found = w.grad.numpy()
+        w.grad = None
+        return found
+
+    wanted = gradient("compiled", "compiled")
+    for first, then in (("host", "host"), ("host", "compiled"), ("compiled", "host")):
+        np.testing.assert_allclose(gradient(first, then), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_failing_compiler_leaves_the_program_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor(np.ones((2, 9), np.float32))
+
+    def once() -> float:
+        return float((x * 5).sum().item())
+
+    assert once() == 90.0
+    mine = next(p for p in reversed(program.loaded()) if p.input_avals and p.input_avals[0].shape == (2, 9))
+
+    def fail(_: Any) -> None:
+        raise MemoryError("no room to compile")
+
+    monkeypatch.setattr(background, "_in_child", fail)
+    background.submit(mine)
+    assert background.wait(60)
+    assert isinstance(mine.failure, MemoryError) and mine.ready is None
+    assert once() == 90.0
+    background.submit(mine)  # not tried again
+    assert background.wait(60) and once() == 90.0
+
+
+def test_a_compiler_that_dies_costs_nothing() -> None:
+    x = Tensor(np.ones((2, 11), np.float32))
+    assert (x * 5).sum().item() == 110.0
+    _compile_all()
+    child = background._child
+    if child is not None:
+        child.kill()
+        child.wait()
+    y = Tensor(np.ones((2, 13), np.float32))
+    assert (y * 5).sum().item() == 130.0
+    _compile_all()  # by another one
+    before = graph.counters.interpreted
+    assert (y * 5).sum().item() == 130.0
+    assert graph.counters.interpreted == before
+
+
+def test_without_a_cache_a_thread_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_in_child", lambda _: None)
+    x = Tensor(np.ones((2, 17), np.float32))
+    for _ in range(2):
+        assert (x * 5).sum().item() == 170.0
+        _compile_all()
+    before = graph.counters.interpreted
+    assert (x * 5).sum().item() == 170.0
+    assert graph.counters.interpreted == before
+
+
+def test_threads_run_while_one_compiles() -> None:
+    found: list[float] = []
+
+    def work(size: int) -> None:
+        x = Tensor(np.ones((4, size), np.float32))
+        for _ in range(20):
+            found.append((F.relu(x) * 2).sum().item() / size)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in (21, 22, 23)]
+    for thread in threads:
+        thread.start()
+    for each in program.loaded():
+        background.submit(each)
+    for thread in threads:
+        thread.join()
+    assert found == [8.0] * 60
+
+
+def test_nan_and_bad_indices_are_found_on_the_host_too() -> None:
+    with graph.tier("host"):
+        with graph.check_nan(), pytest.raises(FloatingPointError, match="sqrt"):
+            F.sqrt(Tensor([-1.0, 1.0])).numpy()
+        index = Tensor([0, 1, 7]) * 1
+        with pytest.raises(graph.BadIndexError):
+            F.nn.embedding(index, Parameter(np.ones((3, 2), np.float32))).numpy()
+            graph.verify(wait=True)
