@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import gc
 import linecache
 import os
 import sys
@@ -44,6 +45,9 @@ def is_watched_file(filename: str) -> bool:
 class Executed:
     """The code of the program and of this package that ran inside ``with executed:``.
 
+    What the garbage collector calls is left out: it runs at any allocation, so finalizers and ``gc.callbacks`` that it calls
+    inside are not the function's.
+
     Attributes:
         codes: the program's own, each with its global names.
         package: that of this package.
@@ -51,6 +55,7 @@ class Executed:
         names: both, and the program's strings that could be names.
         reads: the names that the program's functions use for more than to change what they stand for.
         whole: attributes may be read whose names are not among these.
+        complete: all of it was seen; the code itself can set another profile function.
     """
 
     def __init__(self) -> None:
@@ -62,17 +67,38 @@ class Executed:
         self.package_names: set[str] = set()
         self.reads: set[str] = set()
         self.whole = False
+        self.complete = True
+        self._collecting = False
+        self._thread = 0
 
     def __enter__(self) -> Executed:
+        self._thread = threading.get_ident()
+        gc.callbacks.insert(0, self._collection_starts)
+        gc.callbacks.append(self._collection_stops)
         sys.setprofile(self._note)
         return self
 
     def __exit__(self, *exc: object) -> None:
+        profile = sys.getprofile()
         sys.setprofile(None)
+        self.complete = profile == self._note and not self._collecting
+        for own in (self._collection_starts, self._collection_stops):
+            if own in gc.callbacks:
+                gc.callbacks.remove(own)
 
     def _note(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call":
+        if event == "call" and not self._collecting:
             self._ran[frame.f_code] = frame.f_globals
+
+    def _collection_starts(self, phase: str, info: object) -> None:
+        """The first callback; another thread's collections call nothing here."""
+        if phase == "start" and threading.get_ident() == self._thread:
+            self._collecting = True
+
+    def _collection_stops(self, phase: str, info: object) -> None:
+        """The last callback."""
+        if phase == "stop" and threading.get_ident() == self._thread:
+            self._collecting = False
 
     def look(self, before: Executed | None) -> None:
         """Find the names, those of an earlier call too."""
@@ -83,7 +109,7 @@ class Executed:
             if is_watched_file(code.co_filename):
                 if code.co_filename[0] != "<" or _is_of_program(namespace):
                     self.codes[code] = namespace
-            elif not is_user_file(code.co_filename):
+            elif not is_user_file(code.co_filename) and code not in _OF_COLLECTIONS:
                 self.package.add(code)
         self._ran = {}
         self.package_names.update(n for c in self.package for n in c.co_names)
@@ -97,6 +123,9 @@ class Executed:
     def is_read(self, name: str) -> bool:
         """Whether the program reads what ``name`` stands for; what has no name may be."""
         return name in self.reads or ALL in self.reads or not name.isidentifier()
+
+
+_OF_COLLECTIONS = (Executed._collection_starts.__code__, Executed._collection_stops.__code__)
 
 
 def _is_of_program(namespace: dict[str, Any]) -> bool:

@@ -115,6 +115,8 @@ class Signature:
         _objects(both, still)
         if len(given) != len(still) or not all(map(is_, given, still)):
             capture.refuse("it changes the containers in its arguments")
+        if not executed.complete:
+            capture.refuse("it sets a profile function")
         executed.look(self._executed)
         known, self._executed = self._executed, executed
         made = _made(capture, result, watched, given)
