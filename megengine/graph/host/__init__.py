@@ -3,4 +3,18 @@
 The families of rules are imported here, so that whatever imports the interpreter has all of them.
 """
 
-from . import control, convert, convolution, elementwise, integers, products, reducing, shaping, sorting, special
+from . import (
+    control,
+    convert,
+    convolution,
+    elementwise,
+    gathering,
+    integers,
+    products,
+    reducing,
+    scattering,
+    shaping,
+    sorting,
+    special,
+    windows,
+)

@@ -15,7 +15,8 @@ from .narrow import FLOAT32, is_floating, is_narrow, widened
 from .rules import RULES, Run, rule
 
 
-def _lowest(dtype: np.dtype) -> Any:
+def lowest(dtype: np.dtype) -> Any:
+    """What no value of this dtype is below."""
     if dtype == np.bool_:
         return False
     if dtype.kind == "c":
@@ -23,7 +24,8 @@ def _lowest(dtype: np.dtype) -> Any:
     return -np.inf if is_floating(dtype) else int(ml_dtypes.iinfo(dtype).min)
 
 
-def _highest(dtype: np.dtype) -> Any:
+def highest(dtype: np.dtype) -> Any:
+    """What no value of this dtype is above."""
     if dtype == np.bool_:
         return True
     if dtype.kind == "c":
@@ -60,8 +62,8 @@ def _extreme(ufunc: np.ufunc, identity: Callable[[np.dtype], Any]) -> Callable[[
 
 for _name, _fn in {"reduce_sum": np.add, "reduce_prod": np.multiply}.items():
     RULES[_name] = _summing(_fn)
-RULES["reduce_max"] = _extreme(np.maximum, _lowest)
-RULES["reduce_min"] = _extreme(np.minimum, _highest)
+RULES["reduce_max"] = _extreme(np.maximum, lowest)
+RULES["reduce_min"] = _extreme(np.minimum, highest)
 for _name, _fn in {"reduce_and": np.bitwise_and, "reduce_or": np.bitwise_or, "reduce_xor": np.bitwise_xor}.items():
     RULES[_name] = _summing(_fn)
 
