@@ -40,14 +40,21 @@ class Capture(Listener):
         self.outside: dict[int, bool] = {}
         self.grads: dict[int, weakref.ref[Handle]] = {}
         self.grads_before: dict[int, tuple[Any, Aval | None]] = {}
-        self.grad_owner: dict[int, Handle] = {}
-        self.args: dict[int, int] = {}
+        self.grad_owner: dict[int, tuple[weakref.ref[Value], Handle]] = {}
+        self.args: dict[int, tuple[weakref.ref[Value], int]] = {}
         self.arg_handles: list[weakref.ref[Handle]] = []
         self.made: dict[int, Value] = {}
         self.origins: list[Source] = []
         self.graph: Graph | None = None
         self.program: Program | None = None
         self.results: dict[int, tuple[weakref.ref[Value], int]] = {}
+
+    def takes(self, args: Sequence[Handle]) -> None:
+        """These are the tensors that the call is given."""
+        for k, handle in enumerate(args):
+            own = of_its_own(handle)
+            self.args[id(own)] = weakref.ref(own), k
+        self.arg_handles = [weakref.ref(h) for h in args]
 
     def bound(self, handle: Handle, value: Value) -> None:
         """The graph reads ``value`` through ``handle``."""
@@ -111,7 +118,8 @@ class Capture(Listener):
         grad = handle._grad
         self.grads_before[id(handle)] = handle, None if grad is None else grad._value.aval
         if grad is not None:
-            self.grad_owner[id(of_its_own(grad))] = handle
+            own = of_its_own(grad)
+            self.grad_owner[id(own)] = weakref.ref(own), handle
 
     def interrupted(self, reason: str) -> None:
         """The graph had to run before the call ended."""
@@ -135,10 +143,10 @@ class Capture(Listener):
 
     def origin(self, value: Value) -> Source:
         """Where a value from outside came from: an argument, a tensor that held it when the call began, or made inside."""
-        if id(value) in self.args:
-            return "arg", self.args[id(value)]
-        if id(value) in self.grad_owner:
-            return "grad", self.grad_owner[id(value)]
+        for side, known in (("arg", self.args), ("grad", self.grad_owner)):
+            ref, what = known.get(id(value), (None, None))
+            if ref is not None and ref() is value:
+                return side, what
         holders = [h for v, ref in self.seen.get(id(value), ()) if v() is value and (h := ref()) is not None]
         for other in holders[1:]:
             if other is not holders[0]:
@@ -191,8 +199,7 @@ def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: 
     cut("trace")
     before = thread.graph
     capture = Capture(symbolic)
-    capture.args = {id(of_its_own(h)): k for k, h in enumerate(args)}
-    capture.arg_handles = [weakref.ref(h) for h in args]
+    capture.takes(args)
     thread.graph = graph = Graph(before.device, (), capture)
     graph.limit = sys.maxsize
     try:

@@ -146,7 +146,7 @@ class Replay:
     def agrees_with(self, other: Replay) -> bool:
         """Whether two calls recorded the same operations, numbers and constants."""
         return (
-            self.program.state is other.program.state
+            self.program.state.equals(other.program.state)
             and [n.tobytes() for n in self.numbers] == [n.tobytes() for n in other.numbers]
             and [side for side, _ in self.inputs] == [side for side, _ in other.inputs]
             and all(

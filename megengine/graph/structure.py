@@ -143,6 +143,17 @@ class State:
         states.reverse()
         return states
 
+    def equals(self, other: State) -> bool:
+        """Whether both are the same structure; in a trie that was forgotten in between they are two objects."""
+        if self is other:
+            return True
+        if self.depth != other.depth:
+            return False
+        return all(
+            one.inputs == two.inputs and _recorded(one.instr) == _recorded(two.instr)
+            for one, two in zip(self.path(), other.path(), strict=True)
+        )
+
     def checked(self) -> tuple[tuple[int, Instr], ...]:
         """The instructions that have a rule on their operands' values, with their numbers."""
         if self._checked is None:
@@ -159,6 +170,13 @@ class State:
         if self._positions is None:
             self._positions = [pair for state in self.path() for pair in _inputs_of(state)]
         return self._positions
+
+
+def _recorded(instr: Instr | Pull) -> tuple[Any, ...]:
+    """What was recorded of an instruction, from which the rest of it was inferred."""
+    if isinstance(instr, Instr):
+        return instr.op, instr.attrs, instr.operands, instr.specs
+    return Pull, instr.source, instr.mask, instr.need, instr.cots
 
 
 def _inputs_of(state: State) -> Iterator[tuple[int, Aval]]:

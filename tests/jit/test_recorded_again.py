@@ -1,4 +1,4 @@
-"""Chance does not have a call recorded again: the garbage collector runs when it will."""
+"""Chance does not have a call recorded again: garbage collections, structures that were forgotten, addresses used twice."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 
+import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
+from megengine.graph import structure
+from megengine.graph.capture import capture_call
+from megengine.graph.record import thread
+from megengine.graph.value import Value
 from megengine.jit import trace
 
 CALLS = 6
@@ -154,3 +160,55 @@ def test_a_body_that_sets_a_profile_function_runs_at_every_call() -> None:
         level[0] = 1.0 + number // CALLS
         assert f(Tensor([1.0])).item() == level[0]
     assert len(ran) == 2 * CALLS
+
+
+@every_call
+def test_forgotten_structures_are_recognised(which: int | str) -> None:
+    step, replays = trainer(), graph.counters.replays
+    for number in range(CALLS):
+        if which in (number, "all"):
+            structure.forget()
+        step()
+    assert graph.counters.replays - replays == CALLS - 2
+
+
+def structure_of(shape: tuple[int, ...], axis: int, scaled: bool, doubled: bool) -> structure.State:
+    structure.forget()
+    graph.cut()
+    x, y = Tensor(np.ones(shape, np.float32)), Tensor(np.ones(shape, np.float32))
+    gm = GradManager().attach([x, y])
+    with gm:
+        z = F.sum(x * 2.0 + y if scaled else x * y, axis)
+        gm.backward((z * 2 if doubled else z).sum())
+        return thread.graph.state
+
+
+def test_structures_are_equal_whose_instructions_are() -> None:
+    cases = [((2, 3), 0, False, False), ((3, 2), 0, False, False), ((2, 3), 1, False, False)]
+    cases += [((2, 3), 0, True, False), ((2, 3), 0, False, True)]
+    first, again = ([structure_of(*case) for case in cases] for _ in range(2))
+    for k, one in enumerate(first):
+        assert [one.equals(other) for other in again] == [k == number for number in range(len(cases))]
+        assert one is not again[k]
+
+
+@pytest.mark.parametrize("side", ["arg", "grad"])
+def test_a_value_at_the_address_of_one_that_is_gone_is_another(side: str) -> None:
+    x = Tensor([1.0])
+    x.grad = Tensor([2.0])
+    met: list[str] = []
+
+    def body() -> None:
+        capture: Any = thread.graph.capture
+        holder: Any = x if side == "arg" else x.grad
+        address, aval, device = id(holder._value), holder._value.aval, holder._value.device
+        held = [Value(None, aval, None, device)]
+        holder._value = held[0]
+        while id(held[-1]) != address and len(held) < 100_000:
+            held.append(Value(None, aval, None, device))
+        assert id(held[-1]) == address
+        capture.data(held[-1])
+        met.append(capture.origin(held[-1])[0])
+
+    capture_call(body, [x], False)
+    assert met == ["const"]
