@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -36,6 +37,10 @@ _working = False
 _thread: threading.Thread | None = None
 _child: subprocess.Popen[bytes] | None = None
 _ending = False
+
+
+class _Ended(BaseException):
+    """Raised in the thread when the process ends."""
 
 
 def submit(program: Program) -> None:
@@ -71,6 +76,8 @@ def _work() -> None:
             _working = True
         try:
             _compile(program)
+        except _Ended:
+            return
         finally:
             with _changed:
                 _working = False
@@ -175,10 +182,11 @@ def shut_down() -> None:
         _waiting.clear()
         _changed.notify_all()
     _stop()
-    if _thread is not None:
-        _thread.join(5)  # XLA must not be at work when the process ends
-        _thread = None
-    _ending = False
+    while _thread is not None and _thread.is_alive():  # XLA and its Python must not be at work when the process ends
+        # So that it need not trace to the end what nobody waits for.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(_Ended))
+        _thread.join(0.2)
+    _thread, _ending = None, False
 
 
 def _forget_in_child() -> None:
