@@ -1,32 +1,19 @@
-"""Calls and control flow: what holds jaxprs of its own, which are interpreted when the outer one is."""
+"""Control flow: what holds jaxprs of its own, which are interpreted when the outer one is; and what is nothing on the host."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn
+from jax.extend.core import JaxprEqn
 
+from .calls import as_closed
 from .interpreter import Interpreted, nested
 from .rules import Run, rule
 
 
 def _inner(jaxpr: Any) -> Interpreted:
-    return nested(jaxpr if isinstance(jaxpr, ClosedJaxpr) else ClosedJaxpr(jaxpr, ()))
-
-
-@rule(
-    "jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call",
-    "custom_vjp_call_jaxpr", "custom_vmap_call", "composite", "core_closed_call",
-)  # fmt: skip
-def call(eqn: JaxprEqn) -> Run:
-    names = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")
-    return _inner(next(eqn.params[n] for n in names if n in eqn.params))
-
-
-@rule("linear_call")
-def linear_call(eqn: JaxprEqn) -> Run:
-    return _inner(eqn.params["callee"])
+    return nested(as_closed(jaxpr))
 
 
 @rule(

@@ -82,6 +82,32 @@ def square(eqn: JaxprEqn) -> Run:
     return through_float32(lambda x: x * x, eqn)
 
 
+@rule("one_minus_square")
+def one_minus_square(eqn: JaxprEqn) -> Run:
+    one = eqn.invars[0].aval.dtype.type(1)
+    return lambda x: (one + x) * (one - x)
+
+
+@rule("polynomial")
+def polynomial(eqn: JaxprEqn) -> Run:
+    """By Horner's rule, each step rounded."""
+
+    def run(x: Any, *coefficients: Any) -> Any:
+        out = coefficients[-1]
+        for c in coefficients[-2::-1]:
+            out = out * x + c
+        return out
+
+    return run
+
+
+@rule("log2")
+def log2(eqn: JaxprEqn) -> Run:
+    log = through_float32(np.log, eqn)
+    factor = eqn.invars[0].aval.dtype.type(1 / np.log(2))
+    return lambda x: log(x) * factor
+
+
 @rule("sign")
 def sign(eqn: JaxprEqn) -> Run:
     """NumPy's loses the sign of a zero."""

@@ -9,6 +9,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var
 
 from .alone import compiled_alone
+from .calls import called
 from .rules import RULES
 
 Interpreted = Callable[..., list[Any]]
@@ -42,58 +43,71 @@ def nested(closed: ClosedJaxpr) -> Interpreted:
     Results of no dimensions may be NumPy's scalars.
     """
     frame = _Frame()
-    jaxpr = closed.jaxpr
-    for var, const in zip(jaxpr.constvars, closed.consts, strict=True):
-        frame.constant(frame.slot(var), const)
-    arguments = [frame.slot(v) for v in jaxpr.invars]
-    last = {v: n for n, eqn in enumerate(jaxpr.eqns) for v in (*eqn.invars, *eqn.outvars) if not isinstance(v, Literal)}
-    for v in (*jaxpr.outvars, *jaxpr.constvars):
-        if not isinstance(v, Literal):
-            last.pop(v, None)
-    dropped: dict[int, list[Any]] = {}
-    for v, number in last.items():
-        dropped.setdefault(number, []).append(v)
-    steps = [frame.step(eqn, dropped.get(number, ())) for number, eqn in enumerate(jaxpr.eqns)]
-    results = [frame.source(v) for v in jaxpr.outvars]
-    return _runner(frame.initial(), steps, arguments, results)
+    arguments = [frame.place() for _ in closed.jaxpr.invars]
+    results = frame.write_out(closed, arguments)
+    return _runner(frame.initial(), frame.steps(results), arguments, results)
 
 
 Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]
 
 
 class _Frame:
-    """Where each variable of a jaxpr is kept while it runs."""
+    """Where the values of a jaxpr, and of those that it calls, are kept while it runs."""
 
     def __init__(self) -> None:
-        self.slots: dict[Any, int] = {}
+        self.size = 0
         self.constants: dict[int, np.ndarray] = {}
+        self.eqns: list[tuple[JaxprEqn, tuple[int, ...], tuple[int, ...]]] = []
 
-    def slot(self, var: Var) -> int:
-        return self.slots.setdefault(var, len(self.slots))
+    def place(self) -> int:
+        self.size += 1
+        return self.size - 1
 
-    def constant(self, slot: int, value: Any, dtype: Any = None) -> None:
+    def constant(self, value: Any, dtype: Any = None) -> int:
         array = np.asarray(value, dtype).view()
         array.flags.writeable = False
-        self.constants[slot] = array
+        place = self.place()
+        self.constants[place] = array
+        return place
 
-    def source(self, atom: Any) -> int:
-        if not isinstance(atom, Literal):
-            return self.slot(atom)
-        key = (id(atom), "literal")
-        if key not in self.slots:
-            self.slots[key] = len(self.slots)
-            self.constant(self.slots[key], atom.val, atom.aval.dtype)
-        return self.slots[key]
+    def write_out(self, closed: ClosedJaxpr, arguments: Sequence[int]) -> list[int]:
+        """Add the equations of a jaxpr whose operands are at these places; where its results are."""
+        jaxpr = closed.jaxpr
+        places: dict[Var, int] = dict(zip(jaxpr.invars, arguments, strict=True))
+        for var, const in zip(jaxpr.constvars, closed.consts, strict=True):
+            places[var] = self.constant(const)
 
-    def step(self, eqn: JaxprEqn, dropped: Sequence[Var]) -> Step:
-        rule = RULES.get(eqn.primitive.name)
-        run = compiled_alone(eqn) if rule is None else rule(eqn)
-        sources = tuple(self.source(a) for a in eqn.invars)
-        targets = tuple(self.slot(v) for v in eqn.outvars)
-        return run, sources, targets, eqn.primitive.multiple_results, tuple(self.slot(v) for v in dropped)
+        def source(atom: Any) -> int:
+            return self.constant(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else places[atom]
+
+        for eqn in jaxpr.eqns:
+            sources = tuple(map(source, eqn.invars))
+            inner = called(eqn)
+            if inner is not None:
+                targets = tuple(self.write_out(inner, sources))
+            else:
+                targets = tuple(self.place() for _ in eqn.outvars)
+                self.eqns.append((eqn, sources, targets))
+            places.update(zip(eqn.outvars, targets, strict=True))
+        return list(map(source, jaxpr.outvars))
+
+    def steps(self, results: list[int]) -> list[Step]:
+        last = {place: n for n, (_, sources, targets) in enumerate(self.eqns) for place in (*sources, *targets)}
+        dropped: dict[int, list[int]] = {}
+        for place in last.keys() - self.constants.keys() - set(results):
+            dropped.setdefault(last[place], []).append(place)
+        return [
+            (_rule(eqn), sources, targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
+            for n, (eqn, sources, targets) in enumerate(self.eqns)
+        ]
 
     def initial(self) -> list[Any]:
-        return [self.constants.get(k) for k in range(len(self.slots))]
+        return [self.constants.get(k) for k in range(self.size)]
+
+
+def _rule(eqn: JaxprEqn) -> Callable[..., Any]:
+    make = RULES.get(eqn.primitive.name)
+    return compiled_alone(eqn) if make is None else make(eqn)
 
 
 def _runner(initial: list[Any], steps: list[Step], arguments: list[int], results: list[int]) -> Interpreted:
