@@ -86,3 +86,11 @@ def scan(eqn: JaxprEqn) -> Run:
         return [*state, *outs]
 
     return run
+
+
+@rule("custom_linear_solve")
+def custom_linear_solve(eqn: JaxprEqn) -> Run:
+    lengths, solve = eqn.params["const_lengths"], _inner(eqn.params["jaxprs"].solve)
+    first = lengths.matvec + lengths.vecmat
+    second, last = first + lengths.solve, first + lengths.solve + lengths.transpose_solve
+    return lambda *arrays: solve(*arrays[first:second], *arrays[last:])

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 from jax.extend.core import JaxprEqn
 
-from .narrow import bits_of, is_floating, is_narrow, through_float32
+from .narrow import is_floating, is_narrow, through_float32
 from .rules import RULES, Run, rule
 
 # What NumPy's function of all dtypes does as the primitive does.
@@ -209,44 +208,3 @@ def complex_(eqn: JaxprEqn) -> Run:
 @rule("clamp")
 def clamp(eqn: JaxprEqn) -> Run:
     return lambda low, x, high: np.minimum(np.maximum(x, low), high)
-
-
-BRANCHLESS = 2048  # elements; below it the calls cost more than the branches
-
-
-@rule("select_n")
-def select_n(eqn: JaxprEqn) -> Run:
-    """One predicate of many elements goes by masks: NumPy's where has a branch an element, mispredicted as often as not."""
-    predicate, out = eqn.invars[0].aval, eqn.outvars[0].aval
-    cases = len(eqn.invars) - 1
-    if cases == 1:
-        return lambda p, x: x
-    if predicate.dtype != np.bool_:
-        return _choice(cases)
-    if predicate.shape != out.shape or out.size < BRANCHLESS or out.dtype.itemsize > 8:
-        return lambda p, if_false, if_true: np.where(p, if_true, if_false)
-    bits, signed = bits_of(out.dtype), np.dtype(f"i{out.dtype.itemsize}")
-
-    def run(p: Any, if_false: Any, if_true: Any) -> Any:
-        mask = np.negative(p.view(np.int8)).astype(signed, copy=False).view(bits)
-        if_false, if_true = if_false.view(bits), if_true.view(bits)
-        chosen = np.bitwise_xor(if_false, if_true)
-        np.bitwise_and(chosen, mask, out=chosen)
-        return np.bitwise_xor(chosen, if_false, out=chosen).view(out.dtype)
-
-    return run
-
-
-def _choice(cases: int) -> Run:
-    def run(which: Any, *options: Any) -> Any:
-        out = np.array(np.broadcast_to(options[0], options[0].shape))
-        for k in range(1, cases):
-            np.copyto(out, options[k], where=which == k if k < cases - 1 else which >= k)
-        return out
-
-    return run
-
-
-@rule("erf")
-def erf(eqn: JaxprEqn) -> Run:
-    return through_float32(scipy.special.erf, eqn)

@@ -22,7 +22,6 @@ def _digamma(x: Any) -> Any:
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {
-    "erfc": scipy.special.erfc,
     "erf_inv": scipy.special.erfinv,
     "lgamma": _lgamma,
     "digamma": _digamma,

@@ -1,0 +1,50 @@
+"""Selection between arrays, element by element.
+
+NumPy's where has a branch an element, which is mispredicted as often as not; for many elements masks are several times quicker.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from .narrow import bits_of
+from .rules import Run, rule
+
+BRANCHLESS = 2048  # elements; below it the calls cost more than the branches
+
+
+def by_masks(p: Any, if_false: Any, if_true: Any) -> Any:
+    """``where`` for a predicate with the shape of the result, of elements up to 8 bytes."""
+    dtype = if_false.dtype
+    bits = bits_of(dtype)
+    mask = np.negative(p.view(np.int8)).astype(f"i{dtype.itemsize}", copy=False).view(bits)
+    if_false, if_true = if_false.view(bits), if_true.view(bits)
+    chosen = np.bitwise_xor(if_false, if_true)
+    np.bitwise_and(chosen, mask, out=chosen)
+    return np.bitwise_xor(chosen, if_false, out=chosen).view(dtype)
+
+
+@rule("select_n")
+def select_n(eqn: JaxprEqn) -> Run:
+    predicate, out = eqn.invars[0].aval, eqn.outvars[0].aval
+    cases = len(eqn.invars) - 1
+    if cases == 1:
+        return lambda p, x: x
+    if predicate.dtype != np.bool_:
+        return _choice(cases)
+    if predicate.shape != out.shape or out.size < BRANCHLESS or out.dtype.itemsize > 8:
+        return lambda p, if_false, if_true: np.where(p, if_true, if_false)
+    return by_masks
+
+
+def _choice(cases: int) -> Run:
+    def run(which: Any, *options: Any) -> Any:
+        out = np.array(options[0])
+        for k in range(1, cases):
+            np.copyto(out, options[k], where=which == k if k < cases - 1 else which >= k)
+        return out
+
+    return run
