@@ -23,7 +23,7 @@ import jax
 from jax import export
 from threadpoolctl import threadpool_limits
 
-from . import compiler
+from . import compiler, warm
 from .counters import counters, counting
 from .memory import bytes_needed
 from .sound import PRODUCTS_ALONE, first_options, sound
@@ -128,6 +128,7 @@ def _in_child(program: Program) -> Callable[..., Any] | None:
         raise RuntimeError(answer)
     jitted, structs = compiler.restage(exported, donated, answer)
     program.needs = bytes_needed(jitted.lower(*structs).compile())
+    warm.keep(program, exported, answer)
     return jitted
 
 

@@ -23,6 +23,7 @@ from .record import Graph, apply, apply_pull, serials, thread
 from .structure import State
 from .traced import zero_cotangent
 from .value import Handle, Value, aval, new_handle
+from .warm import identity_of
 
 _serial = attrgetter("serial")
 _NO_PARENT: tuple[Any, int] = (None, 0)
@@ -274,7 +275,7 @@ def _between(tape: Tape, roots: list[GradNode]) -> dict[GradNode, None]:
 def _derived(op: Op, key: tuple[Any, ...], name: str, make: Any) -> Op:
     found = op.derived.get(key)
     if found is None:
-        found = op.derived.setdefault(key, Op(name, make()))
+        found = op.derived.setdefault(key, Op(name, make(), identity=identity_of(op.identity, key)))
     return found
 
 

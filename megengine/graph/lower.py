@@ -17,6 +17,7 @@ import numpy as np
 from ..ops.op import Op
 from .structure import Instr, Pull, State
 from .traced import Linearised, Traced, forward, linearised, pulled, rule_on_values
+from .warm import identity_of
 
 PULLBACKS_LIMIT = 4096
 _changing = threading.Lock()
@@ -297,17 +298,17 @@ def _pullback_op(instr: Instr, mask: tuple[int, ...], leaves: list[Any], tree: A
     with _changing:
         found = _pullback_ops.pop(key, None)
         if found is None:
-            found = _new_pullback_op(instr, tree)
+            found = _new_pullback_op(instr, tree, identity_of(instr.op.identity, "pullback", *key[1:]))
             if len(_pullback_ops) >= PULLBACKS_LIMIT:
                 _pullback_ops.pop(next(iter(_pullback_ops)), None)
         _pullback_ops[key] = found
     return found
 
 
-def _new_pullback_op(instr: Instr, tree: Any) -> Op:
+def _new_pullback_op(instr: Instr, tree: Any, identity: str) -> Op:
     multi = instr.multi
 
     def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
         return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
 
-    return Op(f"{instr.op.name}.grad", apply_pullback)
+    return Op(f"{instr.op.name}.grad", apply_pullback, identity=identity)

@@ -7,6 +7,7 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..ops.op import Op
 from .background import submit
 from .counters import counters, counting
 from .donate import pair
@@ -26,6 +28,7 @@ from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
 from .tiers import earns
 from .value import Aval
+from .warm import find
 
 
 class Program:
@@ -43,7 +46,6 @@ class Program:
         proven: whether it has run: then it fits into memory, and running it is a call of C code alone.
         needs: bytes that it allocates while it runs.
         hits: how often it was found again.
-        plan: what it computes.
         tier: what it was last prepared for.
         interpreted: whether its next run is by the host's tier.
         interpreted_seconds, runs: how long, and how often, it has been.
@@ -51,7 +53,6 @@ class Program:
         ready: what was compiled there and is to take over.
         failure: why that could not be.
         reason: what ``counters.compilations`` counts it by when it is compiled.
-        pullbacks: for each kept gradient, its op and where its arrays are.
     """
 
     def __init__(self, state: State, key: tuple[Any, ...]) -> None:
@@ -73,8 +74,6 @@ class Program:
         guarded = {new for new, _ in guards[1:]}
         bits = depends(state, trusted) if self.checked else {}
         self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
-        self.plan = Plan(state, self.live, kept, check_nan, guards, trusted)
-        self.pullbacks = self.plan.pullbacks
         self.offset = bool(state.floats) + bool(state.ints)
         self.jitted: Any = self.stage(first_options(self.names()))
         self.first = threading.Lock()  # two threads would compile twice
@@ -94,6 +93,17 @@ class Program:
         self.seconds = 0.0
         self.hits = 0
 
+    @cached_property
+    def plan(self) -> Plan:
+        """What it computes; what was compiled before needs none."""
+        _, _, kept, check_nan, guards, trusted = self.key
+        return Plan(self.state, self.live, kept, check_nan, guards, trusted)
+
+    @property
+    def pullbacks(self) -> list[tuple[Op, tuple[Any, ...]]]:
+        """For each kept gradient, its op and where its arrays are."""
+        return self.plan.pullbacks if self.key[2] else []
+
     def names(self) -> list[str]:
         """The names of its ops."""
         return [s.instr.op.name for s in self.state.path() if hasattr(s.instr, "op")]
@@ -112,6 +122,8 @@ class Program:
         """Called before each run: from here on the program is run by this tier, or by what has been compiled meanwhile."""
         if tier is self.tier and (self.ready is None or not self.interpreted):
             return
+        if tier == "auto" and not self.tier:
+            self.ready = find(self)
         compiled = self.seconds or self.ready is not None
         self.interpreted = tier == "host" or (tier == "auto" and not compiled)
         self.tier = tier

@@ -203,14 +203,15 @@ def protect(program: Program, arguments: list[Any], device: Device) -> None:
         return
     if not program.proven:
         for k in program.donated:
-            arguments[k + program.offset] = _copied(arguments[k + program.offset])
+            arguments[k + program.offset] = _copied(arguments[k + program.offset], device)
     elif program.needs > WORTH_A_LOOK:
         reserve(program.needs, device.jax_device)
 
 
-def _copied(array: Any) -> Any:
+def _copied(array: Any, device: Device) -> Any:
     if array.device.platform == "cpu":
-        return jax.device_put(np.array(array), array.sharding)
+        # One that were bound to the default device would have the program compiled for that once more.
+        return jax.device_put(np.array(array), None if device.is_default else array.sharding)
     return array.copy()
 
 

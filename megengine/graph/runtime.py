@@ -16,6 +16,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 CACHE_BYTES = 4 << 30
+KEPT_STEP = ".step"  # what files of megengine.graph.warm end with
 
 
 def _cpu_model() -> str:
@@ -76,7 +77,8 @@ def prune(limit: int = CACHE_BYTES) -> int:
         # No directory, or another process is pruning it.
         return 0
     total, deleted = sum(size for _, size, _ in found), 0
-    for _, size, path in sorted(found):
+    # Steps first: without what XLA made of it one would be compiled while the program waits.
+    for _, size, path in sorted(found, key=lambda f: (not f[2].endswith(KEPT_STEP), f[0])):
         if total <= limit:
             break
         Path(path).unlink(missing_ok=True)

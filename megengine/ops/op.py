@@ -38,6 +38,7 @@ class Op:
             rule it is refused.
         strict: whether that holds for integers of 8 and 16 bits too; otherwise an int of 32 bits wraps beside them, as it does in
             the reference.
+        identity: a name of what ``lower`` and ``valid`` compute that means the same in every process; empty if there is none.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Op:
     ints: RangeRule | None = None
     strict: bool = False
     host: Callable[..., Any] | None = None
+    identity: str = ""
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
@@ -62,7 +64,8 @@ class Op:
 
     def variant(self, **changes: Any) -> Op:
         """An op like this one but for the fields given."""
-        return replace(self, inferred={}, derived={}, **changes)
+        same = changes.keys().isdisjoint(("lower", "attrs", "valid"))
+        return replace(self, inferred={}, derived={}, identity=self.identity if same else "", **changes)
 
     def bind(self, attrs: tuple[Any, ...], targets: Sequence[Any]) -> Callable[..., Any]:
         """The function of arrays alone that this op is with these attributes and operand dtypes."""
@@ -116,7 +119,7 @@ def op(
         lower = fn if grad is None else _with_gradient(fn, grad)
         own_name = name or fn.__name__.strip("_")
         rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict, host)
-        return Op(own_name, lower, attrs, *rules)
+        return Op(own_name, lower, attrs, *rules, identity=f"{fn.__module__}.{fn.__qualname__}")
 
     return declare
 

@@ -191,7 +191,7 @@ def test_an_optimizer_that_fails_halfway_has_changed_nothing() -> None:
 
 def test_only_the_first_run_of_a_program_overwrites_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer, copies, copied = Trainer(width=21, momentum=0.9), [], run_module._copied
-    monkeypatch.setattr(run_module, "_copied", lambda array: copies.append(array) or copied(array))
+    monkeypatch.setattr(run_module, "_copied", lambda array, device: copies.append(array) or copied(array, device))
     counts, donated = [], graph.counters.bytes_donated
     for _ in range(6):
         trainer.step().item()
