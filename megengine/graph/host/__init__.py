@@ -7,6 +7,7 @@ from . import (
     control,
     convert,
     convolution,
+    draws,
     elementwise,
     error_function,
     gathering,

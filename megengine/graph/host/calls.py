@@ -6,6 +6,8 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, JaxprEqn
 
+from .rules import form_of
+
 # Primitives by the parameter that holds the jaxpr.
 CALLS = {
     "jit": "jaxpr",
@@ -29,7 +31,7 @@ CALLS = {
 def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
     """The jaxpr that an equation does nothing but call."""
     name = CALLS.get(eqn.primitive.name)
-    return None if name is None else as_closed(eqn.params[name])
+    return None if name is None or form_of(eqn) is not None else as_closed(eqn.params[name])
 
 
 def as_closed(jaxpr: Any) -> ClosedJaxpr:

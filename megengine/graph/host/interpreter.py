@@ -10,7 +10,7 @@ from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var
 
 from .alone import compiled_alone
 from .calls import called
-from .rules import RULES
+from .rules import RULES, form_of
 
 Interpreted = Callable[..., list[Any]]
 
@@ -106,6 +106,9 @@ class _Frame:
 
 
 def _rule(eqn: JaxprEqn) -> Callable[..., Any]:
+    run = form_of(eqn)
+    if run is not None:
+        return run
     make = RULES.get(eqn.primitive.name)
     return compiled_alone(eqn) if make is None else make(eqn)
 

@@ -11,6 +11,7 @@ Run = Callable[..., Any]
 Rule = Callable[[JaxprEqn], Run]
 
 RULES: dict[str, Rule] = {}
+FORMS: dict[str, Callable[[JaxprEqn], Run | None]] = {}
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -29,3 +30,23 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return make
 
     return declare
+
+
+def form(name: str) -> Callable[[Any], Any]:
+    """Declare what runs calls of a function under :func:`jax.jit` of this name, in place of its jaxpr.
+
+    It takes an equation as a rule does, and gives None for calls that it does not know how to run.
+    """
+
+    def declare(make: Callable[[JaxprEqn], Run | None]) -> Callable[[JaxprEqn], Run | None]:
+        assert name not in FORMS, f"{name} has a form"
+        FORMS[name] = make
+        return make
+
+    return declare
+
+
+def form_of(eqn: JaxprEqn) -> Run | None:
+    """What runs this equation in place of the jaxpr that it calls, if anything does."""
+    known = FORMS.get(eqn.params.get("name", "")) if eqn.primitive.name in ("jit", "pjit") else None
+    return None if known is None else known(eqn)

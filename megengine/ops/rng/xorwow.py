@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from .gf2 import combine, jump_coefficients
 
 LANES = 4096
 _WORDS = 5
-_WEYL = 362437
+WEYL = 362437
 _SPACING_LOG2 = 67
 # Characteristic polynomial of one step of the five words, as a linear map over GF(2).
 _CHARACTERISTIC = 0x1_00000F0E_0F3C0035_00062121_08610030_00060001
@@ -88,6 +89,12 @@ def uniform(state: jax.Array, n: int, low: Any = 0.0, high: Any = 1.0) -> tuple[
         >>> uniform(jnp.asarray(seed_state(0)), 3)[1].shape
         (3,)
     """
+    return xorwow_uniform(state, low, high, n=n)
+
+
+# Functions of JAX's under these names: whoever runs a jaxpr sees what is drawn, and may draw it otherwise.
+@partial(jax.jit, static_argnames="n")
+def xorwow_uniform(state: jax.Array, low: Any, high: Any, *, n: int) -> tuple[jax.Array, jax.Array]:
     return _draw(state, n, 1, lambda x: low + (high - low) * _to_unit(x), lax.empty((n,), jnp.float32))
 
 
@@ -109,6 +116,11 @@ def normal(state: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
         >>> print(normal(jnp.asarray(seed_state(20200325)), 9)[1][:3])
         [0.01395061 0.33661973 0.8770227 ]
     """
+    return xorwow_normal(state, n=n)
+
+
+@partial(jax.jit, static_argnames="n")
+def xorwow_normal(state: jax.Array, *, n: int) -> tuple[jax.Array, jax.Array]:
     out = lax.empty((n,), jnp.float32)
     if n % 2:
         state, first = _draw(state, 1, 2, _box_muller, lax.empty((2,), jnp.float32))
@@ -139,7 +151,7 @@ def _turn(state: jax.Array, width: int, convert: Callable[..., jax.Array]) -> tu
     drawn = []
     for _ in range(width):
         words.append(_next_word(words[-_WORDS], words[-1]))
-        counter = counter + np.uint32(_WEYL)
+        counter = counter + np.uint32(WEYL)
         drawn.append(words[-1] + counter)
     return jnp.stack([*words[-_WORDS:], counter])[:, ::width], convert(*drawn)
 
@@ -160,13 +172,13 @@ def _rounds(
             made = _next_word(_row(ring, oldest), _row(ring, (step + _WORDS - 1) % _WORDS))
             ring = lax.dynamic_update_slice(ring, made[None], (oldest, 0))
             # Read back, not used directly: XLA would compute the word once more for the second use.
-            drawn.append(_row(ring, oldest) + (counter + (step + 1).astype(jnp.uint32) * np.uint32(_WEYL)))
+            drawn.append(_row(ring, oldest) + (counter + (step + 1).astype(jnp.uint32) * np.uint32(WEYL)))
         return ring, lax.dynamic_update_slice(out, convert(*drawn), (i * (width * LANES),))
 
     ring, out = lax.fori_loop(0, rounds, turn, (wide[:_WORDS], out))
     steps = rounds * width
     oldest = steps % _WORDS
-    counter = counter + np.uint32(steps * _WEYL & _MASK)
+    counter = counter + np.uint32(steps * WEYL & _MASK)
     return jnp.concatenate([ring[oldest:], ring[:oldest], counter[None]])[:, ::width], out
 
 
@@ -189,7 +201,7 @@ def _to_unit(x: jax.Array) -> jax.Array:
     return x.astype(jnp.float32) * np.float32(2.0**-32) + np.float32(2.0**-33)
 
 
-_ANGLE = np.float32(2 * np.pi * 2.0**-32)
+ANGLE = np.float32(2 * np.pi * 2.0**-32)
 # pi / 2 in two parts: the high one has so few digits that its small multiples are exact.
 _HALF_PI_HIGH = np.float32(1.5707855224609375)
 _HALF_PI_LOW = np.float32(np.pi / 2 - 1.5707855224609375)
@@ -203,9 +215,9 @@ _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 def _box_muller(x: jax.Array, y: jax.Array) -> jax.Array:
     """`s sin w` in the even places and `s cos w` in the odd ones, of equal x and y in each pair of places."""
     # The maximum changes nothing, but keeps compilers from fusing the product and the sum, which would round once less.
-    turn = jnp.maximum(y.astype(jnp.float32) * _ANGLE, np.float32(1e-30))
+    turn = jnp.maximum(y.astype(jnp.float32) * ANGLE, np.float32(1e-30))
     shift = lax.iota(jnp.int32, x.shape[0]) & 1
-    return jnp.sqrt(-2 * _log(_to_unit(x))) * _sin_quarters(turn + _ANGLE / 2, shift)
+    return jnp.sqrt(-2 * _log(_to_unit(x))) * _sin_quarters(turn + ANGLE / 2, shift)
 
 
 def _sin_quarters(angle: jax.Array, quarters: jax.Array) -> jax.Array:
