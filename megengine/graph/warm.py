@@ -7,11 +7,11 @@ compiled in the next.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -46,7 +46,7 @@ def find(program: Program) -> Callable[..., Any] | None:
         head, _, exported = (cache_directory() / (name + KEPT_STEP)).read_bytes().partition(b"\n")
         jitted, structs = compiler.restage(exported, program.donated_arguments(), json.loads(head))
         program.needs = bytes_needed(jitted.lower(*structs).compile())
-    except (OSError, ValueError):  # deleted meanwhile, or not whole
+    except Exception:  # deleted meanwhile, not whole, of another version: it is compiled like what is met for the first time
         names.discard(name)
         return None
     return jitted
@@ -58,12 +58,13 @@ def keep(program: Program, exported: bytes, options: dict[str, str] | None) -> N
     if name is None:
         return
     directory = cache_directory()
+    beside = directory / f"{name}.{os.getpid()}.new"
     try:
-        with tempfile.NamedTemporaryFile(dir=directory, prefix="new-", delete=False) as file:
-            file.write(json.dumps(options).encode() + b"\n" + exported)
-        os.replace(file.name, directory / (name + KEPT_STEP))
-    except OSError:
-        return  # a full or read-only disk: the next process compiles again
+        beside.write_bytes(json.dumps(options).encode() + b"\n" + exported)
+        os.replace(beside, directory / (name + KEPT_STEP))
+    except OSError:  # a full or read-only disk: the next process compiles again
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 @cache
