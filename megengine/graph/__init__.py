@@ -8,6 +8,8 @@ from . import host_data as _host_data
 from . import runtime as _runtime
 from . import scalars as _scalars
 from . import scopes as scopes
+from .ahead import compile
+from .background import compiling
 from .checks import verify
 from .counters import counters
 from .errors import BadIndexError, RecompileError, TraceError
@@ -27,6 +29,8 @@ __all__ = [
     "call_together",
     "check_nan",
     "claim",
+    "compile",
+    "compiling",
     "counters",
     "cut",
     "eager",

@@ -63,6 +63,16 @@ def wait(timeout: float | None = None) -> bool:
         return _changed.wait_for(lambda: not _waiting and not _working, timeout)
 
 
+def compiling() -> bool:
+    """Whether something is being compiled in the background now.
+
+    Example:
+        >>> megengine.graph.compiling()
+        False
+    """
+    return _working
+
+
 def _work() -> None:
     global _working
     while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from .errors import UsageError
@@ -94,7 +94,7 @@ def _setting(name: str, value: object) -> Iterator[None]:
         thread.graph.reset_limit()
 
 
-def eager(enabled: bool = True) -> object:
+def eager(enabled: bool = True) -> AbstractContextManager[None]:
     """Run op by op inside the ``with`` block, for debugging; the numbers stay the same.
 
     The whole process can be started so with ``MEGENGINE_EAGER=1``.
@@ -108,7 +108,7 @@ def eager(enabled: bool = True) -> object:
     return _setting("eager", enabled)
 
 
-def check_nan(enabled: bool = True) -> object:
+def check_nan(enabled: bool = True) -> AbstractContextManager[None]:
     """Raise FloatingPointError naming op and line where NaN first appears, inside the ``with`` block.
 
     The whole process can be started so with ``MEGENGINE_CHECK_NAN=1``.
@@ -123,7 +123,7 @@ def check_nan(enabled: bool = True) -> object:
     return _setting("check_nan", enabled)
 
 
-def on_recompile(policy: str) -> object:
+def on_recompile(policy: str) -> AbstractContextManager[None]:
     """Choose what a place that compiles again does inside the block: ``"log"``, ``"error"`` or ``"silent"``.
 
     Raises:
@@ -143,7 +143,7 @@ def on_recompile(policy: str) -> object:
     return _setting("on_recompile", policy)
 
 
-def tier(name: str) -> object:
+def tier(name: str) -> AbstractContextManager[None]:
     """Choose what runs programs on the CPU inside the ``with`` block.
 
     The whole process can be started so with ``MEGENGINE_TIER``.

@@ -23,6 +23,7 @@ from .host.array import owned, plain
 from .lower import Plan, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
+from .patience import announced
 from .runtime import prune
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
@@ -186,9 +187,10 @@ class Program:
                 return self.jitted(*args)
             before = set(loaded_by_xla())
             start = time.perf_counter()
-            if not sound(self.jitted, args):
-                self.jitted = self.stage(PRODUCTS_ALONE)
-            outs = self._timed(args, start)
+            with announced("compiling a program of %d ops; later processes load it from the disk", self.state.depth):
+                if not sound(self.jitted, args):
+                    self.jitted = self.stage(PRODUCTS_ALONE)
+                outs = self._timed(args, start)
             self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
             return outs
 

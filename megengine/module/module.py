@@ -14,7 +14,7 @@ from .._help.keywords import constructor_error
 from .._help.names import no_attribute
 from .._help.spellings import NETWORK
 from ..functional import zeros_like
-from ..graph import reset_together, scopes, settle
+from ..graph import compile, reset_together, scopes, settle
 from ..graph.notes import note_dependence
 from ..graph.record import thread
 from ..tensor import Parameter, Tensor
@@ -339,6 +339,22 @@ class Module(metaclass=ABCMeta):
     def eval(self) -> None:
         """Set ``training`` to False, here and below."""
         self.train(False)
+
+    def compile(self, *example: Any, **keywords: Any) -> Any:
+        """Call this module once with everything that it runs compiled now; see :func:`megengine.graph.compile`.
+
+        Args:
+            example: arguments of its ``forward``.
+            keywords: keyword arguments of it.
+
+        Returns:
+            What the module returns.
+
+        Example:
+            >>> M.Linear(3, 2).compile(Tensor([[1.0, 2.0, 3.0]])).shape
+            (1, 2)
+        """
+        return compile(self, *example, **keywords)
 
     def disable_quantize(self, value: bool = True) -> None:
         """Leave this module and those below it out of quantization.

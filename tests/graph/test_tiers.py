@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,7 @@ import megengine.module as M
 import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph, jit
 from megengine.autodiff import GradManager
-from megengine.graph import background, program, tiers
+from megengine.graph import background, patience, program, tiers
 from megengine.graph.host.array import HostArray
 
 STEPS = 6
@@ -236,3 +237,28 @@ def test_nan_and_bad_indices_are_found_on_the_host_too() -> None:
         with pytest.raises(graph.BadIndexError):
             F.nn.embedding(index, Parameter(np.ones((3, 2), np.float32))).numpy()
             graph.verify(wait=True)
+
+
+def test_compiling_ahead() -> None:
+    net = M.Sequential(M.Linear(6, 5), M.ReLU())
+    x = Tensor(np.ones((3, 6), np.float32))
+    with graph.tier("host"):
+        wanted = net(x).numpy()
+    for call in (lambda: graph.compile(net, x), lambda: net.compile(x)):
+        np.testing.assert_allclose(call().numpy(), wanted, rtol=1e-6)
+    before = graph.counters.interpreted
+    again = net(x)
+    np.testing.assert_allclose(again.numpy(), wanted, rtol=1e-6)
+    assert graph.counters.interpreted == before
+    assert graph.options.tier == "auto"
+
+
+def test_who_waits_for_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(patience, "SECONDS", 0.0)
+    logging.getLogger("megengine.graph").addHandler(caplog.handler)
+    try:
+        with graph.tier("compiled"):
+            F.softmax(Tensor(np.ones((3, 31), np.float32))).numpy()
+    finally:
+        logging.getLogger("megengine.graph").removeHandler(caplog.handler)
+    assert "compiling a program of 1 ops" in caplog.text

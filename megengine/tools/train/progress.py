@@ -7,6 +7,8 @@ import time
 
 from tqdm import tqdm
 
+from ...graph import compiling, counters
+
 __all__ = ["Progress"]
 
 BAR = "{{desc}} {{percentage:3.0f}}%|{{bar}}| {figures}{{remaining}} left"
@@ -53,10 +55,16 @@ class Progress:
             self._next = now + REFRESH_SECONDS
             speed = self._images / (now - self._start)
             loss, accuracy = self._loss / self._images, self._correct / self._images
-            figures = f"loss {loss:.3f}, acc {accuracy:.3f}, {speed:,.0f} images/s, "
+            figures = f"loss {loss:.3f}, acc {accuracy:.3f}, {speed:,.0f} images/s, {self._stage()}"
             self._bar.bar_format = BAR.format(figures=figures)
             self._bar.n = self._images
             self._bar.refresh()
+
+    def _stage(self) -> str:
+        """Where the step is on its way from the host's interpreter to a compiled program."""
+        if compiling():
+            return "compiling, "
+        return "compiled, " if counters.take_overs else ""
 
     def close(self) -> None:
         """Takes the line away."""
