@@ -43,6 +43,8 @@ def _seeded() -> Iterator[None]:
     np.random.seed(0)
     if (recompile := sys.modules.get("megengine.graph.recompile")) is not None:
         recompile.forget_places()  # the lines of the package's own programs meet other shapes in every test
+    if (warm := sys.modules.get("megengine.graph.warm")) is not None:
+        warm._kept().clear()  # what an earlier run of the tests compiled is met for the first time here
     if (where := sys.modules.get("megengine.graph.where")) is not None:
         where._warned.clear()  # a line of a test warns whichever tests ran it before
     if (device := sys.modules.get("megengine.device")) is not None and device.get_default_device() != "xpux":

@@ -76,6 +76,8 @@ class Watch:
         output = getattr(session.config, "workeroutput", None)
         if output is None and self.peaks:
             return self._judge(session)  # of its workers
+        if (background := sys.modules.get("megengine.graph.background")) is not None:
+            background.shut_down()
         if (pools := sys.modules.get("megengine.data.worker_pool")) is not None:
             pools.pool.shut_down()
         peak, left = peak_memory(), end_children()

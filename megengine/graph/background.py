@@ -145,6 +145,7 @@ def _in_child(program: Program) -> Callable[..., Any] | None:
 def _start() -> subprocess.Popen[bytes] | None:
     global _child
     if _child is None or _child.poll() is not None:
+        _stop()
         values = jax.config.values
         settings = {
             "JAX_COMPILATION_CACHE_DIR": values["jax_compilation_cache_dir"],
