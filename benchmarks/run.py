@@ -32,6 +32,7 @@ BENCHMARKS = {
     "data_workers": "Data loader with workers",
     "checkpoint": "Checkpoints",
     "models": "Models",
+    "cold": "Cold start and changing shapes",
     "op_sweep": "Ops one by one",
 }
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
@@ -84,7 +85,7 @@ def command(name: str, setup: Setup) -> str:
     words = ["python -m benchmarks.run", name]
     if setup.megengine:
         words.append("--megengine PYTHON")
-    if setup.program and name in ("tutorial", "compilations"):
+    if setup.program and name in ("tutorial", "compilations", "cold"):
         words.append(f"--program {setup.program.name}")
     return f"Command: `{' '.join(words)}`."
 
