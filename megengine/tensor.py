@@ -22,6 +22,7 @@ from .graph.formats import FORMATS
 from .graph.host_data import host_value, to_array
 from .graph.notes import note_held, note_view
 from .graph.record import apply, materialise, rebind, thread
+from .graph.run import on_device
 from .graph.value import Handle, Value, aval, new_handle, register_handle_type
 from .logger import get_logger
 from .ops import elemwise, quantised, reduce
@@ -434,7 +435,7 @@ class Tensor(Operators):
 
     def _concrete(self) -> Any:
         _settle(self._value)
-        return self._value.array
+        return on_device(self._value, True)
 
 
 def _settle(value: Value) -> None:

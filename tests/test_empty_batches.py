@@ -7,10 +7,12 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,7 +25,7 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Tensor, random
 from megengine.autodiff import GradManager
-from megengine.graph.lower import lower
+from megengine.graph.lower import Plan
 from megengine.graph.record import Graph, thread
 from megengine.optimizer import SGD
 
@@ -81,7 +83,7 @@ def _forget_recorded() -> None:
 def _lower_recorded() -> None:
     """Turn what is recorded, gradients too, into a function of arrays, without compiling it."""
     state = thread.graph.state
-    function, _ = lower(state, tuple(state.results()), (), False)
+    function = Plan(state, tuple(state.results()), (), False).function(jnp, attrgetter("staged"))
     scalars = [(n, t) for n, t in ((state.floats, np.float32), (state.ints, np.int32)) if n]
     packed = [jax.ShapeDtypeStruct((n,), t) for n, t in scalars]
     jax.eval_shape(function, *packed, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for _, a in state.input_positions()))

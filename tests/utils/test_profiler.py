@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,12 @@ from megengine import Tensor, graph, jit
 from megengine.graph import program as programs
 from megengine.utils import profiler
 from megengine.utils.profiler import Profiler, is_profiling, merge_trace_events, profile, scope
+
+
+@pytest.fixture(autouse=True)
+def _compiled() -> Iterator[None]:
+    with graph.tier("compiled"):
+        yield
 
 
 def events(directory: Path, kind: str | None = None) -> list[dict[str, Any]]:

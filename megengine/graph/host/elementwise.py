@@ -195,10 +195,10 @@ def atan2(eqn: JaxprEqn) -> Run:
 
 @rule("complex")
 def complex_(eqn: JaxprEqn) -> Run:
-    dtype = eqn.outvars[0].aval.dtype
+    shape, dtype = eqn.outvars[0].aval.shape, eqn.outvars[0].aval.dtype
 
     def run(real: Any, imag: Any) -> Any:
-        out = np.empty(real.shape, dtype)
+        out = np.empty(shape, dtype)
         out.real, out.imag = real, imag
         return out
 
