@@ -76,6 +76,15 @@ def _signals() -> Iterator[None]:
 
 
 @pytest.fixture
+def compiled() -> Iterator[None]:
+    """Programs are compiled when first met, as a test needs that says how often this happens."""
+    from megengine import graph
+
+    with graph.tier("compiled"):
+        yield
+
+
+@pytest.fixture
 def programs() -> Iterator[Programs]:
     """Starts programs, which are ended when the test is over, however it ends."""
     programs = Programs()

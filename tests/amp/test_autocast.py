@@ -161,6 +161,7 @@ def test_a_wrong_dtype_is_refused_where_it_is_named(bad: object) -> None:
         amp.high_prec_dtype = bad  # type: ignore[assignment]
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_step_is_one_program_and_compiles_once() -> None:
     net = M.Sequential(M.Linear(4, 8), M.ReLU(), M.Linear(8, 3))
     gm, optimizer = GradManager().attach(net.parameters()), SGD(net.parameters(), lr=0.1)

@@ -84,6 +84,7 @@ def test_a_state_that_lacks_something_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("interval", [2000, 0])
+@pytest.mark.usefixtures("compiled")
 def test_looking_at_gradients_runs_the_forward_pass_once(interval: int) -> None:
     net = M.Sequential(M.Conv2d(1, 2, 3), M.ReLU())
     gm, optimizer = GradManager().attach(net.parameters()), Adam(net.parameters(), lr=0.01)

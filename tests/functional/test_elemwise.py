@@ -158,6 +158,7 @@ def test_gradients_at_corners() -> None:
     assert slope(F.relu, [0.0]) == [[0.0]]
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_changing_number_compiles_nothing() -> None:
     x = Tensor(X)
 

@@ -108,6 +108,7 @@ def test_binary_cross_entropy_does_not_overflow() -> None:
     assert F.nn.binary_cross_entropy(Tensor([-500.0, 500.0]), Tensor([1.0, 1.0])).item() == 250
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_changing_label_smooth_compiles_nothing() -> None:
     def loss(smooth: float) -> float:
         return F.nn.cross_entropy(Tensor(SCORES), Tensor(LABELS), label_smooth=smooth).item()

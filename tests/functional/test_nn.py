@@ -79,6 +79,7 @@ def test_dropout_scales_the_gradient_as_the_output() -> None:
     np.testing.assert_allclose(found, kept[0].numpy() * np.cos(np.arange(20)), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_changing_probability_compiles_nothing() -> None:
     x = F.ones((10,))
     x.numpy()

@@ -95,6 +95,7 @@ def test_batch_norm_gradient() -> None:
     )
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_changing_momentum_compiles_nothing() -> None:
     def step(momentum: float) -> None:
         mean = F.zeros((4,))

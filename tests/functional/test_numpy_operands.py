@@ -98,6 +98,7 @@ def test_gradients_flow_past_numpy_operands() -> None:
         gradients.check(call, x)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_a_changing_numpy_number_compiles_nothing() -> None:
     x = Tensor([1.0, 2.0])
     for value in (np.float64(0.5), np.int64(3)):

@@ -246,6 +246,7 @@ def test_non_zero_and_cross() -> None:
     gradients.check(F.cross, a, b)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_indices_may_change_without_compiling() -> None:
     x = Tensor(X[0])
 

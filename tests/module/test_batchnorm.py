@@ -126,6 +126,7 @@ def test_a_traced_layer_updates_its_statistics(rng: np.random.Generator) -> None
     np.testing.assert_allclose(layer.running_mean.numpy(), other.running_mean.numpy(), rtol=1e-5)
 
 
+@pytest.mark.usefixtures("compiled")
 def test_training_compiles_once(rng: np.random.Generator) -> None:
     layer = M.BatchNorm2d(2)
     x = Tensor(rng.normal(size=(4, 2, 3, 3)).astype("float32"))

@@ -112,6 +112,7 @@ def test_a_parameter_without_gradient_is_left_alone(name: str, kind: str, option
 
 
 @pytest.mark.parametrize(("name", "kind", "options"), ROWS)
+@pytest.mark.usefixtures("compiled")
 def test_a_changing_learning_rate_compiles_nothing(name: str, kind: str, options: dict[str, Any]) -> None:
     params, optimizer = make(kind, options)
     go(params, optimizer, range(2))

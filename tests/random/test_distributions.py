@@ -172,6 +172,7 @@ def test_no_gradient_flows_to_the_parameters() -> None:
     np.testing.assert_array_equal(b.grad.numpy(), [1, 1])
 
 
+@pytest.mark.usefixtures("compiled")
 def test_changing_a_number_compiles_nothing() -> None:
     rng = RNG(seed=1)
     for number in (1.5, 2.5):

@@ -57,6 +57,7 @@ def test_rng_without_a_seed_shares_the_modules_streams() -> None:
     assert together == [random.uniform(size=(2,)).tolist() for _ in range(2)]
 
 
+@pytest.mark.usefixtures("compiled")
 def test_changing_the_parameters_compiles_nothing() -> None:
     random.uniform(0, 1, (3,)).numpy()
     random.uniform(0, 2, (3,)).numpy()
