@@ -77,9 +77,10 @@ def _signals() -> Iterator[None]:
 
 @pytest.fixture
 def compiled() -> Iterator[None]:
-    """Programs are compiled when first met, as a test needs that says how often this happens."""
+    """Programs are compiled when first met, and none has been, as a test needs that says how often this happens."""
     from megengine import graph
 
+    graph.program.clear()
     with graph.tier("compiled"):
         yield
 

@@ -91,7 +91,9 @@ def test_training_a_labelled_network_is_the_same(traced: str) -> None:
     assert {p.format for p in other.parameters()} == {"nhwc"} and {p.format for p in net.parameters()} == {"default"}
 
 
-def test_programs_without_labels_infer_nothing_new() -> None:
+@pytest.mark.usefixtures("compiled")
+def test_programs_without_labels_infer_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elemwise.mul, "inferred", {})
     x = Tensor(np.ones((1, 1, 2, 3), "float32"))
     (x * 2.5).numpy()
     before = len(elemwise.mul.inferred)
@@ -102,6 +104,7 @@ def test_programs_without_labels_infer_nothing_new() -> None:
     assert len(elemwise.mul.inferred) == before + 1
 
 
+@pytest.mark.usefixtures("compiled")
 def test_another_label_is_told_as_the_reason_of_a_compilation() -> None:
     for label in ("default", "nhwc"):
         x = Tensor(np.ones((1, 1, 3, 5), "float32"), format=label)

@@ -12,6 +12,8 @@ from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
 from megengine.graph import recompile, record
 
+pytestmark = pytest.mark.usefixtures("compiled")
+
 
 def _here(x: Tensor) -> np.ndarray:
     return ((x + 1) * 2).numpy()

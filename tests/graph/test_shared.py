@@ -209,6 +209,7 @@ def test_traced_steps_that_share_a_counter() -> None:
     assert total.item() == 3 + 20 * THREADS
 
 
+@pytest.mark.usefixtures("compiled")
 def test_what_is_compiled_at_once_is_compiled_once() -> None:
     before = graph.counters.snapshot()
     cuts = sum(before["cuts"].values())  # type: ignore[attr-defined]

@@ -24,6 +24,7 @@ STEPS = 6
 
 @pytest.fixture(autouse=True)
 def _auto(_compiled: None) -> Iterator[None]:
+    program.clear()  # a test's programs are met for the first time there
     with graph.tier("auto"):
         yield
     background.wait(60)

@@ -32,6 +32,7 @@ def events(directory: Path, kind: str | None = None) -> list[dict[str, Any]]:
     return found if kind is None else [e for e in found if e.get("cat") == kind]
 
 
+@pytest.mark.usefixtures("compiled")
 def test_programs_with_their_ops_lines_and_times(tmp_path: Path) -> None:
     x = Tensor(np.ones((7, 3), "float32"))
     with Profiler(str(tmp_path)):
