@@ -95,7 +95,18 @@ def examples() -> Iterator[doctest.DocTest]:
                 yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs=names)
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("index", "getting-started", "how-it-works", "checkpoints", "pytorch"))]
+OF_DOCS = ("index", "getting-started", "how-it-works", "data", "checkpoints", "pytorch")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in OF_DOCS)]
+
+
+def draw_pictures(folder: Path) -> None:
+    """Two classes of pictures, together as many as a batch of the page about data takes."""
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (folder / name).mkdir(parents=True)
+        for number in range(32):
+            assert cv2.imwrite(str(folder / name / f"{number}.png"), rng.integers(0, 256, (40, 30, 3), np.uint8))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -103,6 +114,8 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """The `>>>` examples of a page run from top to bottom, and its blocks that begin with an import are whole programs."""
     monkeypatch.chdir(tmp_path)
     text = (ROOT / page).read_text(encoding="utf-8")
+    if "pictures/train" in text:
+        draw_pictures(tmp_path / "pictures" / "train")
     report = io.StringIO()
     sessions = "\n".join(re.findall(r"^```pycon\n(.*?)^```", text, re.M | re.S))
     result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(
@@ -110,7 +123,7 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert result.failed == 0, report.getvalue()
     assert not re.search(r"^ +```", text, re.M), f"{page} has an indented block, which nothing runs"
-    programs = re.findall(r"^```python\n(import .*?)^```", text, re.M | re.S)
+    programs = re.findall(r"^```python\n((?:import|from) .*?)^```", text, re.M | re.S)
     for program in programs:
         exec(compile(program, page, "exec"), {"__name__": "__main__"})
     assert result.attempted or programs, f"{page} has nothing to run"
