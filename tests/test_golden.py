@@ -18,6 +18,8 @@ from golden.compare import compare  # noqa: E402
 from golden.runner import run  # noqa: E402
 from golden.spec import Case, text  # noqa: E402
 
+from megengine import graph  # noqa: E402
+
 FAMILIES = sorted(m.name for m in pkgutil.iter_modules(cases_package.__path__))
 
 
@@ -37,8 +39,24 @@ def records() -> dict[tuple[str, str], dict[str, dict]]:
     return found
 
 
-@pytest.mark.parametrize(("family", "case"), [pytest.param(f, c, id=f"{f}-{c.name}") for f, c in family_cases()])
+def _params(every: int) -> list:
+    return [pytest.param(f, c, id=f"{f}-{c.name}") for f, c in family_cases()[::every]]
+
+
+@pytest.mark.parametrize(("family", "case"), _params(1))
 def test_answers_as_the_reference(family: str, case: Case, records: dict) -> None:
+    with graph.tier("host"):
+        _check(family, case, records)
+
+
+# Of what is compiled a part has to do: a compilation takes a hundred times as long.
+@pytest.mark.parametrize(("family", "case"), _params(8))
+def test_compiled_programs_answer_as_the_reference(family: str, case: Case, records: dict) -> None:
+    with graph.tier("compiled"):
+        _check(family, case, records)
+
+
+def _check(family: str, case: Case, records: dict) -> None:
     recorded = records[family, case.name]
     assert list(recorded) == [text(e) for e in case.exprs], "the case has changed: record it again"
     ours = run(case, together=not case.name.endswith("_errors"))

@@ -1,4 +1,4 @@
-"""Random imperative programs give the same numbers in whole steps as op by op."""
+"""Random imperative programs give the same numbers in whole steps as op by op, and in each tier."""
 
 from __future__ import annotations
 
@@ -113,12 +113,26 @@ def _numbers(nested: Any) -> list[Any]:
     return [n for part in nested for n in _numbers(part)] if isinstance(nested, list) else [nested]
 
 
+def _agree(first: list[Any], second: list[Any]) -> None:
+    assert [n is None for n in first] == [n is None for n in second]
+    np.testing.assert_allclose(np.float32(first), np.float32(second), rtol=1e-4, atol=1e-5)
+
+
+def _life(seed: int, tier: str, mode: contextlib.AbstractContextManager[Any]) -> list[Any]:
+    with graph.tier(tier), mode:
+        return _numbers(Life(seed).run())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_whole_steps_are_op_by_op(seed: int) -> None:
-    lives = []
-    for mode in (contextlib.nullcontext(), graph.eager()):
-        with mode:
-            lives.append(_numbers(Life(seed).run()))
-    whole, single = lives
-    assert [n is None for n in whole] == [n is None for n in single]
-    np.testing.assert_allclose(np.float32(whole), np.float32(single), rtol=1e-4, atol=1e-5)
+    _agree(_life(seed, "compiled", contextlib.nullcontext()), _life(seed, "compiled", graph.eager()))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whole_steps_are_op_by_op_on_the_host(seed: int) -> None:
+    _agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "host", graph.eager()))
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_the_host_computes_what_is_compiled(seed: int) -> None:
+    _agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "compiled", contextlib.nullcontext()))
