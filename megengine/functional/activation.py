@@ -184,7 +184,7 @@ def softmax(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
         RuntimeError: no such dimension, or integers.
 
     Example:
-        >>> F.nn.softmax(Tensor([[0.0, 0.0], [0.0, 100.0]]))
+        >>> F.nn.softmax(Tensor([[0.0, 0.0], [0.0, 1000.0]]))
         Tensor([[0.5 0.5]
          [0.  1. ]], device=xpux:0)
     """

@@ -11,6 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from .host.array import HostArray
+from .value import Value
+
 
 def _stats(device: Any) -> dict[str, Any]:
     return device.memory_stats() or {}
@@ -21,7 +24,17 @@ def bytes_in_use(device: Any) -> int:
     found = _stats(device).get("bytes_in_use")
     if found is not None:
         return int(found)
-    return sum(a.nbytes for a in jax.live_arrays(device.platform) if device in a.devices())
+    return _bytes_on_host(device) + sum(a.nbytes for a in jax.live_arrays(device.platform) if device in a.devices())
+
+
+def _bytes_on_host(device: Any) -> int:
+    """Bytes of what the host's tier computed for a device."""
+    arrays = [x.array for x in gc.get_objects() if type(x) is Value and type(x.array) is HostArray and _is_on(x, device)]
+    return sum({id(a): a.nbytes for a in arrays}.values())
+
+
+def _is_on(value: Value, device: Any) -> bool:
+    return bool(value.device.jax_device == device)
 
 
 def loaded_by_xla() -> list[Any]:

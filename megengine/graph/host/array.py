@@ -14,6 +14,8 @@ class HostArray(np.ndarray):
     the program gave, whose elements the engine may look at while it records.
     """
 
+    __slots__ = ()
+
     def is_ready(self) -> bool:
         """Whether it has been computed, as arrays of JAX say it."""
         return True
