@@ -12,6 +12,7 @@ from . import (
     error_function,
     gathering,
     integers,
+    linalg,
     products,
     reducing,
     scattering,

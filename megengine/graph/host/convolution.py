@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from jax.extend.core import JaxprEqn
 
+from . import depthwise
 from .products import exactly, narrowed, wide
 from .rules import Run, rule
-from .taps import Axis, taps
+from .taps import Axis, steps, taps
 
 Algorithm = Callable[[np.ndarray, np.ndarray, Sequence[Axis]], np.ndarray]
 
@@ -46,7 +47,8 @@ def conv_general_dilated(eqn: JaxprEqn) -> Run:
     axes = [Axis(*size, s, d, low, gap) for size, (s, d, (low, _), gap) in zip(sizes, settings, strict=True)]
     groups, pointlike = by_feature * by_batch, not axes
     axes = axes or [Axis(1, 1, 1)]
-    algorithm = choose(axes)
+    channels = x_shape[1] // by_feature if by_feature > 1 else 0
+    algorithm = choose(axes, channels, x_shape[0] // by_batch if by_batch > 1 else 0)
     depth = prod(w_shape[1:])
     back = np.argsort(spec.out_spec)
 
@@ -72,8 +74,12 @@ def conv_general_dilated(eqn: JaxprEqn) -> Run:
     return run if x_aval.size and w_aval.size and out.size else zeros
 
 
-def choose(axes: Sequence[Axis]) -> Algorithm:
-    """The algorithm for windows of these sizes."""
+def choose(axes: Sequence[Axis], channels: int, images: int) -> Algorithm:
+    """The algorithm for windows of these sizes, and so many channels and images a group where there are several groups."""
+    if channels == 1 and depthwise.suits(axes):
+        return depthwise.by_rows
+    if images == 1 and depthwise.suits([a.swapped() for a in axes]):
+        return depthwise.kernel_by_rows
     elements, window, count = (prod(getattr(a, name) for a in axes) for name in ("size", "window", "count"))
     if window > count:
         return by_positions
@@ -106,15 +112,15 @@ def by_positions(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarr
     y = np.zeros((groups, filters, images * results), w.dtype)
     sums = [a.count for a in turned]
     long = max(LONG // prod(sums), 1)
-    for c in _steps(channels, long):
-        for p in _steps(sums[0], sums[0] if long > 1 else max(LONG * 2 // prod(sums[1:]), 1)):
+    for c in steps(channels, long):
+        for p in steps(sums[0], sums[0] if long > 1 else max(LONG * 2 // prod(sums[1:]), 1)):
             some = [turned[0].windows(p.start, p.stop), *turned[1:]]
             shares = w[:, :, c, p]
             shares = shares.reshape(groups, filters, -1)
             length = shares.shape[-1]
             at_once = max(BLOCK // (results * length), 1)
-            for g in _steps(groups, max(at_once // images, 1)):
-                for n in _steps(images, at_once):
+            for g in steps(groups, max(at_once // images, 1)):
+                for n in steps(images, at_once):
                     columns = _columns(x[g, n, c], some, order, y.dtype)
                     y[g, :, n.start * results : n.stop * results] += np.matmul(shares[g], columns.swapaxes(1, 2))
     return y.reshape(groups, filters, images, *(a.window for a in turned))
@@ -134,7 +140,7 @@ def by_elements(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarra
         some = [axes[0].elements(p.start, p.stop), *axes[1:]]
         elements = x[g, n, :, p].swapaxes(1, 2).astype(dtype, copy=False)
         elements = elements.reshape(*elements.shape[:2], -1)
-        products = np.matmul(w[g], elements)
+        products = w[g] * elements if channels == 1 else np.matmul(w[g], elements)
         products = products.reshape(-1, filters, window, n.stop - n.start, p.stop - p.start, *sizes[1:])
         target = y[g, :, n]
         for tap in taps(some):
@@ -155,14 +161,10 @@ def _blocks(
         return
     fitting = BLOCK // each // image
     rows = sizes[0] if fitting else max(BLOCK // each // prod(sizes[1:]), 1)
-    for g in _steps(groups, max(fitting // images, 1)):
-        for n in _steps(images, max(fitting, 1)):
-            for p in _steps(sizes[0], rows):
+    for g in steps(groups, max(fitting // images, 1)):
+        for n in steps(images, max(fitting, 1)):
+            for p in steps(sizes[0], rows):
                 yield g, n, p
-
-
-def _steps(size: int, step: int) -> Iterator[slice]:
-    return (slice(k, min(k + step, size)) for k in range(0, size, step))
 
 
 def _alone(axes: Sequence[Axis]) -> bool:

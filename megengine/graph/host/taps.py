@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
 
@@ -54,13 +54,14 @@ class Axis:
         """The windows that have an element at this position, and these elements; None where there are none."""
         first = position * self.spread - self.low
         last = (self.size - 1) * self.gap
-        if self.size == 0 or self.stride == 0:
+        if self.size == 0:
             return None
         period = self.gap // gcd(self.stride, self.gap)
         start = max(0, -(first // self.stride))
-        start = next((p for p in range(start, start + period) if (first + p * self.stride) % self.gap == 0), None)
-        if start is None:
+        on_elements = [p for p in range(start, start + period) if (first + p * self.stride) % self.gap == 0]
+        if not on_elements:
             return None
+        start = on_elements[0]
         count = (min(self.count - 1, (last - first) // self.stride) - start) // period + 1
         if count < 1:
             return None
@@ -99,3 +100,8 @@ def taps(axes: Sequence[Axis]) -> list[Tap]:
             full = all(p[0].step == 1 and p[0].stop - p[0].start == a.count for p, a in zip(pairs, axes, strict=True))
             found.append(Tap(at, tuple(p[0] for p in pairs), tuple(p[1] for p in pairs), full))
     return found
+
+
+def steps(size: int, step: int) -> Iterator[slice]:
+    """A dimension in pieces."""
+    return (slice(k, min(k + step, size)) for k in range(0, size, step))
