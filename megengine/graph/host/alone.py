@@ -7,10 +7,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from ..counters import counters, counting
-from .rules import Run
+from .rules import Equation, Run
 
 # What costs least to compile: it is one primitive.
 QUICKLY = {"xla_backend_optimization_level": "0", "xla_cpu_parallel_codegen_split_count": "1"}
@@ -19,7 +18,7 @@ _compiled: dict[Any, Any] = {}
 _changing = threading.Lock()
 
 
-def compiled_alone(eqn: JaxprEqn) -> Run:
+def compiled_alone(eqn: Equation) -> Run:
     """What runs this equation by an executable of its own; ``counters.compiled_alone`` counts them by the primitive's name."""
     primitive, params = eqn.primitive, dict(eqn.params)
     avals = [(v.aval.shape, v.aval.dtype) for v in eqn.invars]

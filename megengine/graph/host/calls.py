@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr, JaxprEqn
+from jax.extend.core import ClosedJaxpr
 
-from .rules import form_of
+from .rules import Equation, form_of
 
 # Primitives by the parameter that holds the jaxpr.
 CALLS = {
@@ -28,7 +28,7 @@ CALLS = {
 }
 
 
-def called(eqn: JaxprEqn) -> ClosedJaxpr | None:
+def called(eqn: Equation) -> ClosedJaxpr | None:
     """The jaxpr that an equation does nothing but call."""
     name = CALLS.get(eqn.primitive.name)
     return None if name is None or form_of(eqn) is not None else as_closed(eqn.params[name])

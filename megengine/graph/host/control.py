@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from .calls import as_closed
 from .interpreter import Interpreted, nested
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 def _inner(jaxpr: Any) -> Interpreted:
@@ -27,17 +26,17 @@ def _inner(jaxpr: Any) -> Interpreted:
     "name",
     "layout_constraint",
 )
-def same(eqn: JaxprEqn) -> Run:
+def same(eqn: Equation) -> Run:
     return lambda x: x
 
 
 @rule("optimization_barrier", "device_put")
-def same_ones(eqn: JaxprEqn) -> Run:
+def same_ones(eqn: Equation) -> Run:
     return lambda *arrays: arrays
 
 
 @rule("platform_index")
-def platform_index(eqn: JaxprEqn) -> Run:
+def platform_index(eqn: Equation) -> Run:
     platforms = eqn.params["platforms"]
     here = [k for k, names in enumerate(platforms) if names is None or "cpu" in names]
     index = np.int32(here[0])
@@ -45,14 +44,14 @@ def platform_index(eqn: JaxprEqn) -> Run:
 
 
 @rule("cond")
-def cond(eqn: JaxprEqn) -> Run:
+def cond(eqn: Equation) -> Run:
     branches = [_inner(b) for b in eqn.params["branches"]]
     last = len(branches) - 1
     return lambda index, *arrays: branches[min(max(int(index), 0), last)](*arrays)
 
 
 @rule("while")
-def while_(eqn: JaxprEqn) -> Run:
+def while_(eqn: Equation) -> Run:
     test, body = _inner(eqn.params["cond_jaxpr"]), _inner(eqn.params["body_jaxpr"])
     first = eqn.params["cond_nconsts"]
     second = first + eqn.params["body_nconsts"]
@@ -67,7 +66,7 @@ def while_(eqn: JaxprEqn) -> Run:
 
 
 @rule("scan")
-def scan(eqn: JaxprEqn) -> Run:
+def scan(eqn: Equation) -> Run:
     params = eqn.params
     body, length, carried = _inner(params["jaxpr"]), params["length"], params["num_carry"]
     first = params["num_consts"]
@@ -89,7 +88,7 @@ def scan(eqn: JaxprEqn) -> Run:
 
 
 @rule("custom_linear_solve")
-def custom_linear_solve(eqn: JaxprEqn) -> Run:
+def custom_linear_solve(eqn: Equation) -> Run:
     lengths, solve = eqn.params["const_lengths"], _inner(eqn.params["jaxprs"].solve)
     first = lengths.matvec + lengths.vecmat
     second, last = first + lengths.solve, first + lengths.solve + lengths.transpose_solve

@@ -6,15 +6,14 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from .alone import compiled_alone
 from .narrow import bits_of, is_floating, is_integer, widened
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 @rule("convert_element_type")
-def convert_element_type(eqn: JaxprEqn) -> Run:
+def convert_element_type(eqn: Equation) -> Run:
     source, dtype = eqn.invars[0].aval.dtype, np.dtype(eqn.params["new_dtype"])
     if source == dtype:
         return lambda x: x
@@ -49,7 +48,7 @@ def _saturating(dtype: np.dtype) -> Run:
 
 
 @rule("bitcast_convert_type")
-def bitcast_convert_type(eqn: JaxprEqn) -> Run:
+def bitcast_convert_type(eqn: Equation) -> Run:
     source, dtype, shape = eqn.invars[0].aval.dtype, np.dtype(eqn.params["new_dtype"]), eqn.outvars[0].aval.shape
     if any("int2" in d.name or "int4" in d.name for d in (source, dtype)):
         return compiled_alone(eqn)  # several to a byte
@@ -59,7 +58,7 @@ def bitcast_convert_type(eqn: JaxprEqn) -> Run:
 
 
 @rule("reduce_precision")
-def reduce_precision(eqn: JaxprEqn) -> Run:
+def reduce_precision(eqn: Equation) -> Run:
     """Rounding to a float of fewer exponent and mantissa bits: to nearest even, infinite above its range and 0 below it."""
     exponent_bits, mantissa_bits, dtype = (
         eqn.params["exponent_bits"],

@@ -12,11 +12,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from . import depthwise
 from .products import exactly, narrowed, wide
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 from .taps import Axis, steps, taps
 
 Algorithm = Callable[[np.ndarray, np.ndarray, Sequence[Axis]], np.ndarray]
@@ -30,7 +29,7 @@ WIDE = 256
 
 
 @rule("conv_general_dilated")
-def conv_general_dilated(eqn: JaxprEqn) -> Run:
+def conv_general_dilated(eqn: Equation) -> Run:
     params = eqn.params
     spec = params["dimension_numbers"]
     x_aval, w_aval = (v.aval for v in eqn.invars)

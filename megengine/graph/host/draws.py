@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from ...ops.rng.xorwow import ANGLE, LANES, WEYL
-from .rules import Run, form
+from .rules import Equation, Run, form
 
 # Turns of all lanes at a time: their words stay in the cache until they are numbers.
 ROUNDS = 8
@@ -109,7 +108,7 @@ def _box_muller(x: np.ndarray, y: np.ndarray, sines: np.ndarray, cosines: np.nda
         np.multiply(turned, radius, out=cosines)
 
 
-def _draw(eqn: JaxprEqn, draw: Callable[..., Any]) -> Run | None:
+def _draw(eqn: Equation, draw: Callable[..., Any]) -> Run | None:
     state = eqn.invars[0].aval
     (n,) = eqn.outvars[1].aval.shape[-1:]
     # Several streams at once, as jax.vmap makes them, are another matter.
@@ -117,10 +116,10 @@ def _draw(eqn: JaxprEqn, draw: Callable[..., Any]) -> Run | None:
 
 
 @form("xorwow_uniform")
-def _uniform(eqn: JaxprEqn) -> Run | None:
+def _uniform(eqn: Equation) -> Run | None:
     return _draw(eqn, uniform)
 
 
 @form("xorwow_normal")
-def _normal(eqn: JaxprEqn) -> Run | None:
+def _normal(eqn: Equation) -> Run | None:
     return _draw(eqn, normal)

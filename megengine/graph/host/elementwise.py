@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from .narrow import is_floating, is_narrow, through_float32
-from .rules import RULES, Run, rule
+from .rules import RULES, Equation, Run, rule
 
 # What NumPy's function of all dtypes does as the primitive does.
 UFUNCS: dict[str, Callable[..., Any]] = {
@@ -62,11 +61,11 @@ EXACT: dict[str, Callable[..., Any]] = {
 }
 
 
-def _ufunc(fn: Callable[..., Any]) -> Callable[[JaxprEqn], Run]:
+def _ufunc(fn: Callable[..., Any]) -> Callable[[Equation], Run]:
     return lambda eqn: through_float32(fn, eqn)
 
 
-def _exact(fn: Callable[..., Any]) -> Callable[[JaxprEqn], Run]:
+def _exact(fn: Callable[..., Any]) -> Callable[[Equation], Run]:
     return lambda eqn: fn
 
 
@@ -77,18 +76,18 @@ for _name, _fn in EXACT.items():
 
 
 @rule("square")
-def square(eqn: JaxprEqn) -> Run:
+def square(eqn: Equation) -> Run:
     return through_float32(lambda x: x * x, eqn)
 
 
 @rule("one_minus_square")
-def one_minus_square(eqn: JaxprEqn) -> Run:
+def one_minus_square(eqn: Equation) -> Run:
     one = eqn.invars[0].aval.dtype.type(1)
     return lambda x: (one + x) * (one - x)
 
 
 @rule("polynomial")
-def polynomial(eqn: JaxprEqn) -> Run:
+def polynomial(eqn: Equation) -> Run:
     """By Horner's rule, each step rounded."""
 
     def run(x: Any, *coefficients: Any) -> Any:
@@ -101,14 +100,14 @@ def polynomial(eqn: JaxprEqn) -> Run:
 
 
 @rule("log2")
-def log2(eqn: JaxprEqn) -> Run:
+def log2(eqn: Equation) -> Run:
     log = through_float32(np.log, eqn)
     factor = eqn.invars[0].aval.dtype.type(1 / np.log(2))
     return lambda x: log(x) * factor
 
 
 @rule("sign")
-def sign(eqn: JaxprEqn) -> Run:
+def sign(eqn: Equation) -> Run:
     """NumPy's loses the sign of a zero."""
     if not is_floating(eqn.outvars[0].aval.dtype):
         return np.sign
@@ -116,12 +115,12 @@ def sign(eqn: JaxprEqn) -> Run:
 
 
 @rule("rsqrt")
-def rsqrt(eqn: JaxprEqn) -> Run:
+def rsqrt(eqn: Equation) -> Run:
     return through_float32(lambda x: np.reciprocal(np.sqrt(x)), eqn)
 
 
 @rule("exp2")
-def exp2(eqn: JaxprEqn) -> Run:
+def exp2(eqn: Equation) -> Run:
     """By the product that XLA lowers it to, rounded to the operand's dtype."""
     exp = through_float32(np.exp, eqn)
     log_2 = eqn.invars[0].aval.dtype.type(np.log(2))
@@ -129,7 +128,7 @@ def exp2(eqn: JaxprEqn) -> Run:
 
 
 @rule("logistic")
-def logistic(eqn: JaxprEqn) -> Run:
+def logistic(eqn: Equation) -> Run:
     dtype = eqn.invars[0].aval.dtype
     one = dtype.type(1)
     if is_narrow(dtype):  # rounded after each of XLA's steps
@@ -148,7 +147,7 @@ def logistic(eqn: JaxprEqn) -> Run:
 
 
 @rule("round")
-def round_(eqn: JaxprEqn) -> Run:
+def round_(eqn: Equation) -> Run:
     if int(eqn.params["rounding_method"]) != 0:
         return through_float32(np.rint, eqn)
 
@@ -160,7 +159,7 @@ def round_(eqn: JaxprEqn) -> Run:
 
 
 @rule("integer_pow")
-def integer_pow(eqn: JaxprEqn) -> Run:
+def integer_pow(eqn: Equation) -> Run:
     y = eqn.params["y"]
 
     def run(x: Any) -> Any:
@@ -180,21 +179,21 @@ def integer_pow(eqn: JaxprEqn) -> Run:
 
 
 @rule("pow")
-def pow_(eqn: JaxprEqn) -> Run:
+def pow_(eqn: Equation) -> Run:
     dtype = eqn.outvars[0].aval.dtype
     wide = np.dtype(np.float32) if is_narrow(dtype) else dtype
     return lambda x, y: np.power(x.astype(wide, copy=False), y.astype(wide, copy=False)).astype(dtype, copy=False)
 
 
 @rule("atan2")
-def atan2(eqn: JaxprEqn) -> Run:
+def atan2(eqn: Equation) -> Run:
     if eqn.outvars[0].aval.dtype.kind != "c":
         return through_float32(np.arctan2, eqn)
     return lambda y, x: -1j * np.log((x + 1j * y) / np.sqrt(x * x + y * y))
 
 
 @rule("complex")
-def complex_(eqn: JaxprEqn) -> Run:
+def complex_(eqn: Equation) -> Run:
     shape, dtype = eqn.outvars[0].aval.shape, eqn.outvars[0].aval.dtype
 
     def run(real: Any, imag: Any) -> Any:
@@ -206,5 +205,5 @@ def complex_(eqn: JaxprEqn) -> Run:
 
 
 @rule("clamp")
-def clamp(eqn: JaxprEqn) -> Run:
+def clamp(eqn: Equation) -> Run:
     return lambda low, x, high: np.minimum(np.maximum(x, low), high)

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from jax.extend.core import JaxprEqn
 
 from .narrow import FLOAT32, is_narrow, through_float32
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 from .selecting import by_masks
 
 BLOCK = 16384  # elements whose intermediate values stay in the cache
@@ -79,10 +78,10 @@ def _blockwise(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return run
 
 
-def _in_float32(fn: Callable[[Any], Any], exact: Callable[[Any], Any]) -> Callable[[JaxprEqn], Run]:
+def _in_float32(fn: Callable[[Any], Any], exact: Callable[[Any], Any]) -> Callable[[Equation], Run]:
     blockwise = _blockwise(fn)
 
-    def make(eqn: JaxprEqn) -> Run:
+    def make(eqn: Equation) -> Run:
         dtype = eqn.outvars[0].aval.dtype
         return through_float32(blockwise if dtype == FLOAT32 or is_narrow(dtype) else exact, eqn)
 

@@ -7,16 +7,15 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
 
 from .narrow import is_floating
 from .places import Places
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 @rule("gather")
-def gather(eqn: JaxprEqn) -> Run:
+def gather(eqn: Equation) -> Run:
     params, numbers = eqn.params, eqn.params["dimension_numbers"]
     array, indices = (v.aval for v in eqn.invars)
     shape, dtype = tuple(eqn.outvars[0].aval.shape), np.dtype(eqn.outvars[0].aval.dtype)

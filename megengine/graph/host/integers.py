@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from .narrow import bits_of, is_integer, through_float32
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 @rule("div")
-def div(eqn: JaxprEqn) -> Run:
+def div(eqn: Equation) -> Run:
     """Integers: towards zero; all bits set where the divisor is 0."""
     dtype = eqn.outvars[0].aval.dtype
     if not is_integer(dtype):
@@ -30,7 +29,7 @@ def div(eqn: JaxprEqn) -> Run:
 
 
 @rule("rem")
-def rem(eqn: JaxprEqn) -> Run:
+def rem(eqn: Equation) -> Run:
     """With the sign of the dividend, which is itself the remainder where the divisor is 0."""
     if not is_integer(eqn.outvars[0].aval.dtype):
         return through_float32(np.fmod, eqn)
@@ -44,7 +43,7 @@ def rem(eqn: JaxprEqn) -> Run:
 
 
 @rule("shift_left", "shift_right_logical")
-def shift(eqn: JaxprEqn) -> Run:
+def shift(eqn: Equation) -> Run:
     dtype = eqn.outvars[0].aval.dtype
     bits, width = bits_of(dtype), 8 * dtype.itemsize
     ufunc = np.left_shift if eqn.primitive.name == "shift_left" else np.right_shift
@@ -59,7 +58,7 @@ def shift(eqn: JaxprEqn) -> Run:
 
 
 @rule("shift_right_arithmetic")
-def shift_right_arithmetic(eqn: JaxprEqn) -> Run:
+def shift_right_arithmetic(eqn: Equation) -> Run:
     dtype = eqn.outvars[0].aval.dtype
     bits, signed, width = bits_of(dtype), np.dtype(f"i{dtype.itemsize}"), 8 * dtype.itemsize
 
@@ -71,14 +70,14 @@ def shift_right_arithmetic(eqn: JaxprEqn) -> Run:
 
 
 @rule("population_count")
-def population_count(eqn: JaxprEqn) -> Run:
+def population_count(eqn: Equation) -> Run:
     dtype = eqn.outvars[0].aval.dtype
     bits = bits_of(dtype)
     return lambda x: np.bitwise_count(x.view(bits)).astype(dtype)
 
 
 @rule("clz")
-def clz(eqn: JaxprEqn) -> Run:
+def clz(eqn: Equation) -> Run:
     """By smearing the highest bit downwards and counting what is left."""
     dtype = eqn.outvars[0].aval.dtype
     bits, width = bits_of(dtype), 8 * dtype.itemsize
@@ -95,7 +94,7 @@ def clz(eqn: JaxprEqn) -> Run:
 
 
 @rule("mulhi")
-def mulhi(eqn: JaxprEqn) -> Run:
+def mulhi(eqn: Equation) -> Run:
     """The upper half of the whole product."""
     dtype = eqn.outvars[0].aval.dtype
     width = 8 * dtype.itemsize

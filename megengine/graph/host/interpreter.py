@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal, Var
+from jax.extend.core import ClosedJaxpr, Literal, Var
 
 from .alone import compiled_alone
 from .calls import called
-from .rules import RULES, form_of
+from .rules import RULES, Equation, form_of
 
 Interpreted = Callable[..., list[Any]]
 
@@ -57,7 +57,7 @@ class _Frame:
     def __init__(self) -> None:
         self.size = 0
         self.constants: dict[int, np.ndarray] = {}
-        self.eqns: list[tuple[JaxprEqn, tuple[int, ...], tuple[int, ...]]] = []
+        self.eqns: list[tuple[Equation, tuple[int, ...], tuple[int, ...]]] = []
 
     def place(self) -> int:
         self.size += 1
@@ -105,7 +105,7 @@ class _Frame:
         return [self.constants.get(k) for k in range(self.size)]
 
 
-def _rule(eqn: JaxprEqn) -> Callable[..., Any]:
+def _rule(eqn: Equation) -> Callable[..., Any]:
     run = form_of(eqn)
     if run is not None:
         return run

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 @functools.cache
@@ -25,7 +24,7 @@ def routine(name: str, dtype: Any) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def each(eqn: JaxprEqn, one: Callable[..., Any], ranks: tuple[int, ...]) -> Run:
+def each(eqn: Equation, one: Callable[..., Any], ranks: tuple[int, ...]) -> Run:
     """Apply ``one``, which gives a tuple, to matrices and vectors of these ranks, whatever stands before in the shapes."""
     outs = [v.aval for v in eqn.outvars]
     aval = eqn.invars[0].aval
@@ -46,7 +45,7 @@ def _sound(info: int, *arrays: Any) -> tuple[Any, ...]:
 
 
 @rule("cholesky")
-def cholesky(eqn: JaxprEqn) -> Run:
+def cholesky(eqn: Equation) -> Run:
     def one(a: Any) -> Any:
         c, info = routine("potrf", a.dtype)(a, lower=1, clean=0)
         return _sound(info, c)
@@ -62,7 +61,7 @@ def _permutation(pivots: Any, size: int) -> np.ndarray:
 
 
 @rule("lu")
-def lu(eqn: JaxprEqn) -> Run:
+def lu(eqn: Equation) -> Run:
     def one(a: Any) -> Any:
         if not a.size:
             return a, np.zeros(0, np.int32), np.arange(len(a), dtype=np.int32)
@@ -73,7 +72,7 @@ def lu(eqn: JaxprEqn) -> Run:
 
 
 @rule("lu_pivots_to_permutation")
-def lu_pivots_to_permutation(eqn: JaxprEqn) -> Run:
+def lu_pivots_to_permutation(eqn: Equation) -> Run:
     size = eqn.params["permutation_size"]
     return each(eqn, lambda pivots: (_permutation(pivots, size),), (1,))
 
@@ -86,7 +85,7 @@ def _product(a: Any, taus: Any) -> Any:
 
 
 @rule("geqrf")
-def geqrf(eqn: JaxprEqn) -> Run:
+def geqrf(eqn: Equation) -> Run:
     def one(a: Any) -> Any:
         made, taus, _, _ = routine("geqrf", a.dtype)(a)
         return made, taus
@@ -95,12 +94,12 @@ def geqrf(eqn: JaxprEqn) -> Run:
 
 
 @rule("householder_product")
-def householder_product(eqn: JaxprEqn) -> Run:
+def householder_product(eqn: Equation) -> Run:
     return each(eqn, lambda a, taus: (_product(a, taus),), (2, 1))
 
 
 @rule("qr")
-def qr(eqn: JaxprEqn) -> Run:
+def qr(eqn: Equation) -> Run:
     pivoting, full = eqn.params["pivoting"], eqn.params["full_matrices"]
 
     def one(a: Any) -> Any:
@@ -124,7 +123,7 @@ def qr(eqn: JaxprEqn) -> Run:
 
 
 @rule("eigh")
-def eigh(eqn: JaxprEqn) -> Run:
+def eigh(eqn: Equation) -> Run:
     lower = int(eqn.params["lower"])
 
     def one(a: Any) -> Any:
@@ -137,7 +136,7 @@ def eigh(eqn: JaxprEqn) -> Run:
 
 
 @rule("svd")
-def svd(eqn: JaxprEqn) -> Run:
+def svd(eqn: Equation) -> Run:
     both, full = eqn.params["compute_uv"], eqn.params["full_matrices"]
 
     def one(a: Any) -> Any:
@@ -153,7 +152,7 @@ def svd(eqn: JaxprEqn) -> Run:
 
 
 @rule("eig")
-def eig(eqn: JaxprEqn) -> Run:
+def eig(eqn: Equation) -> Run:
     left, right = eqn.params["compute_left_eigenvectors"], eqn.params["compute_right_eigenvectors"]
 
     shapes = [v.aval.shape[eqn.invars[0].aval.ndim - 2 :] for v in eqn.outvars]
@@ -170,7 +169,7 @@ def eig(eqn: JaxprEqn) -> Run:
 
 
 @rule("triangular_solve")
-def triangular_solve(eqn: JaxprEqn) -> Run:
+def triangular_solve(eqn: Equation) -> Run:
     p = eqn.params
     transposed = (2 if p["conjugate_a"] else 1) if p["transpose_a"] else 0
     settings = {
@@ -190,7 +189,7 @@ def triangular_solve(eqn: JaxprEqn) -> Run:
 
 
 @rule("tridiagonal_solve")
-def tridiagonal_solve(eqn: JaxprEqn) -> Run:
+def tridiagonal_solve(eqn: Equation) -> Run:
     def one(below: Any, diagonal: Any, above: Any, b: Any) -> Any:
         if not b.size:
             return (b,)

@@ -7,9 +7,8 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from .rules import Run
+from .rules import Equation, Run
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -37,7 +36,7 @@ def widened(array: Any) -> Any:
     return array.astype(np.float32) if is_narrow(array.dtype) else array
 
 
-def through_float32(fn: Callable[..., Any], eqn: JaxprEqn) -> Run:
+def through_float32(fn: Callable[..., Any], eqn: Equation) -> Run:
     """``fn`` itself, or where operands or results are narrow, ``fn`` between conversions."""
     out = eqn.outvars[0].aval.dtype
     widths = [is_narrow(v.aval.dtype) for v in eqn.invars]

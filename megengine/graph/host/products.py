@@ -7,16 +7,15 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 # A product of this many multiplications is worth a call of its own: to copy an operand would cost more.
 WORTH_A_CALL = 1 << 16
 
 
 @rule("dot_general")
-def dot_general(eqn: JaxprEqn) -> Run:
+def dot_general(eqn: Equation) -> Run:
     (left_sum, right_sum), (left_batch, right_batch) = eqn.params["dimension_numbers"]
     left, right = (v.aval for v in eqn.invars)
     out = eqn.outvars[0].aval

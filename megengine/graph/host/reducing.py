@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import ml_dtypes
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from .interpreter import nested
 from .narrow import FLOAT32, is_floating, is_narrow, widened
-from .rules import RULES, Run, rule
+from .rules import RULES, Equation, Run, rule
 
 
 def lowest(dtype: np.dtype) -> Any:
@@ -33,10 +33,10 @@ def highest(dtype: np.dtype) -> Any:
     return np.inf if is_floating(dtype) else int(ml_dtypes.iinfo(dtype).max)
 
 
-def _summing(ufunc: np.ufunc) -> Callable[[JaxprEqn], Run]:
+def _summing(ufunc: np.ufunc) -> Callable[[Equation], Run]:
     """In the result's own dtype: NumPy would widen integers."""
 
-    def make(eqn: JaxprEqn) -> Run:
+    def make(eqn: Equation) -> Run:
         axes, dtype = tuple(eqn.params["axes"]), eqn.outvars[0].aval.dtype
         if not axes:
             return lambda x: x
@@ -47,8 +47,8 @@ def _summing(ufunc: np.ufunc) -> Callable[[JaxprEqn], Run]:
     return make
 
 
-def _extreme(ufunc: np.ufunc, identity: Callable[[np.dtype], Any]) -> Callable[[JaxprEqn], Run]:
-    def make(eqn: JaxprEqn) -> Run:
+def _extreme(ufunc: np.ufunc, identity: Callable[[np.dtype], Any]) -> Callable[[Equation], Run]:
+    def make(eqn: Equation) -> Run:
         axes, aval = tuple(eqn.params["axes"]), eqn.invars[0].aval
         if not axes:
             return lambda x: x
@@ -69,15 +69,15 @@ for _name, _fn in {"reduce_and": np.bitwise_and, "reduce_or": np.bitwise_or, "re
 
 
 @rule("argmax", "argmin")
-def argmax(eqn: JaxprEqn) -> Run:
+def argmax(eqn: Equation) -> Run:
     """The first of equals; a NaN is beyond everything."""
     (axis,), dtype = eqn.params["axes"], np.dtype(eqn.params["index_dtype"])
     find = np.argmax if eqn.primitive.name == "argmax" else np.argmin
     return lambda x: find(widened(x), axis).astype(dtype)
 
 
-def _cumulative(ufunc: np.ufunc) -> Callable[[JaxprEqn], Run]:
-    def make(eqn: JaxprEqn) -> Run:
+def _cumulative(ufunc: np.ufunc) -> Callable[[Equation], Run]:
+    def make(eqn: Equation) -> Run:
         axis, dtype = eqn.params["axis"], eqn.outvars[0].aval.dtype
         wide = FLOAT32 if is_narrow(dtype) else dtype
         back = (slice(None),) * axis + (slice(None, None, -1),)
@@ -101,7 +101,7 @@ for _name, _fn in {
 
 
 @rule("reduce")
-def reduce(eqn: JaxprEqn) -> Run:
+def reduce(eqn: Equation) -> Run:
     """Any associative operation, folded along the axes one element at a time, for all the others at once."""
     axes, count = tuple(eqn.params["dimensions"]), len(eqn.outvars)
     arrays = [v.aval for v in eqn.invars[:count]]
@@ -110,12 +110,13 @@ def reduce(eqn: JaxprEqn) -> Run:
     out = eqn.outvars[0].aval.shape
     closed = ClosedJaxpr(eqn.params["jaxpr"], eqn.params["consts"]) if "consts" in eqn.params else eqn.params["jaxpr"]
     one = jaxpr_as_fun(closed)
-    lanes = [jax.ShapeDtypeStruct((int(np.prod(out, dtype=np.int64)),), a.dtype) for a in arrays]
+    width = int(np.prod(out, dtype=np.int64))
+    lanes = [jax.ShapeDtypeStruct((width,), a.dtype) for a in arrays]
     combine = nested(jax.make_jaxpr(jax.vmap(lambda *xs: one(*xs)))(*lanes, *lanes))
 
     def run(*operands: Any) -> Any:
         values, initial = operands[:count], operands[count:]
-        rows = [x.transpose((*axes, *kept)).reshape(length, -1) for x in values]
+        rows = [x.transpose((*axes, *kept)).reshape(length, width) for x in values]
         state = [np.full(s.shape, i, s.dtype) for s, i in zip(lanes, initial, strict=True)]
         for k in range(length):
             state = combine(*state, *(r[k] for r in rows))

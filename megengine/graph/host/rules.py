@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jax.extend.core import JaxprEqn
-
 Run = Callable[..., Any]
-Rule = Callable[[JaxprEqn], Run]
+Equation = Any  # a JaxprEqn, by whose declaration avals have neither shapes nor dtypes
+Rule = Callable[[Equation], Run]
 
 RULES: dict[str, Rule] = {}
-FORMS: dict[str, Callable[[JaxprEqn], Run | None]] = {}
+FORMS: dict[str, Callable[[Equation], Run | None]] = {}
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -38,7 +37,7 @@ def form(name: str) -> Callable[[Any], Any]:
     It takes an equation as a rule does, and gives None for calls that it does not know how to run.
     """
 
-    def declare(make: Callable[[JaxprEqn], Run | None]) -> Callable[[JaxprEqn], Run | None]:
+    def declare(make: Callable[[Equation], Run | None]) -> Callable[[Equation], Run | None]:
         assert name not in FORMS, f"{name} has a form"
         FORMS[name] = make
         return make
@@ -46,7 +45,7 @@ def form(name: str) -> Callable[[Any], Any]:
     return declare
 
 
-def form_of(eqn: JaxprEqn) -> Run | None:
+def form_of(eqn: Equation) -> Run | None:
     """What runs this equation in place of the jaxpr that it calls, if anything does."""
     known = FORMS.get(eqn.params.get("name", "")) if eqn.primitive.name in ("jit", "pjit") else None
     return None if known is None else known(eqn)

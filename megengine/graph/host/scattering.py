@@ -7,13 +7,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jax.lax import GatherScatterMode
 
 from .interpreter import nested
 from .narrow import is_narrow, widened
 from .places import Places
-from .rules import RULES, Run, rule
+from .rules import RULES, Equation, Run, rule
 
 # Elements combined at a time, each of which has an index.
 BLOCK = 1 << 18
@@ -24,7 +24,7 @@ FEW, LARGE = 1024, 256
 Combine = Callable[[np.ndarray, Places, Sequence[Any], np.ndarray], np.ndarray]
 
 
-def _places(eqn: JaxprEqn) -> Places:
+def _places(eqn: Equation) -> Places:
     numbers = eqn.params["dimension_numbers"]
     array, indices, updates = (v.aval for v in eqn.invars)
     alone = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
@@ -41,7 +41,7 @@ def _places(eqn: JaxprEqn) -> Places:
     )
 
 
-def _scattering(eqn: JaxprEqn, combine: Combine) -> Run:
+def _scattering(eqn: Equation, combine: Combine) -> Run:
     """Windows that do not lie inside are left out."""
     places = _places(eqn)
     array, _, updates = (v.aval for v in eqn.invars)
@@ -66,7 +66,7 @@ def _scattering(eqn: JaxprEqn, combine: Combine) -> Run:
 
 
 @rule("scatter")
-def scatter(eqn: JaxprEqn) -> Run:
+def scatter(eqn: Equation) -> Run:
     """The last of several windows at a place stays."""
     if eqn.params["update_jaxpr"] is not None:
         return _scattering(eqn, _applying(eqn))
@@ -80,8 +80,8 @@ def scatter(eqn: JaxprEqn) -> Run:
     return _scattering(eqn, replace)
 
 
-def _with(ufunc: np.ufunc) -> Callable[[JaxprEqn], Run]:
-    def make(eqn: JaxprEqn) -> Run:
+def _with(ufunc: np.ufunc) -> Callable[[Equation], Run]:
+    def make(eqn: Equation) -> Run:
         dtype = np.dtype(eqn.outvars[0].aval.dtype)
 
         def combine(x: np.ndarray, places: Places, index: Sequence[Any], u: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ def _combine(ufunc: np.ufunc, y: np.ndarray, places: Places, index: Sequence[Any
         ufunc.at(flat, at, u[k : k + step].reshape(-1))
 
 
-def _applying(eqn: JaxprEqn) -> Combine:
+def _applying(eqn: Equation) -> Combine:
     """Any operation, on as many windows at a time as do not meet."""
     closed = ClosedJaxpr(eqn.params["update_jaxpr"], eqn.params["update_consts"])
     one = jaxpr_as_fun(closed)

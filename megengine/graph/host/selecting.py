@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from .narrow import bits_of
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 BRANCHLESS = 2048  # elements; below it the calls cost more than the branches
 
@@ -28,7 +27,7 @@ def by_masks(p: Any, if_false: Any, if_true: Any) -> Any:
 
 
 @rule("select_n")
-def select_n(eqn: JaxprEqn) -> Run:
+def select_n(eqn: Equation) -> Run:
     predicate, out = eqn.invars[0].aval, eqn.outvars[0].aval
     cases = len(eqn.invars) - 1
     if cases == 1:

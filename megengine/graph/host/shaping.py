@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 @rule("broadcast_in_dim")
-def broadcast_in_dim(eqn: JaxprEqn) -> Run:
+def broadcast_in_dim(eqn: Equation) -> Run:
     """A view, whose repeated dimensions have stride 0."""
     source, shape = eqn.invars[0].aval.shape, tuple(eqn.params["shape"])
     sizes = [1] * len(shape)
@@ -38,7 +37,7 @@ def broadcast_in_dim(eqn: JaxprEqn) -> Run:
 
 
 @rule("reshape", "squeeze", "expand_dims")
-def reshape(eqn: JaxprEqn) -> Run:
+def reshape(eqn: Equation) -> Run:
     shape = eqn.outvars[0].aval.shape
     order = eqn.params.get("dimensions") if eqn.primitive.name == "reshape" else None
     if order is not None:
@@ -47,20 +46,20 @@ def reshape(eqn: JaxprEqn) -> Run:
 
 
 @rule("transpose")
-def transpose(eqn: JaxprEqn) -> Run:
+def transpose(eqn: Equation) -> Run:
     permutation = tuple(eqn.params["permutation"])
     return lambda x: x.transpose(permutation)
 
 
 @rule("rev")
-def rev(eqn: JaxprEqn) -> Run:
+def rev(eqn: Equation) -> Run:
     reversed_ = eqn.params["dimensions"]
     index = tuple(slice(None, None, -1 if k in reversed_ else 1) for k in range(eqn.invars[0].aval.ndim))
     return lambda x: x[index]
 
 
 @rule("slice")
-def slice_(eqn: JaxprEqn) -> Run:
+def slice_(eqn: Equation) -> Run:
     starts, limits, strides = (eqn.params[k] for k in ("start_indices", "limit_indices", "strides"))
     index = tuple(map(slice, starts, limits, strides or (1,) * len(starts)))
     return lambda x: x[index]
@@ -72,20 +71,20 @@ def _parts(sizes: Sequence[int], axis: int) -> list[tuple[slice, ...]]:
 
 
 @rule("split")
-def split(eqn: JaxprEqn) -> Run:
+def split(eqn: Equation) -> Run:
     indices = _parts(eqn.params["sizes"], eqn.params["axis"])
     return lambda x: [x[i] for i in indices]
 
 
 @rule("unstack")
-def unstack(eqn: JaxprEqn) -> Run:
+def unstack(eqn: Equation) -> Run:
     before = (slice(None),) * eqn.params["axis"]
     indices = [(*before, k) for k in range(len(eqn.outvars))]
     return lambda x: [x[i] for i in indices]
 
 
 @rule("dynamic_slice")
-def dynamic_slice(eqn: JaxprEqn) -> Run:
+def dynamic_slice(eqn: Equation) -> Run:
     sizes, shape = eqn.params["slice_sizes"], eqn.invars[0].aval.shape
     limits = [n - s for n, s in zip(shape, sizes, strict=True)]
 
@@ -97,7 +96,7 @@ def dynamic_slice(eqn: JaxprEqn) -> Run:
 
 
 @rule("dynamic_update_slice")
-def dynamic_update_slice(eqn: JaxprEqn) -> Run:
+def dynamic_update_slice(eqn: Equation) -> Run:
     shape, sizes = eqn.invars[0].aval.shape, eqn.invars[1].aval.shape
     limits = [n - s for n, s in zip(shape, sizes, strict=True)]
     if sizes == shape:
@@ -113,25 +112,25 @@ def dynamic_update_slice(eqn: JaxprEqn) -> Run:
 
 
 @rule("concatenate")
-def concatenate(eqn: JaxprEqn) -> Run:
+def concatenate(eqn: Equation) -> Run:
     axis = eqn.params["dimension"]
     return lambda *arrays: np.concatenate(arrays, axis)
 
 
 @rule("stack")
-def stack(eqn: JaxprEqn) -> Run:
+def stack(eqn: Equation) -> Run:
     axis = eqn.params["axis"]
     return lambda *arrays: np.stack(arrays, axis)
 
 
 @rule("tile")
-def tile(eqn: JaxprEqn) -> Run:
+def tile(eqn: Equation) -> Run:
     times = tuple(eqn.params["reps"])
     return lambda x: np.tile(x, times)
 
 
 @rule("pad")
-def pad(eqn: JaxprEqn) -> Run:
+def pad(eqn: Equation) -> Run:
     """Padding at both ends and between elements; negative padding cuts off."""
     shape = eqn.outvars[0].aval.shape
     spans = [
@@ -161,7 +160,7 @@ def _span(low: int, step: int, size: int, out: int) -> tuple[slice, slice]:
 
 
 @rule("iota")
-def iota(eqn: JaxprEqn) -> Run:
+def iota(eqn: Equation) -> Run:
     shape, dimension = tuple(eqn.params["shape"]), eqn.params["dimension"]
     line = np.arange(shape[dimension]).astype(eqn.params["dtype"])
     line = line.reshape([-1 if k == dimension else 1 for k in range(len(shape))])
@@ -170,6 +169,6 @@ def iota(eqn: JaxprEqn) -> Run:
 
 
 @rule("empty", "empty2")
-def empty(eqn: JaxprEqn) -> Run:
+def empty(eqn: Equation) -> Run:
     aval = eqn.outvars[0].aval
     return lambda *_: np.zeros(aval.shape, aval.dtype)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from .narrow import is_floating, is_narrow
-from .rules import Run, rule
+from .rules import Equation, Run, rule
 
 
 @rule("sort")
-def sort(eqn: JaxprEqn) -> Run:
+def sort(eqn: Equation) -> Run:
     axis, keys, dtype = eqn.params["dimension"], eqn.params["num_keys"], eqn.invars[0].aval.dtype
     if len(eqn.invars) == 1 and not is_narrow(dtype) and dtype.kind != "c":
         return lambda x: [_sorted(x, axis)]
@@ -75,7 +74,7 @@ def _order(keys: Any, axis: int, k: int | None = None) -> Any:
 
 
 @rule("top_k")
-def top_k(eqn: JaxprEqn) -> Run:
+def top_k(eqn: Equation) -> Run:
     aval, k, axis = eqn.invars[0].aval, eqn.params["k"], eqn.params["axis"]
     index = eqn.outvars[1].aval.dtype
     floating = is_floating(aval.dtype)

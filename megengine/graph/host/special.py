@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from jax.extend.core import JaxprEqn
 
 from .narrow import FLOAT32, is_narrow
-from .rules import RULES, Run
+from .rules import RULES, Equation, Run
 
 
 def _lgamma(x: Any) -> Any:
@@ -35,8 +34,8 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 }
 
 
-def _special(fn: Callable[..., Any]) -> Callable[[JaxprEqn], Run]:
-    def make(eqn: JaxprEqn) -> Run:
+def _special(fn: Callable[..., Any]) -> Callable[[Equation], Run]:
+    def make(eqn: Equation) -> Run:
         dtype = eqn.outvars[0].aval.dtype
         wide = FLOAT32 if is_narrow(dtype) else dtype
         return lambda *arrays: fn(*(a.astype(wide, copy=False) for a in arrays)).astype(dtype, copy=False)

@@ -8,16 +8,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, JaxprEqn, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from .interpreter import nested
 from .narrow import widened
 from .reducing import highest, lowest
-from .rules import RULES, Run, rule
+from .rules import RULES, Equation, Run, rule
 from .taps import Axis, taps
 
 
-def _axes(eqn: JaxprEqn, sizes: Sequence[int], counts: Sequence[int]) -> list[Axis]:
+def _axes(eqn: Equation, sizes: Sequence[int], counts: Sequence[int]) -> list[Axis]:
     """The windows along each dimension."""
     params = eqn.params
     once = (1,) * len(sizes)
@@ -38,10 +38,10 @@ def _plain(axis: Axis) -> bool:
     return axis.window == 1 and axis.count == axis.size and axis.met(0) == (every, every)
 
 
-def _separable(ufunc: np.ufunc, identity: Callable[[Any], Any]) -> Callable[[JaxprEqn], Run]:
+def _separable(ufunc: np.ufunc, identity: Callable[[Any], Any]) -> Callable[[Equation], Run]:
     """One dimension after the other."""
 
-    def make(eqn: JaxprEqn) -> Run:
+    def make(eqn: Equation) -> Run:
         aval, out = eqn.invars[0].aval, eqn.outvars[0].aval
         dtype = np.dtype(out.dtype)
         axes = _axes(eqn, aval.shape, out.shape)
@@ -82,7 +82,7 @@ RULES["reduce_window_min"] = _separable(np.minimum, highest)
 
 
 @rule("reduce_window")
-def reduce_window(eqn: JaxprEqn) -> Run:
+def reduce_window(eqn: Equation) -> Run:
     """Any operation, on several arrays at once; padding takes no part, as in XLA on CPUs."""
     count = len(eqn.outvars)
     arrays, outs = [v.aval for v in eqn.invars[:count]], [v.aval for v in eqn.outvars]
@@ -110,7 +110,7 @@ def reduce_window(eqn: JaxprEqn) -> Run:
 class _Selection:
     """For each window the position of the element that stands first by ``>=`` or ``<=``, counted row by row."""
 
-    def __init__(self, eqn: JaxprEqn, sizes: Sequence[int], counts: Sequence[int], dtype: Any) -> None:
+    def __init__(self, eqn: Equation, sizes: Sequence[int], counts: Sequence[int], dtype: Any) -> None:
         least = eqn.params["select_prim"].name == "le"
         self.stands = np.less_equal if least else np.greater_equal
         self.padding = np.asarray((highest if least else lowest)(dtype), dtype)
@@ -135,7 +135,7 @@ class _Selection:
 
 
 @rule("select_and_scatter_add")
-def select_and_scatter_add(eqn: JaxprEqn) -> Run:
+def select_and_scatter_add(eqn: Equation) -> Run:
     source, operand = (v.aval for v in eqn.invars)
     select = _Selection(eqn, operand.shape, source.shape, operand.dtype)
     dtype = np.dtype(eqn.outvars[0].aval.dtype)
@@ -153,7 +153,7 @@ def select_and_scatter_add(eqn: JaxprEqn) -> Run:
 
 
 @rule("select_and_gather_add")
-def select_and_gather_add(eqn: JaxprEqn) -> Run:
+def select_and_gather_add(eqn: Equation) -> Run:
     operand, out = eqn.invars[1].aval, eqn.outvars[0].aval
     select = _Selection(eqn, operand.shape, out.shape, operand.dtype)
 

@@ -92,6 +92,7 @@ def test_reductions_by_any_function():
         return together, mixed, lax.reduce(i, 3, lax.bitwise_xor, (0,))
 
     same(f, x, i, ulps=32)
+    same(lambda x: [lax.reduce(x, jnp.float32(1), lambda a, b: a + b - a * b, (k,)) for k in (0, 1)], x[:0, :, 0])
 
 
 def test_sums_of_many_elements_are_exact_to_rounding():
