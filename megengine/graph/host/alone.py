@@ -12,7 +12,7 @@ from ..counters import counters, counting
 from .rules import Equation, Run
 
 # What costs least to compile: it is one primitive.
-QUICKLY = {"xla_backend_optimization_level": "0", "xla_cpu_parallel_codegen_split_count": "1"}
+QUICKLY: dict[str, str | bool] = {"xla_backend_optimization_level": "0", "xla_cpu_parallel_codegen_split_count": "1"}
 LIMIT = 1024
 _compiled: dict[Any, Any] = {}
 _changing = threading.Lock()

@@ -57,7 +57,8 @@ def while_(eqn: Equation) -> Run:
     second = first + eqn.params["body_nconsts"]
 
     def run(*arrays: Any) -> Any:
-        of_test, of_body, state = arrays[:first], arrays[first:second], arrays[second:]
+        of_test, of_body = arrays[:first], arrays[first:second]
+        state: Any = arrays[second:]
         while test(*of_test, *state)[0]:
             state = body(*of_body, *state)
         return state
@@ -75,7 +76,8 @@ def scan(eqn: Equation) -> Run:
     stacked = [v.aval for v in eqn.outvars[carried:]]
 
     def run(*arrays: Any) -> Any:
-        constants, state, sequences = arrays[:first], arrays[first:second], arrays[second:]
+        constants, sequences = arrays[:first], arrays[second:]
+        state: Any = arrays[first:second]
         outs = [np.empty(a.shape, a.dtype) for a in stacked]
         for turn in turns:
             results = body(*constants, *state, *[s[turn] for s in sequences])

@@ -78,7 +78,8 @@ class _Frame:
             places[var] = self.constant(const)
 
         def source(atom: Any) -> int:
-            return self.constant(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else places[atom]
+            is_literal = isinstance(atom, Literal)
+            return self.constant(atom.val, atom.aval.dtype) if is_literal else places[atom]
 
         for eqn in jaxpr.eqns:
             sources = tuple(map(source, eqn.invars))

@@ -90,14 +90,15 @@ def _cumulative(ufunc: np.ufunc) -> Callable[[Equation], Run]:
     return make
 
 
-for _name, _fn in {
+CUMULATIVE: dict[str, np.ufunc] = {
     "cumsum": np.add,
     "cumprod": np.multiply,
     "cummax": np.maximum,
     "cummin": np.minimum,
     "cumlogsumexp": np.logaddexp,
-}.items():
-    RULES[_name] = _cumulative(_fn)
+}
+for _name, _ufunc in CUMULATIVE.items():
+    RULES[_name] = _cumulative(_ufunc)
 
 
 @rule("reduce")

@@ -40,7 +40,9 @@ def test_sorting_by_several_keys(dtype):
 def test_sorting_of_many_elements():
     """Where not all are sorted to find the largest, and where there are no zeros whose signs differ."""
     x = np.random.default_rng(0).standard_normal((3, 200)).astype(np.float32)
-    same(lambda x: [lax.sort(x), lax.sort(jnp.abs(x)), jnp.argsort(x, 0)] + [lax.top_k(x, k) for k in (1, 7)], x, ulps=0)
+    same(
+        lambda x: [lax.sort(x), lax.sort(jnp.abs(x)), jnp.argsort(x, 0)] + [lax.top_k(x, k) for k in (1, 7)], x, ulps=0
+    )
     same(lambda x: lax.top_k(x, 7), (x * 4).astype(np.int8), ulps=0)
 
 
