@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -34,7 +34,7 @@ def first_options(names: Iterable[str]) -> dict[str, str] | None:
     return PRODUCTS_ALONE if attends and _concerned() else None
 
 
-def sound(jitted: Any, args: tuple[Any, ...]) -> bool:
+def sound(jitted: Any, args: Sequence[Any]) -> bool:
     """Compile for these arguments and say whether what came out can be relied on; ``PRODUCTS_ALONE`` always can.
 
     Args:
