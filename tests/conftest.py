@@ -54,7 +54,11 @@ def _seeded() -> Iterator[None]:
     if (run := sys.modules.get("megengine.graph.run")) is not None:
         run.cut("option")  # what an earlier test recorded and never read must not begin this one's graphs
     release_memory()
+    program = sys.modules.get("megengine.graph.program")
+    refused = 0 if program is None else program.counters.refused
     yield
+    if program is not None and program.counters.refused > refused:
+        pytest.fail("the interpreter failed at a program of this test")
     if (record := sys.modules.get("megengine.graph.record")) is not None and record.thread.graph.tapes:
         gc.collect()  # errors that a test caught keep its managers until now
     if record is not None and record.thread.graph.tapes:

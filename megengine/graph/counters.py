@@ -22,6 +22,7 @@ class Counters:
         bytes_donated: memory of inputs reused for outputs.
         replays: traced calls that skipped recording.
         interpreted: programs run by the host's tier.
+        refused: programs that it failed at, which were compiled instead.
         take_overs: programs that a compiled one took over from it.
         background_seconds: time spent compiling in the background.
         compiled_alone: primitives that the host's tier has no rule for and compiled each by itself, by name.
@@ -36,6 +37,7 @@ class Counters:
     bytes_donated: int = 0
     replays: int = 0
     interpreted: int = 0
+    refused: int = 0
     take_overs: int = 0
     background_seconds: float = 0.0
     compiled_alone: Counter[str] = field(default_factory=Counter)
@@ -58,6 +60,7 @@ class Counters:
             "bytes_donated": self.bytes_donated,
             "replays": self.replays,
             "interpreted": self.interpreted,
+            "refused": self.refused,
             "take_overs": self.take_overs,
             "background_seconds": self.background_seconds,
             "compiled_alone": dict(self.compiled_alone),

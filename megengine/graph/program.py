@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
@@ -31,6 +32,8 @@ from .tiers import earns
 from .value import Aval
 from .warm import find
 
+log = logging.getLogger("megengine.graph")
+
 
 class Program:
     """One executable: a structure, which of its values live on, and which inputs it may overwrite.
@@ -53,6 +56,7 @@ class Program:
         submitted: whether it has been given to the compiler in the background.
         ready: what was compiled there and is to take over.
         failure: why that could not be.
+        refused: whether the interpreter fails at it.
         reason: what ``counters.compilations`` counts it by when it is compiled.
     """
 
@@ -87,6 +91,7 @@ class Program:
         self.ready: Run | None = None
         self.failure: Exception | None = None
         self.reason: str | None = None
+        self.refused = False
         self.run: Run = self._compile_first
         self._unobserved: Run = self.run
         self.proven = False
@@ -126,8 +131,7 @@ class Program:
         if tier == "auto" and not self.tier:
             self.ready = find(self)
         compiled = self.seconds or self.ready is not None
-        self.interpreted = tier == "host" or (tier == "auto" and not compiled)
-        self.tier = tier
+        self.interpreted = not self.refused and (tier == "host" or (tier == "auto" and not compiled))
         if self.interpreted:
             self._use(self._interpret)
         elif self.seconds:
@@ -138,6 +142,7 @@ class Program:
             self._use(self._take_over)
         else:
             self._use(self._compile_first)
+        self.tier = tier  # last: what an interrupt divides is done again
 
     def _use(self, run: Run) -> None:
         self.proven = False
@@ -163,6 +168,8 @@ class Program:
             outs = list(map(owned, self.interpreter(*map(plain, args))))
         except MemoryError as error:
             raise MemoryError(f"out of memory: {error}") from None
+        except Exception as error:
+            return self._compile_instead(args, error)
         with counting:
             counters.interpreted += 1
             self.runs += 1
@@ -170,6 +177,15 @@ class Program:
         if self.tier == "auto" and not self.submitted and earns(self):
             submit(self)
         return outs
+
+    def _compile_instead(self, args: tuple[Any, ...], error: Exception) -> Any:
+        """Run, compiled, what the interpreter fails at, which is a fault of its rules."""
+        log.warning("compiling %s, which the interpreter fails at: %s: %s", self, type(error).__name__, error)
+        with counting:
+            counters.refused += 1
+        self.refused, self.interpreted, self.ready = True, False, None
+        operands = [jax.device_put(np.array(plain(a))) for a in args]  # what it overwrites are copies
+        return self._compile_first(*operands)
 
     def _take_over(self, *args: Any) -> Any:
         """The first run of what was compiled in the background."""
@@ -206,6 +222,10 @@ class Program:
         self._use(self.jitted)
         self.proven = not _observers
         return outs
+
+    def __repr__(self) -> str:
+        names = ", ".join(self.names()[:4])
+        return f"<program of {self.state.depth} ops: {names}{', ...' if self.state.depth > 4 else ''}>"
 
     def abstract_args(self) -> list[jax.ShapeDtypeStruct]:
         """Shapes and dtypes of the compiled function's arguments, scalars first."""

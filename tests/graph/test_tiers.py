@@ -16,7 +16,7 @@ import megengine.module as M
 import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph, jit
 from megengine.autodiff import GradManager
-from megengine.graph import background, patience, program, tiers
+from megengine.graph import background, lower, patience, program, tiers
 from megengine.graph.host.array import HostArray
 
 STEPS = 6
@@ -263,3 +263,32 @@ def test_who_waits_for_a_compiler_is_told_so(monkeypatch: pytest.MonkeyPatch, ca
     finally:
         logging.getLogger("megengine.graph").removeHandler(caplog.handler)
     assert "compiling a program of 1 ops" in caplog.text
+
+
+def test_what_the_interpreter_fails_at_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = Parameter(np.ones((3, 29), np.float32))
+    manager, optimizer = GradManager().attach([weight]), O.SGD([weight], lr=0.5)
+
+    def fails(*_: Any) -> Any:
+        raise ValueError("a fault of a rule")
+
+    def step() -> float:
+        with manager:
+            loss = (weight * weight).sum()
+            manager.backward(loss)
+        optimizer.step()
+        optimizer.clear_grad()
+        return float(loss.item())
+
+    before = graph.counters.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(lower.Plan, "function", _failing(lower.Plan.function, fails))
+        assert [step(), step()] == [87.0, 0.0]
+    graph.cut()
+    np.testing.assert_array_equal(weight.numpy(), np.zeros((3, 29)))
+    assert graph.counters.refused > before["refused"]
+    graph.counters.refused = before["refused"]  # as meant here
+
+
+def _failing(function: Any, fails: Any) -> Any:
+    return lambda plan, xp, resolve: fails if xp is np else function(plan, xp, resolve)
