@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from .contenders import PROGRAMS, Setup, environment, run
-from .results import Row, Section, alone, compared
+from .results import HEADER, Row, Section, alone, compared
 
 ROUNDS = 3
 OURS, MEGENGINE, PYTORCH = "here", "MegEngine", "PyTorch"
@@ -86,19 +86,22 @@ PROGRAMS_OF_COLD = {
 
 def measure(setup: Setup, names: Iterable[str] = (), rounds: int = ROUNDS, hundred: bool = False) -> Section:
     """Seconds and memory of every program and contender."""
-    rows: list[Row] = []
+    rows = list(lines(setup, names, setup.rounds(rounds), hundred))
+    missing = setup.missing()
+    notes = [f"Not measured: {' and '.join(missing)}."] if missing else []
+    return Section("", ABOUT, rows, [*notes, f"Rounds: {setup.rounds(rounds)}."])
+
+
+def lines(setup: Setup, names: Iterable[str], rounds: int, hundred: bool) -> Iterator[Row]:
+    """The table, as it comes to be."""
     for name in names or PROGRAMS_OF_COLD:
         program = PROGRAMS_OF_COLD[name]
         contenders = contenders_of(setup, program)
         check(name, contenders)
         steps = max(program.steps, 100 if hundred else 0)
-        found = in_turns(name, contenders, setup.rounds(rounds), steps)
-        rows += rows_of(program, found, steps)
+        yield from rows_of(program, in_turns(name, contenders, rounds, steps), steps)
     if setup.program:
-        rows += whole_process(setup, setup.rounds(rounds))
-    missing = setup.missing()
-    notes = [f"Not measured: {' and '.join(missing)}."] if missing else []
-    return Section("", ABOUT, rows, [*notes, f"Rounds: {setup.rounds(rounds)}."])
+        yield from whole_process(setup, rounds)
 
 
 def contenders_of(setup: Setup, program: Program) -> dict[str, list[str]]:
@@ -251,7 +254,11 @@ def main(argv: list[str] | None = None) -> None:
     if unknown:
         parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROGRAMS_OF_COLD)}")
     setup = Setup(arguments.megengine, arguments.torch, arguments.program)
-    print(measure(setup, arguments.names, arguments.rounds, arguments.hundred))
+    print(HEADER)
+    for row in lines(setup, arguments.names, arguments.rounds, arguments.hundred):
+        print(row, flush=True)
+    if setup.missing():
+        print(f"\nNot measured: {' and '.join(setup.missing())}.")
 
 
 if __name__ == "__main__":

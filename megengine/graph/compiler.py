@@ -26,7 +26,12 @@ def restage(exported: bytes, donated: tuple[int, ...], options: dict[str, str] |
 
     function = export.deserialize(bytearray(exported))
     structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in function.in_avals]
-    return jax.jit(function.call, donate_argnums=donated, compiler_options=options), structs
+    # The results are bound to a device and the first arguments are not: without a place for both, each is compiled for.
+    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    jitted = jax.jit(
+        function.call, in_shardings=place, out_shardings=place, donate_argnums=donated, compiler_options=options
+    )
+    return jitted, structs
 
 
 def send(file: BinaryIO, message: Any) -> None:

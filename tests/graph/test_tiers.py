@@ -18,6 +18,7 @@ from megengine import Parameter, Tensor, graph, jit
 from megengine.autodiff import GradManager
 from megengine.graph import background, lower, patience, program, tiers
 from megengine.graph.host.array import HostArray
+from megengine.graph.memory import loaded_by_xla
 
 STEPS = 6
 
@@ -85,6 +86,23 @@ def test_the_numbers_do_not_depend_on_when_a_compiled_program_takes_over(trace: 
         np.testing.assert_array_equal(again[2], drawn)  # the streams are where they would be
         assert (graph.counters.take_overs > before) == (number is not None)
         program.clear()
+
+
+def test_what_has_taken_over_is_not_compiled_again_for_its_own_results() -> None:
+    weight, x = Parameter(np.ones((5, 3), np.float32)), np.ones((2, 5), np.float32)
+    manager, optimizer = GradManager().attach([weight]), O.SGD([weight], lr=0.1)
+    loaded = []
+    for number in range(5):
+        with manager:
+            loss = (F.matmul(Tensor(x), weight) ** 2).mean()
+            manager.backward(loss)
+        optimizer.step().clear_grad()
+        loss.item()
+        loaded.append(len(loaded_by_xla()))
+        if number == 1:
+            _compile_all()
+    # The first compiled step takes what the host computed, the others what a compiled one did.
+    assert loaded[2:] == [loaded[2]] * 3
 
 
 def test_what_is_met_for_the_first_time_is_not_compiled() -> None:
