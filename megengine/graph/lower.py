@@ -249,9 +249,7 @@ def _steps(state: State, kept: tuple[Key, ...], trusted: tuple[int, ...]) -> lis
     return [_step(n, s.instr, states, masks.get(n, []), n in trusted) for n, s in enumerate(states)]
 
 
-def _step(
-    number: int, instr: Instr | Pull, states: list[State], masks: list[tuple[int, ...]], trusted: bool
-) -> Step:
+def _step(number: int, instr: Instr | Pull, states: list[State], masks: list[tuple[int, ...]], trusted: bool) -> Step:
     if isinstance(instr, Pull):
         absent = tuple(c is None for c in instr.cots)
         traced = pulled(states[instr.source].instr, instr.mask, instr.need, absent)

@@ -29,7 +29,9 @@ def bytes_in_use(device: Any) -> int:
 
 def _bytes_on_host(device: Any) -> int:
     """Bytes of what the host's tier computed for a device."""
-    arrays = [x.array for x in gc.get_objects() if type(x) is Value and type(x.array) is HostArray and _is_on(x, device)]
+    arrays = [
+        x.array for x in gc.get_objects() if type(x) is Value and type(x.array) is HostArray and _is_on(x, device)
+    ]
     return sum({id(a): a.nbytes for a in arrays}.values())
 
 

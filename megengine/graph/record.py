@@ -83,9 +83,7 @@ class Graph:
         "results",
     )
 
-    def __init__(
-        self, device: Device, tapes: tuple[Any, ...] = (), capture: Any = None
-    ) -> None:
+    def __init__(self, device: Device, tapes: tuple[Any, ...] = (), capture: Any = None) -> None:
         self.state: State = ROOT
         self.index: dict[Value, int] = {}
         self.floats: list[float] = []

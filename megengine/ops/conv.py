@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from . import autocast, promote
-from .convolve import convolve, gradients, spread, transposes
+from .bilinear import convolve, gradients, input_gradient
+from .convolve import spread, transposes
 from .op import op
 from .sizes import reshaped
 from .windows import out_size, windows_of
@@ -151,9 +149,8 @@ def _conv_transpose(x, weight, *, stride, padding, dilation, extra, groups):
     sizes = transposed_sizes(x.shape[2:], kernel.shape[2:], stride, padding, dilation, extra)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         return spread(x, kernel, sizes, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    result = jax.ShapeDtypeStruct((x.shape[0], groups * kernel.shape[1], *sizes), x.dtype)
-    forward = partial(convolve, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    return jax.linear_transpose(forward, result)(x)[0]
+    shape = (x.shape[0], groups * kernel.shape[1], *sizes)
+    return input_gradient(kernel, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
 @op(promote=_promote_transpose, check=_check_transpose, grad=bilinear(_conv_transpose), autocast=autocast.low)

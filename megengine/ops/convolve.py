@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from functools import partial, reduce
+from functools import reduce
 from math import prod
 from operator import add
 
@@ -21,29 +21,18 @@ MOST_TAPS = 100
 FEW_TAPS = 9
 
 
-def convolve(x, kernel, *, stride, padding, dilation, groups):
-    """Cross-correlate ``(N, C, *sizes)`` with a kernel ``(O, C / groups, *window)``."""
-    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-    on_cpu = choose(x.shape, kernel.shape, **settings)
+def on_cpu(x, kernel, **settings):
+    """Cross-correlate ``(N, C, *sizes)`` with a kernel ``(O, C / groups, *window)`` by the algorithm for CPUs."""
+    algorithm = choose(x.shape, kernel.shape, **settings)
     if x.dtype.itemsize < 4:
-        on_cpu = partial(_in_float32, on_cpu)
-    if on_cpu is direct:
-        return direct(x, kernel, **settings)
-    return lax.platform_dependent(x, kernel, cpu=partial(on_cpu, **settings), default=partial(direct, **settings))
+        # Sums in float32 whatever the algorithm, as GPUs have them.
+        return algorithm(x.astype(jnp.float32), kernel.astype(jnp.float32), **settings).astype(x.dtype)
+    return algorithm(x, kernel, **settings)
 
 
-def gradients(x, kernel, ct, **settings):
-    """The gradients of a convolution's input and kernel."""
-
-    def default(x, kernel, ct):
-        return transposes(convolve, x, kernel, ct, **settings)
-
-    if choose(x.shape, kernel.shape, **settings) is not depthwise or prod(kernel.shape[2:]) <= FEW_TAPS:
-        return default(x, kernel, ct)
-    on_cpu = partial(depthwise_gradients, **settings)
-    if x.dtype.itemsize < 4:
-        on_cpu = partial(_gradients_in_float32, on_cpu)
-    return lax.platform_dependent(x, kernel, ct, cpu=on_cpu, default=default)
+def written_out(x_shape, kernel_shape, **settings):
+    """Whether the gradients of a convolution are better written out than transposed."""
+    return choose(x_shape, kernel_shape, **settings) is depthwise and prod(kernel_shape[2:]) > FEW_TAPS
 
 
 def transposes(lower, x, kernel, ct, **settings):
@@ -51,16 +40,6 @@ def transposes(lower, x, kernel, ct, **settings):
     (dx,) = jax.linear_transpose(lambda x: lower(x, kernel, **settings), x)(ct)
     (dw,) = jax.linear_transpose(lambda kernel: lower(x, kernel, **settings), kernel)(ct)
     return dx, dw
-
-
-def _gradients_in_float32(algorithm, *operands):
-    dx, dw = algorithm(*(a.astype(jnp.float32) for a in operands))
-    return dx.astype(operands[0].dtype), dw.astype(operands[1].dtype)
-
-
-def _in_float32(algorithm, x, kernel, **settings):
-    # Sums in float32 whatever the algorithm, as GPUs have them.
-    return algorithm(x.astype(jnp.float32), kernel.astype(jnp.float32), **settings).astype(x.dtype)
 
 
 def choose(shape, kernel, *, stride, padding, dilation, groups):
@@ -135,25 +114,33 @@ def depthwise(x, kernel, *, stride, padding, dilation, groups):
     return reshaped(y, y.shape[0], -1, *y.shape[3:])
 
 
-def depthwise_gradients(x, kernel, ct, *, stride, padding, dilation, groups):
-    """Those of :func:`depthwise`: as many operations, in fewer loops than its transpose has, which are quicker to compile."""
+# The gradients of depthwise convolutions: as many operations as their transposes, in fewer loops, which are quicker to compile.
+
+
+def depthwise_input_gradient(kernel, ct, *, x_shape, stride, padding, dilation, groups):
+    """That of the input of :func:`depthwise`."""
     window, sizes = kernel.shape[2:], ct.shape[2:]
-    axes = list(zip(x.shape[2:], window, sizes, stride, padding, dilation, strict=True))
+    axes = list(zip(x_shape[2:], window, sizes, stride, padding, dilation, strict=True))
     ends = [(d * (w - 1) - p, n + p - (o - 1) * s - 1, s - 1) for n, w, o, s, p, d in axes]
-    around = lax.pad(ct, jnp.zeros((), ct.dtype), [(0, 0, 0), (0, 0, 0), *ends])
+    wide = ct.astype(jnp.float32)
+    around = lax.pad(wide, jnp.zeros((), wide.dtype), [(0, 0, 0), (0, 0, 0), *ends])
     once = [1] * len(window)
     dx = depthwise(
         around,
-        jnp.flip(kernel, range(2, kernel.ndim)),
+        jnp.flip(kernel.astype(jnp.float32), range(2, kernel.ndim)),
         stride=once,
         padding=[0] * len(window),
         dilation=dilation,
         groups=ct.shape[1],
     )
-    dx = reshaped(dx, x.shape[0], groups, -1, *x.shape[2:]).sum(2)
+    return reshaped(dx, x_shape[0], groups, -1, *x_shape[2:]).sum(2).astype(ct.dtype)
 
-    shares = reshaped(ct, x.shape[0], groups, -1, *sizes)
-    whole = padded(x, padding)
+
+def depthwise_kernel_gradient(x, ct, *, kernel_shape, stride, padding, dilation, groups):
+    """That of the kernel of :func:`depthwise`."""
+    window, sizes = kernel_shape[2:], ct.shape[2:]
+    shares = reshaped(ct.astype(jnp.float32), x.shape[0], groups, -1, *sizes)
+    whole = padded(x.astype(jnp.float32), padding)
     spans = [(o - 1) * s + 1 for o, s in zip(sizes, stride, strict=True)]
 
     def of_element(place):
@@ -163,7 +150,7 @@ def depthwise_gradients(x, kernel, ct, *, stride, padding, dilation, groups):
 
     places = jnp.unravel_index(jnp.arange(prod(window)), window)
     dw = lax.map(of_element, places)
-    return dx, jnp.moveaxis(dw, 0, -1).reshape(kernel.shape)
+    return jnp.moveaxis(dw, 0, -1).reshape(kernel_shape).astype(x.dtype)
 
 
 def by_tap(x, kernel, *, stride, padding, dilation, groups):

@@ -19,7 +19,9 @@ INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
 
 def build_parser() -> argparse.ArgumentParser:
     """Makes the parser of ``mge`` with every subcommand."""
-    parser = argparse.ArgumentParser(prog="mge", description="Train networks with MegEngine on XLA; run and check old programs.")
+    parser = argparse.ArgumentParser(
+        prog="mge", description="Train networks with MegEngine on XLA; run and check old programs."
+    )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     train_cli.add_to(commands)

@@ -55,9 +55,7 @@ class Images:
         wrong = np.flatnonzero((self.labels < 0) | (self.labels >= num_classes))
         if len(wrong):
             index = wrong[0]
-            raise UserError(
-                f"{name} label {self.labels[index]} of image {index} is outside 0..{num_classes - 1}"
-            )
+            raise UserError(f"{name} label {self.labels[index]} of image {index} is outside 0..{num_classes - 1}")
 
 
 @dataclasses.dataclass
@@ -73,9 +71,7 @@ class ImageData:
         self.test.check("test", self.num_classes)
         self.mean, self.std = self.train.images.mean(), self.train.images.std()
         if self.std == 0:
-            raise UserError(
-                f"every training pixel is {self.mean:g}, so the images cannot be told apart or normalised"
-            )
+            raise UserError(f"every training pixel is {self.mean:g}, so the images cannot be told apart or normalised")
 
     @property
     def num_features(self) -> int:
