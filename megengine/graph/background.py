@@ -27,10 +27,12 @@ from . import compiler, warm
 from .counters import counters, counting
 from .memory import bytes_needed
 from .sound import PRODUCTS_ALONE, first_options, sound
+from .tiers import expected_seconds
 
 if TYPE_CHECKING:
     from .program import Program
 
+LEAST_PATIENCE, PATIENCE = 60.0, 20.0
 _changed = threading.Condition()
 _waiting: list[Program] = []
 _working = False
@@ -130,16 +132,26 @@ def _in_child(program: Program) -> Callable[..., Any] | None:
         return None
     try:
         compiler.send(child.stdin, (exported, donated, first))  # type: ignore[arg-type]
-        fine, answer = compiler.receive(child.stdout)  # type: ignore[arg-type]
+        patience = threading.Timer(_patience(program), child.kill)
+        patience.start()
+        try:
+            fine, answer = compiler.receive(child.stdout)  # type: ignore[arg-type]
+        finally:
+            patience.cancel()
     except (OSError, EOFError):
         _stop()
-        raise RuntimeError("XLA ended the process that compiled this program") from None
+        raise RuntimeError("the process that compiled this program ended, or took too long") from None
     if not fine:
         raise RuntimeError(answer)
     jitted, structs = compiler.restage(exported, donated, answer)
     program.needs = bytes_needed(jitted.lower(*structs).compile())
     warm.keep(program, exported, answer)
     return jitted
+
+
+def _patience(program: Program) -> float:
+    """Seconds after which a compilation is given up: some programs take XLA hours, such as long chains kept whole."""
+    return LEAST_PATIENCE + PATIENCE * expected_seconds(program)
 
 
 def _start() -> subprocess.Popen[bytes] | None:

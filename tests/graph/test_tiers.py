@@ -310,3 +310,17 @@ def test_what_the_interpreter_fails_at_is_compiled(monkeypatch: pytest.MonkeyPat
 
 def _failing(function: Any, fails: Any) -> Any:
     return lambda plan, xp, resolve: fails if xp is np else function(plan, xp, resolve)
+
+
+def test_a_compilation_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_patience", lambda _: 0.0)
+    x = Tensor(np.ones((2, 37), np.float32))
+    assert (x * 5).sum().item() == 370.0
+    mine = program.loaded()[-1]
+    background.submit(mine)
+    assert background.wait(120)
+    assert mine.ready is None and "took too long" in str(mine.failure)
+    assert (x * 5).sum().item() == 370.0
+    monkeypatch.undo()
+    assert (x * 7 - 1).sum().item() == 444.0
+    _compile_all()  # the next one is
