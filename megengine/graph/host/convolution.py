@@ -152,12 +152,11 @@ def by_elements(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarra
         elements = x[g, n, :, p].swapaxes(1, 2).astype(dtype, copy=False)
         elements = elements.reshape(*elements.shape[:2], -1)
         products = w[g] * elements if channels == 1 else np.matmul(w[g], elements)
-        products = products.reshape(-1, filters, window, n.stop - n.start, p.stop - p.start, *sizes[1:])
+        products = products.reshape((-1, filters, window, n.stop - n.start, p.stop - p.start, *sizes[1:]))
         target = y[g, :, n]
         for tap in taps(some):
-            target[(..., *tap.windows)] += products[
-                (slice(None), slice(None), order[tap.at], slice(None), *tap.elements)
-            ]
+            windows: Any = (..., *tap.windows)
+            target[windows] += products[(slice(None), slice(None), order[tap.at], slice(None), *tap.elements)]
     return y
 
 
@@ -192,7 +191,8 @@ def _columns(x: np.ndarray, axes: Sequence[Axis], order: np.ndarray, dtype: Any)
     make = np.empty if len(met) == len(order) and all(tap.full for tap in met) else np.zeros
     columns = make((groups, channels, len(order), images, *(a.count for a in axes)), dtype)
     for tap in met:
-        columns[(slice(None), slice(None), order[tap.at], slice(None), *tap.windows)] = x[(..., *tap.elements)]
+        elements: Any = (..., *tap.elements)
+        columns[(slice(None), slice(None), order[tap.at], slice(None), *tap.windows)] = x[elements]
     return columns.reshape(groups, channels * len(order), -1)
 
 
@@ -201,7 +201,8 @@ def _upright(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     forward = tuple(slice(None, None, -1 if s < 0 else 1) for s in w.strides[3:])
     window = w.shape[3:]
     order = np.arange(prod(window)).reshape(window)[forward].reshape(-1)
-    return w[(..., *forward)], order
+    behind: Any = (..., *forward)
+    return w[behind], order
 
 
 def _matrix_of_filters(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

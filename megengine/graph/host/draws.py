@@ -86,19 +86,19 @@ def normal(state: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     out = np.empty(n, np.float32)
     if n % 2:
         ((_, pair),) = queue.turns(1, 2)
-        _box_muller(*pair, out[n - 1 :], out[:0])
+        _box_muller(pair, out[n - 1 :], out[:0])
     for start, pair in queue.turns(n // 2, 2):
         part = out[2 * start : 2 * (start + len(pair[0]))]
-        _box_muller(*pair, part[::2], part[1::2])
+        _box_muller(pair, part[::2], part[1::2])
     return queue.state, out
 
 
-def _box_muller(x: np.ndarray, y: np.ndarray, sines: np.ndarray, cosines: np.ndarray) -> None:
-    radius = _to_unit(x)
+def _box_muller(words: list[np.ndarray], sines: np.ndarray, cosines: np.ndarray) -> None:
+    radius = _to_unit(words[0])
     np.log(radius, out=radius)
     radius *= np.float32(-2)
     np.sqrt(radius, out=radius)
-    angle = y.astype(np.float32)
+    angle = words[1].astype(np.float32)
     angle *= ANGLE
     angle += ANGLE / 2
     turned = np.sin(angle)

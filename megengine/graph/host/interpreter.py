@@ -93,13 +93,20 @@ class _Frame:
         return list(map(source, jaxpr.outvars))
 
     def steps(self, results: list[int]) -> list[Step]:
-        last = {place: n for n, (_, sources, targets) in enumerate(self.eqns) for place in (*sources, *targets)}
+        """What is computed for these results, and nothing else."""
+        needed, eqns = set(results), []
+        for eqn, sources, targets in reversed(self.eqns):
+            if needed.intersection(targets) or eqn.effects:
+                needed.update(sources)
+                eqns.append((eqn, sources, targets))
+        eqns.reverse()
+        last = {place: n for n, (_, sources, targets) in enumerate(eqns) for place in (*sources, *targets)}
         dropped: dict[int, list[int]] = {}
         for place in last.keys() - self.constants.keys() - set(results):
             dropped.setdefault(last[place], []).append(place)
         return [
             (_rule(eqn), sources, targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
-            for n, (eqn, sources, targets) in enumerate(self.eqns)
+            for n, (eqn, sources, targets) in enumerate(eqns)
         ]
 
     def initial(self) -> list[Any]:

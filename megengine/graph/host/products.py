@@ -72,8 +72,9 @@ def contracted(x: np.ndarray, y: np.ndarray, batch: int, terms: int) -> np.ndarr
     places = x.shape[x.ndim - terms : x.ndim - terms + apart]
     rows, columns = prod(x.shape[: x.ndim - terms]), prod(y.shape[batch : y.ndim - terms])
     if apart and x.size and y.size and 2 * rows * columns * prod(places) < x.size + y.size:
-        pieces = ((a[(..., *at, *(slice(None),) * (terms - apart))] for a in (x, y)) for at in np.ndindex(places))
-        return reduce(np.add, (contracted(*piece, batch, terms - apart) for piece in pieces))
+        behind = (slice(None),) * (terms - apart)
+        pieces: list[Any] = [(..., *at, *behind) for at in np.ndindex(places)]
+        return reduce(np.add, (contracted(x[piece], y[piece], batch, terms - apart) for piece in pieces))
     return _product(x, y, batch, terms)
 
 
@@ -95,7 +96,8 @@ def _matrices(a: np.ndarray, batch: int, terms: int, others: int) -> tuple[np.nd
     """``(*batch, *split, rows, depth)`` as BLAS takes it, and how many dimensions are split off the free ones."""
     first_term = a.ndim - terms
     free, depth = a.shape[batch:first_term], prod(a.shape[first_term:])
-    split = _apart(a[(..., *(0,) * terms)], batch) if a.size else 0
+    first: Any = (..., *(0,) * terms)
+    split = _apart(a[first], batch) if a.size else 0
     if split and prod(free[split:]) * depth * others < WORTH_A_CALL:
         split = 0
     head = a.shape[: batch + split]

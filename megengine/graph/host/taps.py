@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import gcd
 
 Slices = tuple[slice, ...]
@@ -90,8 +91,13 @@ class Tap:
     full: bool
 
 
-def taps(axes: Sequence[Axis]) -> list[Tap]:
+def taps(axes: Sequence[Axis]) -> tuple[Tap, ...]:
     """The positions that are not all in the padding, in order."""
+    return _taps(tuple(axes))
+
+
+@lru_cache(1024)
+def _taps(axes: tuple[Axis, ...]) -> tuple[Tap, ...]:
     met = [[(t, axis.met(t)) for t in range(axis.window)] for axis in axes]
     found = []
     for at, place in enumerate(itertools.product(*met)):
@@ -99,7 +105,7 @@ def taps(axes: Sequence[Axis]) -> list[Tap]:
         if len(pairs) == len(axes):
             full = all(p[0].step == 1 and p[0].stop - p[0].start == a.count for p, a in zip(pairs, axes, strict=True))
             found.append(Tap(at, tuple(p[0] for p in pairs), tuple(p[1] for p in pairs), full))
-    return found
+    return tuple(found)
 
 
 def steps(size: int, step: int) -> Iterator[slice]:
