@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .host.array import HostArray
+from .host_array import HostArray
 from .value import Value
 
 

@@ -20,7 +20,7 @@ from ..ops.op import Op
 from .background import submit
 from .counters import counters, counting
 from .donate import pair
-from .host.array import owned, plain
+from .host_array import owned, plain
 from .lower import Plan, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options

@@ -15,7 +15,7 @@ import numpy as np
 from .capture import Capture, Source
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
-from .host.array import HostArray
+from .host_array import HostArray
 from .program import avals_of
 from .record import Graph, materialise, pack, thread
 from .run import ONLY_ARRAY, on_device, protect

@@ -25,7 +25,7 @@ from .counters import counters, counting
 from .device import Device
 from .differentiate import GradNode, keep
 from .forked import refuse
-from .host.array import HostArray
+from .host_array import HostArray
 from .memory import reserve
 from .options import options
 from .program import Program, build, building, lookup

@@ -15,7 +15,6 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun, jaxprs_in_params
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
-from .host.interpreter import interpret
 from .value import Aval, aval
 
 TRACED_LIMIT = 8192
@@ -40,7 +39,11 @@ class Traced:
     @cached_property
     def interpreted(self) -> Callable[..., Sequence[Any]]:
         """By NumPy, without a compiler."""
-        return interpret(self.closed) if self.host is None else self.host
+        if self.host is not None:
+            return self.host
+        from .host.interpreter import interpret  # its rules are loaded when the first program runs
+
+        return interpret(self.closed)
 
     @cached_property
     def staged(self) -> Callable[..., Sequence[Any]]:

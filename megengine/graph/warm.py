@@ -46,9 +46,8 @@ def find(program: Program) -> Callable[..., Any] | None:
         head, _, exported = (cache_directory() / (name + KEPT_STEP)).read_bytes().partition(b"\n")
         jitted, structs = compiler.restage(exported, program.donated_arguments(), json.loads(head))
         program.needs = bytes_needed(jitted.lower(*structs).compile())
-    except (
-        Exception
-    ):  # deleted meanwhile, not whole, of another version: it is compiled like what is met for the first time
+    except Exception:
+        # Deleted meanwhile, not whole, or of another version: it is like what is met for the first time.
         names.discard(name)
         return None
     return jitted

@@ -17,7 +17,7 @@ import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph, jit
 from megengine.autodiff import GradManager
 from megengine.graph import background, lower, patience, program, tiers
-from megengine.graph.host.array import HostArray
+from megengine.graph.host_array import HostArray
 from megengine.graph.memory import loaded_by_xla
 
 STEPS = 6

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from .narrow import FLOAT32, is_narrow, through_float32
 from .rules import Equation, Run, rule
 from .selecting import by_masks
+from .special import of_scipy
 
 BLOCK = 16384  # elements whose intermediate values stay in the cache
 
@@ -88,5 +88,5 @@ def _in_float32(fn: Callable[[Any], Any], exact: Callable[[Any], Any]) -> Callab
     return make
 
 
-rule("erf")(_in_float32(_erf, scipy.special.erf))
-rule("erfc")(_in_float32(_erfc, scipy.special.erfc))
+rule("erf")(_in_float32(_erf, of_scipy("erf")))
+rule("erfc")(_in_float32(_erfc, of_scipy("erfc")))

@@ -6,31 +6,44 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from .narrow import FLOAT32, is_narrow
 from .rules import RULES, Equation, Run
 
 
+def of_scipy(name: str) -> Callable[..., Any]:
+    """A function of ``scipy.special``, which is imported, for a third of a second, when one is first called."""
+
+    def call(*arrays: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(*arrays)
+
+    return call
+
+
+_gammaln, _psi = of_scipy("gammaln"), of_scipy("digamma")
+
+
 def _lgamma(x: Any) -> Any:
-    return scipy.special.gammaln(np.where(np.isneginf(x), x.dtype.type(np.inf), x))
+    return _gammaln(np.where(np.isneginf(x), x.dtype.type(np.inf), x))
 
 
 def _digamma(x: Any) -> Any:
-    return scipy.special.digamma(np.where(x == 0, x.dtype.type(np.nan), x))
+    return _psi(np.where(x == 0, x.dtype.type(np.nan), x))
 
 
 SPECIAL: dict[str, Callable[..., Any]] = {
-    "erf_inv": scipy.special.erfinv,
+    "erf_inv": of_scipy("erfinv"),
     "lgamma": _lgamma,
     "digamma": _digamma,
-    "polygamma": scipy.special.polygamma,
-    "zeta": scipy.special.zeta,
-    "igamma": scipy.special.gammainc,
-    "igammac": scipy.special.gammaincc,
-    "regularized_incomplete_beta": scipy.special.betainc,
-    "bessel_i0e": scipy.special.i0e,
-    "bessel_i1e": scipy.special.i1e,
+    "polygamma": of_scipy("polygamma"),
+    "zeta": of_scipy("zeta"),
+    "igamma": of_scipy("gammainc"),
+    "igammac": of_scipy("gammaincc"),
+    "regularized_incomplete_beta": of_scipy("betainc"),
+    "bessel_i0e": of_scipy("i0e"),
+    "bessel_i1e": of_scipy("i1e"),
 }
 
 
