@@ -49,12 +49,12 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
         traced, multi = forward(op, attrs, targets, specs)
     except (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError) as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
-    outs = traced.closed.out_avals
-    dtypes = [np.dtype(o.dtype) for o in outs]
+    outs = traced.results()
+    dtypes = [dtype for _, dtype in outs]
     if op.quantised is not None:
         found = op.quantised(op.name, own, **dict(zip(op.attrs, attrs, strict=True)))
         dtypes = dtypes if found is None else [found] * len(dtypes)
-    shapes = [tuple(o.shape) for o in outs]
+    shapes = [shape for shape, _ in outs]
     formats = labels(op.name, attrs, specs, [len(s) for s in shapes])
     return targets, tuple(map(aval, shapes, dtypes, formats)), multi
 

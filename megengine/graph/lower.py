@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from ..ops.op import Op
+from .polymorphic import new_program
 from .structure import Instr, Pull, State
 from .traced import Linearised, Traced, forward, linearised, pulled, rule_on_values
 from .warm import identity_of
@@ -85,7 +86,9 @@ class Plan:
         self.check_nan = check_nan
         self.guards = guards
         self.inputs = [position for position, _ in state.input_positions()]
-        self.steps = _steps(state, kept, trusted)
+        new_program()
+        self.linear: dict[Key, Linearised] = {}
+        self.steps = _steps(state, kept, trusted, self.linear)
         self.checks = any(step.valid is not None for step in self.steps)
         self.bits = depends(state, trusted) if guards else {}
         self.extra: list[Any] = []
@@ -100,9 +103,9 @@ class Plan:
     def _keep(self, key: Key) -> tuple[Op, tuple[Any, ...]]:
         """Return a pullback's residuals behind the living values (each array once) and say where each is."""
         instr = self.state.path()[key[0]].instr
-        traced = linearised(instr, key[1])
+        traced = self.linear[key]
         sources = [self._source(instr, key, k, origin) for k, origin in enumerate(traced.origins)]
-        return _pullback_op(instr, key[1], traced.residuals, traced.tree), tuple(sources)
+        return _pullback_op(instr, key[1], traced.residuals, traced.forward.tree), tuple(sources)
 
     def _source(self, instr: Instr, key: Key, k: int, origin: tuple[str, int] | None) -> tuple[str, int]:
         where: Any = key, k
@@ -240,21 +243,26 @@ def _holds_nan(xp: Any, arrays: Sequence[Any]) -> Any:
     return xp.stack(bad).any() if bad else xp.bool_(False)
 
 
-def _steps(state: State, kept: tuple[Key, ...], trusted: tuple[int, ...]) -> list[Step]:
+def _steps(state: State, kept: tuple[Key, ...], trusted: tuple[int, ...], linear: dict[Key, Linearised]) -> list[Step]:
+    """The steps of a program; the linearised forwards are added to ``linear``, since gradients are of those very ones."""
     states = state.path()
     masks: dict[int, list[tuple[int, ...]]] = {}
     pulls = {(s.instr.source, s.instr.mask): None for s in states if isinstance(s.instr, Pull)}
     for source, mask in dict.fromkeys((*pulls, *kept)):
         masks.setdefault(source, []).append(mask)
-    return [_step(n, s.instr, states, masks.get(n, []), n in trusted) for n, s in enumerate(states)]
+        linear[source, mask] = linearised(states[source].instr, mask, shared=(source, mask) not in kept)
+    return [_step(n, s.instr, linear, masks.get(n, []), n in trusted) for n, s in enumerate(states)]
 
 
-def _step(number: int, instr: Instr | Pull, states: list[State], masks: list[tuple[int, ...]], trusted: bool) -> Step:
+def _step(
+    number: int, instr: Instr | Pull, linear: dict[Key, Linearised], masks: list[tuple[int, ...]], trusted: bool
+) -> Step:
     if isinstance(instr, Pull):
         absent = tuple(c is None for c in instr.cots)
-        traced = pulled(states[instr.source].instr, instr.mask, instr.need, absent)
-        return Step(instr, tuple(c for c in instr.cots if c is not None), traced, (instr.source, instr.mask))
-    made = [(linearised(instr, mask), (number, mask)) for mask in masks]
+        key = (instr.source, instr.mask)
+        traced = pulled(linear[key], instr.need, absent)
+        return Step(instr, tuple(c for c in instr.cots if c is not None), traced, key)
+    made = [(linear[number, mask], (number, mask)) for mask in masks]
     if made:
         step = Step(instr, instr.operands, *made[0])
         step.again = made[1:]

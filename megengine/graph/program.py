@@ -80,7 +80,6 @@ class Program:
         bits = depends(state, trusted) if self.checked else {}
         self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
         self.offset = bool(state.floats) + bool(state.ints)
-        self.jitted: Any = self.stage(first_options(self.names()))
         self.first = threading.Lock()  # two threads would compile twice
         self.tier = ""
         self.interpreted = False
@@ -104,6 +103,11 @@ class Program:
         """What it computes; what was compiled before needs none."""
         _, _, kept, check_nan, guards, trusted = self.key
         return Plan(self.state, self.live, kept, check_nan, guards, trusted)
+
+    @cached_property
+    def jitted(self) -> Any:
+        """What compiles it when first called; later what was compiled."""
+        return self.stage(first_options(self.names()))
 
     @property
     def pullbacks(self) -> list[tuple[Op, tuple[Any, ...]]]:
@@ -151,7 +155,7 @@ class Program:
 
     def observe_again(self) -> None:
         """Take account of observers that came or went."""
-        proven = self.proven or self._unobserved is self.jitted
+        proven = self.proven or (bool(self.seconds) and self._unobserved is self.jitted)
         self._use(self._unobserved)
         self.proven = proven and not _observers
 

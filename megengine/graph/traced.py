@@ -11,10 +11,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun, jaxprs_in_params
+from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
+from .polymorphic import AtSizes, Template, plain, share, size_of
+from .symbols import Symbols
 from .value import Aval, aval
 
 TRACED_LIMIT = 8192
@@ -27,23 +29,36 @@ _traced: OrderedDict[Any, Any] = OrderedDict()
 class Traced:
     """A pure function of arrays as a jaxpr, with the ways to run it.
 
-    Attributes:
-        closed: the jaxpr.
+    Args:
+        source: the jaxpr, or one of symbolic sizes and what these are.
         host: the same function by NumPy, where the op declares one.
     """
 
-    def __init__(self, closed: ClosedJaxpr, host: Callable[..., Sequence[Any]] | None = None) -> None:
-        self.closed = closed
+    def __init__(self, source: ClosedJaxpr | AtSizes, host: Callable[..., Sequence[Any]] | None = None) -> None:
+        self.source = source
         self.host = host
+
+    @cached_property
+    def closed(self) -> ClosedJaxpr:
+        """The jaxpr."""
+        return self.source.closed() if isinstance(self.source, AtSizes) else self.source
+
+    def results(self) -> list[tuple[tuple[int, ...], np.dtype]]:
+        """Shapes and dtypes of its results."""
+        if isinstance(self.source, AtSizes):
+            return self.source.results()
+        return [(tuple(a.shape), np.dtype(a.dtype)) for a in self.source.out_avals]
 
     @cached_property
     def interpreted(self) -> Callable[..., Sequence[Any]]:
         """By NumPy, without a compiler."""
         if self.host is not None:
             return self.host
+        if isinstance(self.source, AtSizes):
+            return self.source.interpreted()
         from .host.interpreter import interpret  # its rules are loaded when the first program runs
 
-        return interpret(self.closed)
+        return interpret(self.source)
 
     @cached_property
     def staged(self) -> Callable[..., Sequence[Any]]:
@@ -54,24 +69,120 @@ class Traced:
     @cached_property
     def size(self) -> int:
         """How many equations it has, those of inner jaxprs too."""
-        return _size(self.closed.jaxpr)
+        return self.source.template.size if isinstance(self.source, AtSizes) else size_of(self.source.jaxpr)
 
 
 class Linearised(Traced):
     """The forward of an op that also returns the residuals of its gradient.
 
+    Args:
+        source: as of any :class:`Traced`.
+        forward: what was traced.
+
     Attributes:
         count: how many results come before the residuals.
-        tree: what becomes of residuals to make the VJP function again.
+        residuals: what they are.
         origins: for each residual ``("operand", k)``, ``("result", k)`` or None: it is the same array.
+        pulls: the gradients made of it.
     """
 
-    def __init__(self, closed: ClosedJaxpr, count: int, tree: Any) -> None:
-        super().__init__(closed)
-        self.count = count
+    def __init__(self, source: ClosedJaxpr | AtSizes, forward: Forward) -> None:
+        super().__init__(source)
+        self.forward = forward
+        self.count = forward.count
+        self.residuals = [aval(*of) for of in self.results()[self.count :]]
+        self.origins = forward.origins
+        self.pulls: dict[Any, Traced] = {}
+
+
+class Forward:
+    """A linearised forward as it was traced.
+
+    Attributes:
+        tree: what becomes of residuals to make the VJP function again.
+        count: how many results come before the residuals.
+        multi: whether the op's results are a tuple.
+        origins: see :class:`Linearised`.
+    """
+
+    def __init__(self, closed: ClosedJaxpr, tree: Any, count: int, multi: bool) -> None:
+        self.closed = closed
         self.tree = tree
-        self.residuals = [aval(tuple(a.shape), np.dtype(a.dtype)) for a in closed.out_avals[count:]]
+        self.count = count
+        self.multi = multi
         self.origins = _origins(closed, count)
+
+    def pulled(self, need: Sequence[int], absent: Sequence[bool]) -> ClosedJaxpr:
+        """See :func:`pulled`."""
+        outs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in self.closed.out_avals]
+        outs, residuals = outs[: self.count], outs[self.count :]
+
+        def run(residuals: Sequence[Any], cots: Sequence[Any]) -> Any:
+            given = iter(cots)
+            full = tuple(zero_cotangent(a) if none else next(given) for a, none in zip(outs, absent, strict=True))
+            grads = jax.tree_util.tree_unflatten(self.tree, residuals)(full if self.multi else full[0])
+            return tuple(grads[k] for k in need)
+
+        return jax.make_jaxpr(run)(residuals, [a for a, none in zip(outs, absent, strict=True) if not none])
+
+    def pulled_at(self, source: Any, need: tuple[int, ...], absent: tuple[bool, ...]) -> Traced:
+        """What pulls back for a linearised forward that was made of this one."""
+        return Traced(self.pulled(need, absent))
+
+
+class SharedForward(Forward):
+    """A linearised forward of symbolic sizes.
+
+    What its residuals are only its own gradient knows, so it serves sizes for which that can be had: all of it, at least.
+    """
+
+    def __init__(
+        self, closed: ClosedJaxpr, tree: Any, count: int, multi: bool, operands: int, symbols: Symbols
+    ) -> None:
+        super().__init__(closed, tree, count, multi)
+        self.symbols = symbols
+        self.absent = tuple(not _is_float(a.dtype) for a in closed.out_avals[:count])
+        self.whole = Template(self.pulled(range(operands), self.absent), symbols)
+        self.template = Template(closed, symbols)
+        self.parts: dict[Any, Template | None] = {}
+
+    def complete(self) -> None:
+        """See :class:`Template`."""
+        self.template.complete()
+        self.whole.complete()
+
+    def serves(self, *values: int) -> bool:
+        """Whether it can be had for these values of the symbols."""
+        return self.template.serves(*values) and self.whole.serves(*values)
+
+    def pulled_at(self, source: Any, need: tuple[int, ...], absent: tuple[bool, ...]) -> Traced:
+        template = self._part(need, absent)
+        if template is not None and template.serves(*source.values):
+            return Traced(template.at(source.values))
+        outs = source.results()
+        cots = [jax.ShapeDtypeStruct(*of) for of in outs[: self.count]]
+        whole = jaxpr_as_fun(self.whole.at(source.values).closed())
+
+        def run(residuals: Sequence[Any], given: Sequence[Any]) -> Any:
+            rest = iter(given)
+            cotangents = [jnp.zeros(c.shape, c.dtype) if a else next(rest) for c, a in zip(cots, absent, strict=True)]
+            kept = [c for c, a in zip(cotangents, self.absent, strict=True) if not a]
+            grads = whole(*residuals, *kept)
+            return tuple(grads[k] for k in need)
+
+        structs = [jax.ShapeDtypeStruct(*of) for of in outs[self.count :]]
+        return Traced(jax.make_jaxpr(run)(structs, [c for c, a in zip(cots, absent, strict=True) if not a]))
+
+    def _part(self, need: tuple[int, ...], absent: tuple[bool, ...]) -> Template | None:
+        """The gradient of some operands, traced with symbols; None where that cannot be."""
+        with _changing:
+            if (need, absent) in self.parts:
+                return self.parts[need, absent]
+        made = self.symbols.trace(lambda: Template(self.pulled(need, absent), self.symbols))
+        if made is not None:
+            made.complete()
+        with _changing:
+            return self.parts.setdefault((need, absent), made)
 
 
 def _origins(closed: ClosedJaxpr, count: int) -> list[tuple[str, int] | None]:
@@ -82,10 +193,6 @@ def _origins(closed: ClosedJaxpr, count: int) -> list[tuple[str, int] | None]:
             if not isinstance(v, Literal):
                 known.setdefault(v, (side, k))
     return [None if isinstance(v, Literal) else known.get(v) for v in jaxpr.outvars[count:]]
-
-
-def _size(jaxpr: Any) -> int:
-    return len(jaxpr.eqns) + sum(_size(inner) for eqn in jaxpr.eqns for inner in jaxprs_in_params(eqn.params))
 
 
 def _once(key: Any, trace: Callable[[], Any]) -> Any:
@@ -104,27 +211,49 @@ def _once(key: Any, trace: Callable[[], Any]) -> Any:
 
 
 def struct_of(spec: Any) -> jax.ShapeDtypeStruct:
-    """What JAX is told of an operand: a tensor, or a Python number by its kind.
+    """What JAX is told of an operand: a tensor, or a Python number by its kind."""
+    if isinstance(spec, Aval):
+        return jax.ShapeDtypeStruct(spec.shape, plain(spec.dtype))
+    return jax.ShapeDtypeStruct((), SCALAR_DTYPE[spec]) if isinstance(spec, str) else spec
 
-    JAX's caches take dtypes for the same that differ in their quantisation, so that is left out.
-    """
-    if isinstance(spec, str):
-        return jax.ShapeDtypeStruct((), SCALAR_DTYPE[spec])
-    dtype = spec.dtype if spec.dtype.metadata is None else np.dtype(spec.dtype.type)
-    return jax.ShapeDtypeStruct(spec.shape, dtype)
+
+class _Shared:
+    """An op traced with symbols."""
+
+    def __init__(self, closed: ClosedJaxpr, symbols: Symbols, multi: bool) -> None:
+        self.template = Template(closed, symbols)
+        self.multi = multi
+
+    def complete(self) -> None:
+        self.template.complete()
+
+    def serves(self, *values: int) -> bool:
+        return self.template.serves(*values)
 
 
 def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[Traced, bool]:
     """An op's jaxpr, and whether its results are a tuple."""
 
-    def trace() -> tuple[Traced, bool]:
+    def jaxpr(attrs: tuple[Any, ...], specs: Sequence[Any]) -> tuple[ClosedJaxpr, bool]:
         closed, out = jax.make_jaxpr(op.bind(attrs, targets), return_shape=True)(*map(struct_of, specs))
-        multi = isinstance(out, (tuple, list))
-        host = None if op.host is None else partial(_by_host, op, attrs, targets, multi)
-        return Traced(closed, host), multi
+        return closed, isinstance(out, (tuple, list))
 
-    found: tuple[Traced, bool] = _once((op, attrs, targets, specs), trace)
-    return found
+    def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> _Shared:
+        closed, multi = jaxpr(attrs, specs)
+        return _Shared(closed, symbols, multi)
+
+    def trace() -> tuple[Traced, bool]:
+        found = share((op, "forward", targets), attrs, specs, symbolic)
+        source: ClosedJaxpr | AtSizes
+        if found is None:
+            source, multi = jaxpr(attrs, specs)
+        else:
+            source, multi = found[0].template.at(found[1]), found[0].multi
+        host = None if op.host is None else partial(_by_host, op, attrs, targets, multi)
+        return Traced(source, host), multi
+
+    made: tuple[Traced, bool] = _once((op, attrs, targets, specs), trace)
+    return made
 
 
 def _by_host(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], multi: bool, *arrays: Any) -> Sequence[Any]:
@@ -134,11 +263,18 @@ def _by_host(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], multi: bo
     return tuple(out) if multi else (out,)
 
 
-def linearised(instr: Any, mask: tuple[int, ...]) -> Linearised:
-    """The forward of an instruction with the residuals of its gradient with respect to the operands ``mask``."""
+def linearised(instr: Any, mask: tuple[int, ...], shared: bool = True) -> Linearised:
+    """The forward of an instruction with the residuals of its gradient.
 
-    def trace() -> Linearised:
-        call = instr.op.bind(instr.attrs, instr.targets)
+    Args:
+        instr: the instruction.
+        mask: the operands differentiated.
+        shared: whether it may be one of symbolic sizes.
+    """
+    op, targets, multi, count = instr.op, instr.targets, instr.multi, len(instr.avals)
+
+    def traced(attrs: tuple[Any, ...], specs: Sequence[Any]) -> tuple[ClosedJaxpr, Any]:
+        call = op.bind(attrs, targets)
         tree: Any = None
 
         def run(*operands: Any) -> Any:
@@ -152,55 +288,63 @@ def linearised(instr: Any, mask: tuple[int, ...]) -> Linearised:
 
             out, pullback = jax.vjp(of_masked, *(operands[k] for k in mask))
             residuals, tree = jax.tree_util.tree_flatten(pullback)
-            return (*(out if instr.multi else (out,)), *residuals)
+            return (*(out if multi else (out,)), *residuals)
 
-        closed = jax.make_jaxpr(run)(*map(struct_of, instr.specs))
-        return Linearised(closed, len(instr.avals), tree)
+        return jax.make_jaxpr(run)(*map(struct_of, specs)), tree
 
-    found: Linearised = _once((instr.op, instr.attrs, instr.targets, instr.specs, "linearised", mask), trace)
+    def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> SharedForward:
+        return SharedForward(*traced(attrs, specs), count, multi, len(mask), symbols)
+
+    def trace() -> Linearised:
+        found = share((op, "linearised", targets, mask), instr.attrs, instr.specs, symbolic) if shared else None
+        if found is not None:
+            return Linearised(found[0].template.at(found[1]), found[0])
+        closed, tree = traced(instr.attrs, instr.specs)
+        return Linearised(closed, Forward(closed, tree, count, multi))
+
+    found: Linearised = _once((op, instr.attrs, targets, instr.specs, "linearised", mask, shared), trace)
     return found
 
 
-def pulled(instr: Any, mask: tuple[int, ...], need: tuple[int, ...], absent: tuple[bool, ...]) -> Traced:
-    """The gradient of an instruction: from residuals and cotangents to the cotangents of the operands ``need`` of ``mask``.
+def pulled(forward: Linearised, need: tuple[int, ...], absent: tuple[bool, ...]) -> Traced:
+    """The gradient of an instruction: from residuals and cotangents to those of operands.
 
     Args:
-        instr: the forward instruction.
-        mask: the operands differentiated.
-        need: which of those are wanted.
+        forward: its linearised forward.
+        need: which of the operands differentiated are wanted.
         absent: the results whose cotangent is zero and is not given.
     """
-
-    def trace() -> Traced:
-        forward = linearised(instr, mask)
-
-        def run(residuals: Sequence[Any], cots: Sequence[Any]) -> Any:
-            given = iter(cots)
-            full = tuple(
-                zero_cotangent(a) if none else next(given) for a, none in zip(instr.avals, absent, strict=True)
-            )
-            grads = jax.tree_util.tree_unflatten(forward.tree, residuals)(full if instr.multi else full[0])
-            return tuple(grads[k] for k in need)
-
-        cots = [struct_of(a) for a, none in zip(instr.avals, absent, strict=True) if not none]
-        return Traced(jax.make_jaxpr(run)([struct_of(a) for a in forward.residuals], cots))
-
-    key = (instr.op, instr.attrs, instr.targets, instr.specs, "pulled", mask, need, absent)
-    found: Traced = _once(key, trace)
+    with _changing:
+        found = forward.pulls.get((need, absent))
+    if found is None:
+        found = forward.forward.pulled_at(forward.source, need, absent)
+        with _changing:
+            found = forward.pulls.setdefault((need, absent), found)
     return found
 
 
 def rule_on_values(instr: Any) -> Traced:
     """An op's rule on its operands' values."""
+    op = instr.op
+
+    def jaxpr(attrs: tuple[Any, ...], specs: Sequence[Any]) -> ClosedJaxpr:
+        return jax.make_jaxpr(partial(op.valid, **dict(zip(op.attrs, attrs, strict=True))))(*map(struct_of, specs))
+
+    def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> _Shared:
+        return _Shared(jaxpr(attrs, specs), symbols, False)
 
     def trace() -> Traced:
-        rule = partial(instr.op.valid, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
-        return Traced(jax.make_jaxpr(rule)(*map(struct_of, instr.specs)))
+        found = share((op, "valid"), instr.attrs, instr.specs, symbolic)
+        return Traced(jaxpr(instr.attrs, instr.specs) if found is None else found[0].template.at(found[1]))
 
-    found: Traced = _once((instr.op, instr.attrs, instr.specs, "valid"), trace)
-    return found
+    made: Traced = _once((op, instr.attrs, instr.specs, "valid"), trace)
+    return made
 
 
-def zero_cotangent(of: Aval) -> Any:
+def zero_cotangent(of: Any) -> Any:
     """The zero that JAX wants as cotangent of a result."""
-    return jnp.zeros(of.shape, of.dtype) if of.is_float else np.zeros(of.shape, jax.dtypes.float0)
+    return jnp.zeros(of.shape, of.dtype) if _is_float(of.dtype) else np.zeros(of.shape, jax.dtypes.float0)
+
+
+def _is_float(dtype: np.dtype) -> bool:
+    return dtype.kind in "fcV"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax.extend.core import ClosedJaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from .rules import Equation, form_of
 
@@ -34,5 +34,6 @@ def called(eqn: Equation) -> ClosedJaxpr | None:
     return None if name is None or form_of(eqn) is not None else as_closed(eqn.params[name])
 
 
-def as_closed(jaxpr: Any) -> ClosedJaxpr:
-    return jaxpr if isinstance(jaxpr, ClosedJaxpr) else ClosedJaxpr(jaxpr, ())
+def as_closed(jaxpr: Any) -> Any:
+    """A jaxpr of an equation with its constants, which are none where it has not said so."""
+    return ClosedJaxpr(jaxpr, ()) if isinstance(jaxpr, Jaxpr) else jaxpr

@@ -73,12 +73,12 @@ def scan(eqn: Equation) -> Run:
     first = params["num_consts"]
     second = first + carried
     turns = range(length - 1, -1, -1) if params["reverse"] else range(length)
-    stacked = [v.aval for v in eqn.outvars[carried:]]
+    stacked = [(v.aval.shape, v.aval.dtype) for v in eqn.outvars[carried:]]
 
     def run(*arrays: Any) -> Any:
         constants, sequences = arrays[:first], arrays[second:]
         state: Any = arrays[first:second]
-        outs = [np.empty(a.shape, a.dtype) for a in stacked]
+        outs = [np.empty(*of) for of in stacked]
         for turn in turns:
             results = body(*constants, *state, *[s[turn] for s in sequences])
             state = results[:carried]
@@ -95,3 +95,10 @@ def custom_linear_solve(eqn: Equation) -> Run:
     first = lengths.matvec + lengths.vecmat
     second, last = first + lengths.solve, first + lengths.solve + lengths.transpose_solve
     return lambda *arrays: solve(*arrays[first:second], *arrays[last:])
+
+
+@rule("dim_as_value")
+def dim_as_value(eqn: JaxprEqn) -> Run:
+    """A size that is computed with; its jaxpr serves several sizes."""
+    value = np.asarray(eqn.params["dim"], eqn.outvars[0].aval.dtype)
+    return lambda: value

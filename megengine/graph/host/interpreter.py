@@ -24,30 +24,59 @@ def interpret(closed: ClosedJaxpr) -> Interpreted:
     Args:
         closed: the jaxpr, as from :func:`jax.make_jaxpr`.
     """
-    run = nested(closed)
-    scalars = [k for k, v in enumerate(closed.jaxpr.outvars) if not v.aval.shape]
-
-    def quietly(*arrays: Any) -> list[Any]:
-        with np.errstate(all="ignore"):
-            results = run(*arrays)
-        for k in scalars:
-            results[k] = np.asarray(results[k])
-        return results
-
-    return quietly
+    skeleton = Skeleton(closed)
+    return skeleton.quiet(skeleton.runner(list(map(rule_of, skeleton.equations))))
 
 
-def nested(closed: ClosedJaxpr) -> Interpreted:
+def nested(closed: Any) -> Interpreted:
     """What :func:`interpret` gives but for its surroundings: for jaxprs within one that is interpreted.
 
     Results of no dimensions may be NumPy's scalars.
     """
-    frame = _Frame()
-    arguments = [frame.place() for _ in closed.jaxpr.invars]
-    results = frame.write_out(closed, arguments)
-    return _runner(frame.initial(), frame.steps(results), arguments, results)
+    if not isinstance(closed, ClosedJaxpr):
+        made: Interpreted = closed.interpreted()
+        return made
+    skeleton = Skeleton(closed)
+    return skeleton.runner(list(map(rule_of, skeleton.equations)))
 
 
+class Skeleton:
+    """A jaxpr as a list of equations and of the places where their operands and results are kept.
+
+    Attributes:
+        equations: those to run, in order; those that only call a jaxpr are replaced by what they call.
+    """
+
+    def __init__(self, closed: ClosedJaxpr) -> None:
+        frame = _Frame()
+        self._arguments = [frame.place() for _ in closed.jaxpr.invars]
+        self._results = frame.write_out(closed, self._arguments)
+        frame.needed(self._results)
+        self._initial = frame.initial()
+        self._wiring = frame.wiring(self._results)
+        self._scalars = [k for k, v in enumerate(closed.jaxpr.outvars) if not v.aval.shape]
+        self.equations = [eqn for eqn, _, _ in frame.eqns]
+
+    def runner(self, calls: Sequence[Callable[..., Any]]) -> Interpreted:
+        """What runs the jaxpr, given what runs each equation."""
+        steps = [(call, *wires) for call, wires in zip(calls, self._wiring, strict=True)]
+        return _runner(self._initial, steps, self._arguments, self._results)
+
+    def quiet(self, run: Interpreted) -> Interpreted:
+        """The same, without warnings, and with arrays as results."""
+        scalars = self._scalars
+
+        def quietly(*arrays: Any) -> list[Any]:
+            with np.errstate(all="ignore"):
+                results = run(*arrays)
+            for k in scalars:
+                results[k] = np.asarray(results[k])
+            return results
+
+        return quietly
+
+
+Wires = tuple[tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]
 Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]
 
 
@@ -92,28 +121,32 @@ class _Frame:
             places.update(zip(eqn.outvars, targets, strict=True))
         return list(map(source, jaxpr.outvars))
 
-    def steps(self, results: list[int]) -> list[Step]:
-        """What is computed for these results, and nothing else."""
+    def needed(self, results: list[int]) -> None:
+        """Leave out what these results do not need."""
         needed, eqns = set(results), []
         for eqn, sources, targets in reversed(self.eqns):
             if needed.intersection(targets) or eqn.effects:
                 needed.update(sources)
                 eqns.append((eqn, sources, targets))
-        eqns.reverse()
-        last = {place: n for n, (_, sources, targets) in enumerate(eqns) for place in (*sources, *targets)}
+        self.eqns = eqns[::-1]
+
+    def wiring(self, results: list[int]) -> list[Wires]:
+        """Of each equation the places of its operands and results, whether it has several, and what is not used after it."""
+        last = {place: n for n, (_, sources, targets) in enumerate(self.eqns) for place in (*sources, *targets)}
         dropped: dict[int, list[int]] = {}
         for place in last.keys() - self.constants.keys() - set(results):
             dropped.setdefault(last[place], []).append(place)
         return [
-            (_rule(eqn), sources, targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
-            for n, (eqn, sources, targets) in enumerate(eqns)
+            (sources, targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
+            for n, (eqn, sources, targets) in enumerate(self.eqns)
         ]
 
     def initial(self) -> list[Any]:
         return [self.constants.get(k) for k in range(self.size)]
 
 
-def _rule(eqn: Equation) -> Callable[..., Any]:
+def rule_of(eqn: Equation) -> Callable[..., Any]:
+    """What runs an equation."""
     run = form_of(eqn)
     if run is not None:
         return run

@@ -1,0 +1,347 @@
+"""Jaxprs that serve many sizes: signatures of an op that differ in sizes only share one trace, with symbols for those sizes.
+
+An op whose signature is met again with other sizes is traced once more, with symbols for the sizes that differ; all others
+stay constants. That serves later signatures whose sizes are consistent with it. What JAX cannot trace so is traced for each
+signature, as everything is at first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations_with_replacement
+from math import prod
+from operator import ne
+from typing import Any, Generic, Protocol, TypeVar
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxprs_in_params
+
+from .symbols import SMALLEST, Symbols, Table, compiled
+from .value import Aval
+
+FAMILIES_LIMIT = 4096
+SEEN_LIMIT = 32
+TEMPLATES_LIMIT = 8
+ATTEMPTS_LIMIT = 12
+FAILURES_LIMIT = 6  # of an op that was never traced with symbols
+NEAR = 2
+
+Sizes = tuple[int, ...]
+_changing = threading.Lock()
+_families: OrderedDict[Any, _Family] = OrderedDict()
+_record_of: dict[Any, tuple[int, int]] = {}
+_generation = 0
+
+
+class Template:
+    """A jaxpr of symbolic sizes.
+
+    Args:
+        closed: the jaxpr.
+        symbols: its symbols.
+    """
+
+    def __init__(self, closed: ClosedJaxpr, symbols: Symbols) -> None:
+        from .host.sized import Sized  # its rules are loaded when the first program runs
+
+        if any(map(_is_wide, _variables(closed.jaxpr))):
+            raise NotImplementedError("what is of 64 bits is traced in a setting of its own")
+        self.closed = closed
+        self.symbols = symbols
+        self.table = Table(symbols)
+        self.host: Any = Sized(closed, self.table)
+        self.shapes = [self.table.shape(a.shape) or _constant(tuple(a.shape)) for a in closed.out_avals]
+        self.dtypes = [np.dtype(a.dtype) for a in closed.out_avals]
+        self.size = size_of(closed.jaxpr)
+        self._condition: Callable[..., bool] | None = None
+
+    def complete(self) -> None:
+        """See :class:`Serving`."""
+        self._condition = self.symbols.compile(self.symbols.served(self.table.of_shapes, self.table.of_values))
+
+    def serves(self, *values: int) -> bool:
+        """See :class:`Serving`."""
+        assert self._condition is not None
+        return self._condition(*values)
+
+    def at(self, values: Sizes) -> AtSizes:
+        """The jaxpr for these values of its symbols, which it must serve."""
+        return AtSizes(self, values)
+
+
+def size_of(jaxpr: Any) -> int:
+    """How many equations a jaxpr has, those of inner ones too."""
+    return len(jaxpr.eqns) + sum(size_of(inner) for eqn in jaxpr.eqns for inner in jaxprs_in_params(eqn.params))
+
+
+def _variables(jaxpr: Any) -> Iterator[Any]:
+    yield from jaxpr.invars
+    for eqn in jaxpr.eqns:
+        yield from eqn.outvars
+        for inner in jaxprs_in_params(eqn.params):
+            yield from _variables(inner)
+
+
+def _is_wide(variable: Any) -> bool:
+    dtype = variable.aval.dtype
+    return bool(dtype.itemsize > (8 if dtype.kind == "c" else 4))
+
+
+def _constant(shape: Sizes) -> Callable[[Any], Sizes]:
+    return lambda sizes: shape
+
+
+class AtSizes:
+    """A template at given sizes."""
+
+    __slots__ = ("template", "values")
+
+    def __init__(self, template: Template, values: Sizes) -> None:
+        self.template = template
+        self.values = values
+
+    def results(self) -> list[tuple[Sizes, np.dtype]]:
+        """Shapes and dtypes of its results."""
+        template = self.template
+        sizes = template.table.evaluate(self.values)
+        return [(shape(sizes), dtype) for shape, dtype in zip(template.shapes, template.dtypes, strict=True)]
+
+    def interpreted(self) -> Callable[..., Sequence[Any]]:
+        """By NumPy."""
+        run: Callable[..., Sequence[Any]] = self.template.host.interpreted(self.template.table.evaluate(self.values))
+        return run
+
+    def closed(self) -> ClosedJaxpr:
+        """As a jaxpr without symbols."""
+        from .concrete import at_sizes
+
+        return at_sizes(self.template.closed, self.template.table, self.values)
+
+
+class Serving(Protocol):
+    """What was traced with symbols."""
+
+    def complete(self) -> None:
+        """Called when all that belongs to it has been traced."""
+
+    def serves(self, *values: int) -> bool:
+        """Whether it holds for these values of the symbols."""
+
+
+T = TypeVar("T", bound=Serving)
+# From attributes, operands and symbols to what serves signatures that differ in the symbols' values.
+Trace = Callable[[tuple[Any, ...], list[Any], Symbols], T]
+
+
+class _Shared(Generic[T]):
+    """What was traced with symbols, and which signatures it is for.
+
+    Args:
+        example: the sizes of a signature that it serves.
+        texts: each size of a signature, as text: a constant, a symbol, or what it is of symbols.
+        count: how many symbols there are.
+    """
+
+    made: T
+
+    def __init__(self, example: Sizes, texts: Sequence[str], count: int) -> None:
+        self.example = example
+        self.symbolic = {k for k, text in enumerate(texts) if "s" in text}
+        self._firsts = [texts.index(f"s{k}") for k in range(count)]
+        self.sizes = compiled([f"s{k}" for k in range(count)], f"({' '.join(t + ',' for t in texts)})")
+
+    def values(self, sizes: Sizes) -> Sizes | None:
+        """The values of the symbols in a signature; None where it is not one of these."""
+        values = tuple([sizes[k] for k in self._firsts])
+        return values if min(values) >= SMALLEST and self.sizes(*values) == sizes else None
+
+
+class _Family(Generic[T]):
+    """The signatures of an op that differ in sizes only."""
+
+    def __init__(self) -> None:
+        self.seen: OrderedDict[Sizes, int] = OrderedDict()
+        self.shared: list[_Shared[T]] = []
+        self.attempts: set[Any] = set()  # what could not be traced, and what could
+
+
+def new_program() -> None:
+    """Called for each program: signatures of one program are no reason to expect more of their kind."""
+    global _generation
+    _generation += 1
+
+
+def share(
+    key: tuple[Any, ...], attrs: tuple[Any, ...], specs: tuple[Any, ...], trace: Trace[T]
+) -> tuple[T, Sizes] | None:
+    """What was or is now traced with symbols and serves a signature, and the values of the symbols; None if nothing does.
+
+    Args:
+        key: what is to be traced, beside attributes and operands; first the op.
+        attrs: the op's attributes.
+        specs: what the operands are, as in :func:`megengine.graph.infer.infer`.
+        trace: traces with symbols.
+    """
+    found: list[int] = []
+    skeleton = _without_ints(attrs, found)
+    inner = len(found)
+    operands = tuple([_without_sizes(s, found) for s in specs])
+    sizes = tuple(found)
+    if not sizes:
+        return None
+    with _changing:
+        family = _families.get((key, skeleton, operands))
+        if family is None:
+            family = _families[key, skeleton, operands] = _Family()
+            if len(_families) > FAMILIES_LIMIT:
+                _families.popitem(last=False)
+        else:
+            _families.move_to_end((key, skeleton, operands))
+        candidates = list(family.shared)
+    for shared in candidates:
+        values = shared.values(sizes)
+        if values is not None and shared.made.serves(*values):
+            return shared.made, values
+    made = _attempt(family, key[0], sizes, inner, lambda full, symbols: trace(*_filled(attrs, specs, full), symbols))
+    with _changing:
+        family.seen[sizes] = _generation
+        while len(family.seen) > SEEN_LIMIT:
+            family.seen.popitem(last=False)
+    return made
+
+
+def _without_ints(value: Any, found: list[int]) -> Any:
+    """An attribute without its ints, which are added to those found."""
+    kind = type(value)
+    if kind is int:
+        found.append(value)
+        return int
+    if kind is tuple:
+        return tuple([_without_ints(v, found) for v in value])
+    if kind is slice:
+        return slice, _without_ints((value.start, value.stop, value.step), found)
+    return kind, value  # 1, 1.0 and True are equal
+
+
+def _without_sizes(spec: Any, found: list[int]) -> Any:
+    if not isinstance(spec, Aval):
+        return spec
+    found += spec.shape
+    return spec.ndim, spec.dtype, str(spec.dtype.metadata), spec.format
+
+
+def _filled(attrs: tuple[Any, ...], specs: tuple[Any, ...], sizes: Sequence[Any]) -> tuple[tuple[Any, ...], list[Any]]:
+    """Attributes and operands with other sizes, in the order in which they were found."""
+    rest = iter(sizes)
+
+    def attribute(value: Any) -> Any:
+        if type(value) is int:
+            return next(rest)
+        if type(value) is tuple:
+            return tuple([attribute(v) for v in value])
+        if type(value) is slice:
+            return slice(*attribute((value.start, value.stop, value.step)))
+        return value
+
+    own = attribute(attrs)
+    return own, [
+        jax.ShapeDtypeStruct(tuple([next(rest) for _ in s.shape]), plain(s.dtype)) if isinstance(s, Aval) else s
+        for s in specs
+    ]
+
+
+def plain(dtype: np.dtype) -> np.dtype:
+    """A dtype without its quantisation: JAX's caches take those for the same that differ in it."""
+    return dtype if dtype.metadata is None else np.dtype(dtype.type)
+
+
+def _attempt(
+    family: _Family[T], op: Any, sizes: Sizes, inner: int, trace: Callable[[Sequence[Any], Symbols], T]
+) -> tuple[T, Sizes] | None:
+    """Trace with symbols for what differs from an earlier signature, if there is one."""
+    traced, failed = _record_of.get(op, (0, 0))
+    if not traced and failed >= FAILURES_LIMIT:
+        return None
+    for example, symbolic in _comparable(family, sizes):
+        for texts, count, least in _ways(example, sizes, symbolic, inner):
+            pattern = texts, least
+            if pattern in family.attempts or len(family.attempts) >= ATTEMPTS_LIMIT:
+                continue
+            shared: _Shared[T] = _Shared(sizes, texts, count)
+            values = shared.values(sizes)
+            made = None if values is None else _traced(shared, Symbols(count, [least] * count), trace)
+            family.attempts.add(pattern)
+            if made is not None and values is not None and made.serves(*values):
+                shared.made = made
+                _record_of[op] = traced + 1, failed
+                with _changing:
+                    family.shared.insert(0, shared)
+                    del family.shared[TEMPLATES_LIMIT:]
+                return made, values
+            failed += 1
+            _record_of[op] = traced, failed
+    return None
+
+
+def _traced(shared: _Shared[T], symbols: Symbols, trace: Callable[[Sequence[Any], Symbols], T]) -> T | None:
+    made: T | None = symbols.trace(lambda: trace(shared.sizes(*symbols.sizes), symbols))
+    if made is not None:
+        made.complete()
+    return made
+
+
+def _comparable(family: _Family[T], sizes: Sizes) -> Iterator[tuple[Sizes, set[int]]]:
+    """Signatures to compare with, and which of the sizes are to be symbols then."""
+    for shared in family.shared[:1]:
+        yield from _compared(shared.example, sizes, shared.symbolic)
+    earlier = [old for old, generation in family.seen.items() if generation < _generation]
+    if earlier:
+        closest = min(reversed(earlier), key=lambda old: sum(map(ne, old, sizes)))
+        yield from _compared(closest, sizes, set())
+
+
+def _compared(example: Sizes, sizes: Sizes, symbolic: set[int]) -> Iterator[tuple[Sizes, set[int]]]:
+    symbolic = symbolic | {k for k, (old, new) in enumerate(zip(example, sizes, strict=True)) if old != new}
+    if symbolic and all(example[k] >= SMALLEST and sizes[k] >= SMALLEST for k in symbolic):
+        yield example, symbolic
+
+
+def _ways(example: Sizes, sizes: Sizes, symbolic: set[int], inner: int) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """What each size may be as text, how many symbols are in that, and what they are at least.
+
+    Sizes that are equal in both signatures are one symbol; so are products of others, where symbols for each do not do.
+    """
+    smallest = min(min(example[k], sizes[k]) for k in symbolic)
+    for products in (False, True) if min(symbolic) >= inner else (True,):
+        bases: list[tuple[int, int]] = []
+        known: dict[tuple[int, int], str] = {}
+        pairs = {k: (example[k], sizes[k]) for k in symbolic}
+        for pair in sorted(pairs.values(), key=lambda pair: pair[::-1]):
+            if pair in known:
+                continue
+            text = _of_symbols(pair, bases) if products else None
+            if text is None:
+                text = f"s{len(bases)}"
+                bases.append(pair)
+            known[pair] = text
+        texts = tuple([known[pairs[k]] if k in symbolic else str(n) for k, n in enumerate(sizes)])
+        yield texts, len(bases), SMALLEST
+        if smallest >= 2 * SMALLEST:
+            yield texts, len(bases), 1 << (smallest.bit_length() - 1)
+
+
+def _of_symbols(pair: tuple[int, int], bases: list[tuple[int, int]]) -> str | None:
+    """Sizes in two signatures as a multiple of a product of symbols, or as one of those and a constant."""
+    for count in (1, 2, 3):
+        for chosen in combinations_with_replacement(range(len(bases)), count):
+            old, new = (prod(bases[k][side] for k in chosen) for side in (0, 1))
+            product = "*".join(f"s{k}" for k in chosen)
+            if pair[0] % old == 0 and pair[1] % new == 0 and pair[0] // old == pair[1] // new:
+                times = pair[0] // old
+                return product if times == 1 else f"{times}*{product}"
+            if count == 1 and pair[0] - old == pair[1] - new and abs(pair[0] - old) <= NEAR:
+                return f"{product} + {pair[0] - old}"
+    return None
