@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from .program import Program
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_MEANING = ("ops", *(f"graph/{m}.py" for m in ("lower", "traced", "polymorphic", "concrete", "differentiate", "compiler")))
+_MEANING = (
+    "ops",
+    *(f"graph/{m}.py" for m in ("lower", "traced", "polymorphic", "concrete", "differentiate", "compiler")),
+)
 
 
 class _Nameless(Exception):

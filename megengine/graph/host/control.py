@@ -98,7 +98,7 @@ def custom_linear_solve(eqn: Equation) -> Run:
 
 
 @rule("dim_as_value")
-def dim_as_value(eqn: JaxprEqn) -> Run:
+def dim_as_value(eqn: Equation) -> Run:
     """A size that is computed with; its jaxpr serves several sizes."""
     value = np.asarray(eqn.params["dim"], eqn.outvars[0].aval.dtype)
     return lambda: value
