@@ -6,7 +6,7 @@ from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from .rules import Equation, form_of
+from .rules import Equation
 
 # Primitives by the parameter that holds the jaxpr.
 CALLS = {
@@ -31,7 +31,7 @@ CALLS = {
 def called(eqn: Equation) -> ClosedJaxpr | None:
     """The jaxpr that an equation does nothing but call."""
     name = CALLS.get(eqn.primitive.name)
-    return None if name is None or form_of(eqn) is not None else as_closed(eqn.params[name])
+    return None if name is None else as_closed(eqn.params[name])
 
 
 def as_closed(jaxpr: Any) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ...ops.rng.xorwow import ANGLE, LANES, WEYL
-from .rules import Equation, Run, form
+from .rules import Equation, Run, rule
 
 # Turns of all lanes at a time: their words stay in the cache until they are numbers.
 ROUNDS = 8
@@ -108,18 +108,13 @@ def _box_muller(words: list[np.ndarray], sines: np.ndarray, cosines: np.ndarray)
         np.multiply(turned, radius, out=cosines)
 
 
-def _draw(eqn: Equation, draw: Callable[..., Any]) -> Run | None:
-    state = eqn.invars[0].aval
-    (n,) = eqn.outvars[1].aval.shape[-1:]
-    # Several streams at once, as jax.vmap makes them, are another matter.
-    return (lambda state, *ends: draw(state, n, *ends)) if state.shape == (6, LANES) else None
+@rule("xorwow_uniform")
+def _uniform(eqn: Equation) -> Run:
+    n = eqn.params["n"]
+    return lambda state, low, high: uniform(state, n, low, high)
 
 
-@form("xorwow_uniform")
-def _uniform(eqn: Equation) -> Run | None:
-    return _draw(eqn, uniform)
-
-
-@form("xorwow_normal")
-def _normal(eqn: Equation) -> Run | None:
-    return _draw(eqn, normal)
+@rule("xorwow_normal")
+def _normal(eqn: Equation) -> Run:
+    n = eqn.params["n"]
+    return lambda state: normal(state, n)

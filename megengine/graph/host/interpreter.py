@@ -10,7 +10,7 @@ from jax.extend.core import ClosedJaxpr, Literal, Var
 
 from .alone import compiled_alone
 from .calls import called
-from .rules import RULES, Equation, form_of
+from .rules import RULES, Equation
 
 Interpreted = Callable[..., list[Any]]
 
@@ -147,9 +147,6 @@ class _Frame:
 
 def rule_of(eqn: Equation) -> Callable[..., Any]:
     """What runs an equation."""
-    run = form_of(eqn)
-    if run is not None:
-        return run
     make = RULES.get(eqn.primitive.name)
     return compiled_alone(eqn) if make is None else make(eqn)
 

@@ -10,7 +10,6 @@ Equation = Any  # a JaxprEqn, by whose declaration avals have neither shapes nor
 Rule = Callable[[Equation], Run]
 
 RULES: dict[str, Rule] = {}
-FORMS: dict[str, Callable[[Equation], Run | None]] = {}
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -29,23 +28,3 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
         return make
 
     return declare
-
-
-def form(name: str) -> Callable[[Any], Any]:
-    """Declare what runs calls of a function under :func:`jax.jit` of this name, in place of its jaxpr.
-
-    It takes an equation as a rule does, and gives None for calls that it does not know how to run.
-    """
-
-    def declare(make: Callable[[Equation], Run | None]) -> Callable[[Equation], Run | None]:
-        assert name not in FORMS, f"{name} has a form"
-        FORMS[name] = make
-        return make
-
-    return declare
-
-
-def form_of(eqn: Equation) -> Run | None:
-    """What runs this equation in place of the jaxpr that it calls, if anything does."""
-    known = FORMS.get(eqn.params.get("name", "")) if eqn.primitive.name in ("jit", "pjit") else None
-    return None if known is None else known(eqn)

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import Primitive
+from jax.interpreters import batching, mlir
 
 from .gf2 import combine, jump_coefficients
 
@@ -89,12 +91,13 @@ def uniform(state: jax.Array, n: int, low: Any = 0.0, high: Any = 1.0) -> tuple[
         >>> uniform(jnp.asarray(seed_state(0)), 3)[1].shape
         (3,)
     """
-    return xorwow_uniform(state, low, high, n=n)
+    drawn: tuple[jax.Array, jax.Array] = tuple(
+        _uniform.bind(state, *(jnp.asarray(x, jnp.float32) for x in (low, high)), n=n)
+    )
+    return drawn
 
 
-# Functions of JAX's under these names: whoever runs a jaxpr sees what is drawn, and may draw it otherwise.
-@partial(jax.jit, static_argnames="n")
-def xorwow_uniform(state: jax.Array, low: Any, high: Any, *, n: int) -> tuple[jax.Array, jax.Array]:
+def _draw_uniform(state: jax.Array, low: jax.Array, high: jax.Array, *, n: int) -> tuple[jax.Array, jax.Array]:
     return _draw(state, n, 1, lambda x: low + (high - low) * _to_unit(x), lax.empty((n,), jnp.float32))
 
 
@@ -116,11 +119,11 @@ def normal(state: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
         >>> print(normal(jnp.asarray(seed_state(20200325)), 9)[1][:3])
         [0.01395061 0.33661973 0.8770227 ]
     """
-    return xorwow_normal(state, n=n)
+    drawn: tuple[jax.Array, jax.Array] = tuple(_normal.bind(state, n=n))
+    return drawn
 
 
-@partial(jax.jit, static_argnames="n")
-def xorwow_normal(state: jax.Array, *, n: int) -> tuple[jax.Array, jax.Array]:
+def _draw_normal(state: jax.Array, *, n: int) -> tuple[jax.Array, jax.Array]:
     out = lax.empty((n,), jnp.float32)
     if n % 2:
         state, first = _draw(state, 1, 2, _box_muller, lax.empty((2,), jnp.float32))
@@ -248,3 +251,24 @@ def _polynomial(x: jax.Array, coefficients: tuple[float, ...]) -> jax.Array:
     for c in coefficients[-2::-1]:
         value = value * x + np.float32(c)
     return value
+
+
+def _primitive(name: str, draw: Callable[..., Any]) -> Primitive:
+    """A draw as a primitive: what it consists of is long, and is traced only where XLA is to compile it."""
+    primitive = Primitive(name)
+    primitive.multiple_results = True
+    staged = jax.jit(draw, static_argnames="n")
+    primitive.def_impl(lambda *operands, n: staged(*operands, n=n))
+    primitive.def_abstract_eval(lambda state, *_, n: (state, state.update(shape=(n,), dtype=np.dtype(np.float32))))
+    mlir.register_lowering(
+        primitive, mlir.lower_fun(lambda *operands, n: staged(*operands, n=n), multiple_results=True)
+    )
+    batching.primitive_batchers[primitive] = lambda operands, dims, n: (
+        jax.vmap(partial(staged, n=n), in_axes=dims)(*operands),
+        (0, 0),
+    )
+    return primitive
+
+
+_uniform = _primitive("xorwow_uniform", _draw_uniform)
+_normal = _primitive("xorwow_normal", _draw_normal)
