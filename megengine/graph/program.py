@@ -166,9 +166,9 @@ class Program:
 
     def _interpret(self, *args: Any) -> list[Any]:
         start = time.perf_counter()
-        if self.interpreter is None:
-            self.interpreter = self.plan.function(np, attrgetter("interpreted"))
         try:
+            if self.interpreter is None:
+                self.interpreter = self.plan.function(np, attrgetter("interpreted"))
             outs = list(map(owned, self.interpreter(*map(plain, args))))
         except MemoryError as error:
             raise MemoryError(f"out of memory: {error}") from None

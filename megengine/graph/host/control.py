@@ -69,9 +69,12 @@ def while_(eqn: Equation) -> Run:
 @rule("scan")
 def scan(eqn: Equation) -> Run:
     params = eqn.params
-    body, length, carried = _inner(params["jaxpr"]), params["length"], params["num_carry"]
-    first = params["num_consts"]
-    second = first + carried
+    body, length = _inner(params["jaxpr"]), params["length"]
+    # What goes along a sequence has a dimension more outside than inside; versions of JAX say it each in their own way.
+    inside = getattr(params["jaxpr"], "jaxpr", params["jaxpr"])
+    carried = sum(a.aval.ndim == b.aval.ndim for a, b in zip(eqn.outvars, inside.outvars, strict=True))
+    second = sum(a.aval.ndim == b.aval.ndim for a, b in zip(eqn.invars, inside.invars, strict=True))
+    first = second - carried
     turns = range(length - 1, -1, -1) if params["reverse"] else range(length)
     stacked = [(v.aval.shape, v.aval.dtype) for v in eqn.outvars[carried:]]
 

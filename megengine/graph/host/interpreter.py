@@ -44,11 +44,13 @@ class Skeleton:
     """A jaxpr as a list of equations and of the places where their operands and results are kept.
 
     Attributes:
+        jaxpr: what it is of.
         equations: those to run, in order; those that only call a jaxpr are replaced by what they call.
     """
 
     def __init__(self, closed: ClosedJaxpr) -> None:
         frame = _Frame()
+        self.jaxpr = closed.jaxpr
         self._arguments = [frame.place() for _ in closed.jaxpr.invars]
         self._results = frame.write_out(closed, self._arguments)
         frame.needed(self._results)

@@ -45,6 +45,11 @@ class Bound:
         self.sized = sized
         self.sizes = sizes
 
+    @property
+    def jaxpr(self) -> Any:
+        """The jaxpr with its symbols: of its variables only how many dimensions they have counts."""
+        return self.sized.skeleton.jaxpr
+
     def interpreted(self) -> Interpreted:
         return self.sized.nested(self.sizes)
 

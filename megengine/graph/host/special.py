@@ -22,21 +22,17 @@ def of_scipy(name: str) -> Callable[..., Any]:
     return call
 
 
-_gammaln, _psi = of_scipy("gammaln"), of_scipy("digamma")
+_gammaln = of_scipy("gammaln")
 
 
 def _lgamma(x: Any) -> Any:
     return _gammaln(np.where(np.isneginf(x), x.dtype.type(np.inf), x))
 
 
-def _digamma(x: Any) -> Any:
-    return _psi(np.where(x == 0, x.dtype.type(np.nan), x))
-
-
 SPECIAL: dict[str, Callable[..., Any]] = {
     "erf_inv": of_scipy("erfinv"),
     "lgamma": _lgamma,
-    "digamma": _digamma,
+    "digamma": of_scipy("digamma"),
     "polygamma": of_scipy("polygamma"),
     "zeta": of_scipy("zeta"),
     "igamma": of_scipy("gammainc"),

@@ -24,7 +24,8 @@ UNARY = {
     "round away": lambda x: lax.round(x, lax.RoundingMethod.AWAY_FROM_ZERO),
     "round even": lambda x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN),
 }
-SPECIAL = {n: getattr(lax, n) for n in ("erf_inv", "lgamma", "digamma", "bessel_i0e", "bessel_i1e")}
+SPECIAL = {n: getattr(lax, n) for n in ("erf_inv", "lgamma", "bessel_i0e", "bessel_i1e")}
+SPECIAL["digamma"] = lambda x: lax.digamma(jnp.where(x == 0, 1, x))  # versions of XLA differ at its pole
 BINARY = {
     **{
         n: getattr(lax, n)
