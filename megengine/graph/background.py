@@ -1,8 +1,8 @@
 """Compiling in the background, in a process of its own, so that it costs the program neither its pace nor, if XLA fails, its
 life.
 
-The step goes there as bytes of ``jax.export``, and what was compiled comes back by way of JAX's cache on disk. Without such a
-cache, or for what cannot be exported, a thread compiles here.
+The step goes there as bytes of ``jax.export``, and what was compiled comes back by way of JAX's cache on disk, or of a temporary
+directory where there is none. What cannot be exported is compiled by a thread here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ import jax
 from jax import export
 from threadpoolctl import threadpool_limits
 
-from . import compiler, warm
+from . import compiler, runtime, warm
 from .counters import counters, counting
 from .memory import bytes_needed
 from .sound import PRODUCTS_ALONE, first_options, sound
@@ -119,8 +120,6 @@ def _here(program: Program) -> Callable[..., Any]:
 
 def _in_child(program: Program) -> Callable[..., Any] | None:
     """Have the child compile a program and load what it made; None where that cannot be done."""
-    if not jax.config.values["jax_compilation_cache_dir"]:
-        return None
     donated = program.donated_arguments()
     first = first_options(program.names())
     try:
@@ -206,6 +205,7 @@ def shut_down() -> None:
         _waiting.clear()
         _changed.notify_all()
     _stop()
+    shutil.rmtree(runtime.handed_over, ignore_errors=True)
     while _thread is not None and _thread.is_alive():  # XLA and its Python must not be at work when the process ends
         # So that it need not trace to the end what nobody waits for.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(_Ended))

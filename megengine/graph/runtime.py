@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
+import tempfile
+import uuid
 from pathlib import Path
 
 import jax
@@ -16,6 +19,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 CACHE_BYTES = 4 << 30
+keeps = False  # whether programs are kept for later processes
+handed_over = Path(tempfile.gettempdir()) / f"megengine-{os.getpid()}-{uuid.uuid4().hex}"
 KEPT_STEP = ".step"  # what files of megengine.graph.warm end with
 
 
@@ -55,18 +60,28 @@ def configure() -> None:
         jax.config.update("jax_traceback_filtering", "off")  # tracebacks leave out JAX's frames with the engine's own
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
-    if _switched_off("MEGENGINE_CACHE") or jax.config.values["jax_compilation_cache_dir"]:
+    if jax.config.values["jax_compilation_cache_dir"]:
         return
     directory = cache_directory()
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
-    except OSError:
-        # Without a writable home there is nothing to keep programs in; they are compiled each run.
-        return
+    if _is_kept(directory):
+        seconds = 0.0
+    else:
+        # Only what is compiled in the background is put there, for this process to load, and goes with it.
+        directory, seconds = handed_over, float("inf")
     jax.config.update("jax_compilation_cache_dir", str(directory))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", seconds)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def _is_kept(directory: Path) -> bool:
+    """Make the directory of compiled programs; False where none are to be kept, or there is no writable home."""
+    global keeps
+    if not _switched_off("MEGENGINE_CACHE"):
+        with contextlib.suppress(OSError):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+            keeps = True
+    return keeps
 
 
 def prune(limit: int = CACHE_BYTES) -> int:

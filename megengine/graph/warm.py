@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from . import compiler
+from . import compiler, runtime
 from .memory import bytes_needed
 from .runtime import KEPT_STEP, cache_directory
 from .structure import Instr
@@ -58,7 +58,7 @@ def find(program: Program) -> Callable[..., Any] | None:
 
 def keep(program: Program, exported: bytes, options: dict[str, str] | None) -> None:
     """Write down a program that has been compiled, for later processes."""
-    name = digest(program)
+    name = digest(program) if runtime.keeps else None
     if name is None:
         return
     directory = cache_directory()
@@ -74,7 +74,7 @@ def keep(program: Program, exported: bytes, options: dict[str, str] | None) -> N
 @cache
 def _kept() -> set[str]:
     """The digests of what was on the disk when this process first looked."""
-    if not jax.config.values["jax_compilation_cache_dir"]:
+    if not runtime.keeps:
         return set()
     try:
         return {e.name.removesuffix(KEPT_STEP) for e in os.scandir(cache_directory()) if e.name.endswith(KEPT_STEP)}

@@ -63,3 +63,20 @@ def test_the_oldest_programs_on_disk_are_deleted(tmp_path: Path) -> None:
 def test_nothing_is_compiled_or_started_at_import() -> None:
     code = "import megengine, jax._src.xla_bridge as b; print(megengine.graph.counters.executables, len(b._backends))"
     assert _run(code).stdout.split() == ["0", "0"]
+
+
+def test_without_a_cache_what_was_compiled_goes_with_the_process(tmp_path: Path) -> None:
+    code = """
+import tempfile, os, megengine as mge, numpy as np
+from megengine.graph import background, counters, program
+x = mge.Tensor(np.ones((3, 4), np.float32))
+for k in range(2):
+    assert (mge.functional.exp(x) * 2).sum().item() > 65
+    for each in program.loaded():
+        background.submit(each)
+    background.wait()
+print(counters.take_overs, counters.interpreted, len(os.listdir(tempfile.gettempdir())))
+"""
+    done = _run(code, MEGENGINE_CACHE="0", TMPDIR=str(tmp_path))
+    assert done.stdout.split() == ["1", "1", "1"], done.stderr
+    assert not list(tmp_path.iterdir())

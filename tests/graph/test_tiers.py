@@ -219,7 +219,7 @@ def test_a_compiler_that_dies_costs_nothing() -> None:
     assert graph.counters.interpreted == before
 
 
-def test_without_a_cache_a_thread_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_exported_is_compiled_by_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_in_child", lambda _: None)
     x = Tensor(np.ones((2, 17), np.float32))
     for _ in range(2):
