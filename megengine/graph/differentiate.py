@@ -19,6 +19,7 @@ from ..ops.elemwise import add
 from ..ops.op import Op
 from . import record
 from .notes import note_view
+from .pullbacks import Pullback
 from .record import Graph, apply, apply_pull, serials, thread
 from .structure import State
 from .traced import zero_cotangent
@@ -70,7 +71,7 @@ class GradNode:
         parents: for each differentiated operand, the node it came from and which result of that node it is.
         width: how many results it has.
         graph, source, mask, instr, where: the forward instruction, while its graph is pending.
-        kept: after a cut, the op that is this node's pullback and the arrays it needs.
+        kept: after a cut, this node's pullback and the arrays it needs.
         operands: the operands themselves, kept only under two or more tapes (higher-order gradients).
         leaf_of: the tapes for which this is an attached tensor.
     """
@@ -102,7 +103,7 @@ class GradNode:
         self.instr = instr
         self.where = where
         self.leaf_of = leaf_of
-        self.kept: tuple[Op, tuple[Handle, ...]] | None = None
+        self.kept: tuple[Pullback, tuple[Handle, ...]] | None = None
         self.operands: tuple[Any, ...] | None = None
 
     def live(self) -> bool:
@@ -314,24 +315,11 @@ def _pull_kept(node: GradNode, cots: list[Handle | None], need: tuple[int, ...])
     """The forward ran in an earlier cut: apply the pullback it kept."""
     assert node.kept is not None
     pullback, arrays = node.kept
-    present = tuple(c is not None for c in cots)
-    assert node.instr is not None
-    outs, count = node.instr.avals, len(arrays)  # what is made is kept for good, so it must not hold the arrays
-
-    def make() -> Any:
-        def gradient(*xs: Any) -> Any:
-            given = iter(xs[count:])
-            cts = tuple(next(given) if p else zero_cotangent(a) for p, a in zip(present, outs, strict=True))
-            grads = pullback.lower(xs[:count], cts)
-            return tuple(grads[k] for k in need)
-
-        return gradient
-
-    derived = _derived(pullback, (need, present), pullback.name, make)
-    return apply(derived, (), *arrays, *(c for c in cots if c is not None))
+    gradient = pullback.gradient(need, tuple(c is not None for c in cots))
+    return apply(gradient, pullback.sizes, *arrays, *(c for c in cots if c is not None))
 
 
-def keep(node: GradNode, pullback: Op, arrays: list[Any], device: Any) -> None:
+def keep(node: GradNode, pullback: Pullback, arrays: list[Any], device: Any) -> None:
     """After a cut: hold the arrays that backward will need, and let go of the graph."""
     handles = tuple(new_handle(Value(None, aval(tuple(a.shape), np.dtype(a.dtype)), a, device)) for a in arrays)
     node.kept = (pullback, handles)

@@ -6,7 +6,6 @@ The same function runs under a trace, to be compiled, and by NumPy: what each op
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -14,15 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..ops.op import Op
 from .polymorphic import new_program
+from .pullbacks import Pullback
 from .structure import Instr, Pull, State
 from .traced import Linearised, Traced, forward, linearised, pulled, rule_on_values
-from .warm import identity_of
-
-PULLBACKS_LIMIT = 4096
-_changing = threading.Lock()
-_pullback_ops: dict[tuple[Any, ...], Op] = {}
 
 Key = tuple[int, tuple[int, ...]]  # an instruction and its differentiated operands
 Resolve = Callable[[Traced], Callable[..., Sequence[Any]]]
@@ -69,7 +63,7 @@ class Plan:
 
     Attributes:
         steps: the instructions.
-        pullbacks: for each of ``kept``, the op that is its pullback and where its arrays are: ``("out", k)`` or ``("in", k)``.
+        pullbacks: for each of ``kept``, its pullback and where its arrays are: ``("out", k)`` or ``("in", k)``.
     """
 
     def __init__(
@@ -100,12 +94,12 @@ class Plan:
         """How many equations there are in all of its jaxprs."""
         return sum(step.traced.size for step in self.steps)
 
-    def _keep(self, key: Key) -> tuple[Op, tuple[Any, ...]]:
+    def _keep(self, key: Key) -> tuple[Pullback, tuple[Any, ...]]:
         """Return a pullback's residuals behind the living values (each array once) and say where each is."""
         instr = self.state.path()[key[0]].instr
         traced = self.linear[key]
         sources = [self._source(instr, key, k, origin) for k, origin in enumerate(traced.origins)]
-        return _pullback_op(instr, key[1], traced.residuals, traced.forward.tree), tuple(sources)
+        return Pullback(instr, key[1], traced), tuple(sources)
 
     def _source(self, instr: Instr, key: Key, k: int, origin: tuple[str, int] | None) -> tuple[str, int]:
         where: Any = key, k
@@ -250,7 +244,7 @@ def _steps(state: State, kept: tuple[Key, ...], trusted: tuple[int, ...], linear
     pulls = {(s.instr.source, s.instr.mask): None for s in states if isinstance(s.instr, Pull)}
     for source, mask in dict.fromkeys((*pulls, *kept)):
         masks.setdefault(source, []).append(mask)
-        linear[source, mask] = linearised(states[source].instr, mask, shared=(source, mask) not in kept)
+        linear[source, mask] = linearised(states[source].instr, mask)
     return [_step(n, s.instr, linear, masks.get(n, []), n in trusted) for n, s in enumerate(states)]
 
 
@@ -295,26 +289,3 @@ def depends(state: State, trusted: tuple[int, ...]) -> dict[int, int]:
         if bits:
             found.update((instr.start + k, bits) for k in range(len(instr.avals)))
     return found
-
-
-def _pullback_op(instr: Instr, mask: tuple[int, ...], leaves: list[Any], tree: Any) -> Op:
-    """A pullback as an op, one for all programs that keep it of such an instruction, so that what uses it is the same too."""
-    same = tuple(instr.operands.index(o) for o in instr.operands)
-    key = (instr.op, instr.attrs, instr.specs, same, mask, tuple((a.shape, a.dtype) for a in leaves))
-    with _changing:
-        found = _pullback_ops.pop(key, None)
-        if found is None:
-            found = _new_pullback_op(instr, tree, identity_of(instr.op.identity, "pullback", *key[1:]))
-            if len(_pullback_ops) >= PULLBACKS_LIMIT:
-                _pullback_ops.pop(next(iter(_pullback_ops)), None)
-        _pullback_ops[key] = found
-    return found
-
-
-def _new_pullback_op(instr: Instr, tree: Any, identity: str) -> Op:
-    multi = instr.multi
-
-    def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
-        return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
-
-    return Op(f"{instr.op.name}.grad", apply_pullback, identity=identity)

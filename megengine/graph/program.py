@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..ops.op import Op
 from .background import submit
 from .counters import counters, counting
 from .donate import pair
@@ -25,6 +24,7 @@ from .lower import Plan, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
 from .patience import announced
+from .pullbacks import Pullback
 from .runtime import prune
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
@@ -110,8 +110,8 @@ class Program:
         return self.stage(first_options(self.names()))
 
     @property
-    def pullbacks(self) -> list[tuple[Op, tuple[Any, ...]]]:
-        """For each kept gradient, its op and where its arrays are."""
+    def pullbacks(self) -> list[tuple[Pullback, tuple[Any, ...]]]:
+        """For each kept gradient, its pullback and where its arrays are."""
         return self.plan.pullbacks if self.key[2] else []
 
     def names(self) -> list[str]:

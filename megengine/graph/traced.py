@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -145,6 +146,7 @@ class SharedForward(Forward):
         self.whole = Template(self.pulled(range(operands), self.absent), symbols)
         self.template = Template(closed, symbols)
         self.parts: dict[Any, Template | None] = {}
+        self.pullback: Op | None = None
 
     def complete(self) -> None:
         """See :class:`Template`."""
@@ -172,6 +174,12 @@ class SharedForward(Forward):
 
         structs = [jax.ShapeDtypeStruct(*of) for of in outs[self.count :]]
         return Traced(jax.make_jaxpr(run)(structs, [c for c, a in zip(cots, absent, strict=True) if not a]))
+
+    @cached_property
+    def identity(self) -> str:
+        """A name of what it keeps that means the same in every process; empty if there is none."""
+        text = f"{self.closed} {self.whole.closed}"
+        return "" if " at 0x" in text else hashlib.sha256(text.encode()).hexdigest()
 
     def _part(self, need: tuple[int, ...], absent: tuple[bool, ...]) -> Template | None:
         """The gradient of some operands, traced with symbols; None where that cannot be."""
@@ -243,6 +251,8 @@ def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tup
         return _Shared(closed, symbols, multi)
 
     def trace() -> tuple[Traced, bool]:
+        if op.jaxpr is not None:
+            return op.jaxpr(*attrs), True
         found = share((op, "forward", targets), attrs, specs, symbolic)
         source: ClosedJaxpr | AtSizes
         if found is None:
@@ -263,13 +273,12 @@ def _by_host(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], multi: bo
     return tuple(out) if multi else (out,)
 
 
-def linearised(instr: Any, mask: tuple[int, ...], shared: bool = True) -> Linearised:
+def linearised(instr: Any, mask: tuple[int, ...]) -> Linearised:
     """The forward of an instruction with the residuals of its gradient.
 
     Args:
         instr: the instruction.
         mask: the operands differentiated.
-        shared: whether it may be one of symbolic sizes.
     """
     op, targets, multi, count = instr.op, instr.targets, instr.multi, len(instr.avals)
 
@@ -296,13 +305,13 @@ def linearised(instr: Any, mask: tuple[int, ...], shared: bool = True) -> Linear
         return SharedForward(*traced(attrs, specs), count, multi, len(mask), symbols)
 
     def trace() -> Linearised:
-        found = share((op, "linearised", targets, mask), instr.attrs, instr.specs, symbolic) if shared else None
+        found = share((op, "linearised", targets, mask), instr.attrs, instr.specs, symbolic)
         if found is not None:
             return Linearised(found[0].template.at(found[1]), found[0])
         closed, tree = traced(instr.attrs, instr.specs)
         return Linearised(closed, Forward(closed, tree, count, multi))
 
-    found: Linearised = _once((op, instr.attrs, targets, instr.specs, "linearised", mask, shared), trace)
+    found: Linearised = _once((op, instr.attrs, targets, instr.specs, "linearised", mask), trace)
     return found
 
 

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MEANING = (
     "ops",
-    *(f"graph/{m}.py" for m in ("lower", "traced", "polymorphic", "concrete", "differentiate", "compiler")),
+    *(
+        f"graph/{m}.py"
+        for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "differentiate", "compiler")
+    ),
 )
 
 
@@ -86,7 +89,10 @@ def digest(program: Program) -> str | None:
     """A name for a program that is the same in every process; None where it holds what has no such name."""
     try:
         steps = [_of_instr(s.instr) for s in program.state.path()]
-        parts = [_sources(), os.environ.get("XLA_FLAGS", ""), steps, _plain(program.key)]
+        kept = [
+            _named(pullback.op.identity) for pullback, _ in program.pullbacks
+        ]  # what they hold depends on their trace
+        parts = [_sources(), os.environ.get("XLA_FLAGS", ""), steps, _plain(program.key), kept]
     except _Nameless:
         return None
     return hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -106,9 +112,13 @@ def _sources() -> str:
 def _of_instr(instr: Any) -> tuple[Any, ...]:
     if not isinstance(instr, Instr):
         return instr.source, instr.mask, instr.need, instr.cots
-    if not instr.op.identity:
+    return _named(instr.op.identity), _plain(instr.attrs), instr.operands, _plain(instr.targets), _plain(instr.specs)
+
+
+def _named(identity: str) -> str:
+    if not identity:
         raise _Nameless
-    return instr.op.identity, _plain(instr.attrs), instr.operands, _plain(instr.targets), _plain(instr.specs)
+    return identity
 
 
 def _plain(x: Any) -> Any:

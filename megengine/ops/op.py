@@ -31,6 +31,7 @@ class Op:
         on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
             yet, or None where it would not be the same.
         host: ``host(*ndarrays, **attrs)``: what ``lower`` computes, by NumPy, where running its jaxpr there would take long.
+        jaxpr: for an op of several results whose jaxpr is there already ``jaxpr(*attrs)``, which gives it.
         quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
         autocast: what mixed precision makes of the dtypes that ``promote`` gives (see :mod:`megengine.ops.autocast`).
@@ -55,6 +56,7 @@ class Op:
     ints: RangeRule | None = None
     strict: bool = False
     host: Callable[..., Any] | None = None
+    jaxpr: Callable[..., Any] | None = None
     identity: str = ""
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)

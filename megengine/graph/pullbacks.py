@@ -1,0 +1,124 @@
+"""What is kept of an instruction, beside arrays, to take its gradient in a later graph: an op of these arrays and cotangents."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+from jax.extend.core import jaxpr_as_fun
+
+from ..ops.op import Op
+from .polymorphic import AtSizes
+from .structure import Instr
+from .symbols import is_symbolic
+from .traced import Linearised, SharedForward, Traced, zero_cotangent
+from .value import Aval
+from .warm import identity_of
+
+PULLBACKS_LIMIT = 4096
+_changing = threading.Lock()
+_ops: dict[tuple[Any, ...], Op] = {}
+
+
+class Pullback:
+    """The gradient of an instruction whose residuals are kept.
+
+    Attributes:
+        op: what its ops are derived from; one for all programs that keep it of such an instruction, so that what uses it is the
+            same too.
+        sizes: the values of the symbols, where the instruction was traced with some.
+    """
+
+    __slots__ = ("op", "sizes", "_shared", "_outs")
+
+    def __init__(self, instr: Instr, mask: tuple[int, ...], forward: Linearised) -> None:
+        source = forward.source
+        self._outs = instr.avals
+        self._shared: SharedForward | None = None
+        self.sizes: tuple[tuple[int, ...], ...] = ()
+        if isinstance(source, AtSizes) and isinstance(forward.forward, SharedForward):
+            self._shared = forward.forward
+            self.sizes = (source.values,)
+            self.op = _op_of_shared(instr.op, self._shared)
+        else:
+            self.op = _op_of(instr, mask, forward)
+
+    def gradient(self, need: tuple[int, ...], present: tuple[bool, ...]) -> Op:
+        """The op of the residuals and the cotangents present, with ``sizes`` as attributes, that gives those of operands.
+
+        Args:
+            need: which of the operands differentiated.
+            present: whether each result has a cotangent.
+        """
+        found = self.op.derived.get((need, present))
+        if found is None:
+            identity = identity_of(self.op.identity, (need, present))
+            if self._shared is None:
+                made = _gradient(self.op, self._outs, need, present, identity)
+            else:
+                made = _gradient_of_shared(self._shared, need, present, identity)
+            found = self.op.derived.setdefault((need, present), made)
+        return found
+
+
+def _op_of(instr: Instr, mask: tuple[int, ...], forward: Linearised) -> Op:
+    same = tuple(instr.operands.index(o) for o in instr.operands)
+    leaves = tuple((a.shape, a.dtype) for a in forward.residuals)
+    key = (instr.op, instr.attrs, instr.specs, same, mask, leaves)
+    with _changing:
+        found = _ops.pop(key, None)
+        if found is None:
+            identity = identity_of(instr.op.identity, "pullback", *key[1:])
+            found = Op(f"{instr.op.name}.grad", _of_arrays(forward.forward.tree, instr.multi), identity=identity)
+            if len(_ops) >= PULLBACKS_LIMIT:
+                _ops.pop(next(iter(_ops)), None)
+        _ops[key] = found
+    return found
+
+
+def _of_arrays(tree: Any, multi: bool) -> Callable[..., Any]:
+    def apply_pullback(arrays: Sequence[Any], cots: tuple[Any, ...]) -> Any:
+        return jax.tree_util.tree_unflatten(tree, arrays)(cots if multi else cots[0])
+
+    return apply_pullback
+
+
+def _gradient(op: Op, outs: tuple[Aval, ...], need: tuple[int, ...], present: tuple[bool, ...], identity: str) -> Op:
+    cotangents = sum(present)
+
+    def gradient(*xs: Any) -> Any:
+        count = len(xs) - cotangents
+        given = iter(xs[count:])
+        cts = tuple(next(given) if p else zero_cotangent(a) for p, a in zip(present, outs, strict=True))
+        grads = op.lower(xs[:count], cts)
+        return tuple(grads[k] for k in need)
+
+    return Op(op.name, gradient, identity=identity)
+
+
+def _op_of_shared(op: Op, shared: SharedForward) -> Op:
+    with _changing:
+        if shared.pullback is None:
+            identity = identity_of(op.identity, "pullback", shared.identity) if shared.identity else ""
+            shared.pullback = Op(f"{op.name}.grad", _refuse, identity=identity)
+        return shared.pullback
+
+
+def _refuse(*_: Any) -> Any:
+    raise NotImplementedError("a pullback of symbolic sizes is not called itself")
+
+
+def _gradient_of_shared(shared: SharedForward, need: tuple[int, ...], present: tuple[bool, ...], identity: str) -> Op:
+    assert shared.pullback is not None
+
+    def jaxpr(sizes: tuple[int, ...]) -> Traced:
+        return shared.pulled_at(shared.template.at(sizes), need, tuple(not p for p in present))
+
+    def gradient(*xs: Any, sizes: tuple[int, ...]) -> Any:
+        if any(map(is_symbolic, sizes)):
+            raise NotImplementedError("symbols of other symbols")
+        return tuple(jaxpr_as_fun(jaxpr(sizes).closed)(*xs))
+
+    return Op(shared.pullback.name, gradient, ("sizes",), jaxpr=jaxpr, identity=identity)
