@@ -40,6 +40,7 @@ def _host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("_families", "_record_of"):
         monkeypatch.setattr(polymorphic, name, type(getattr(polymorphic, name))())
     monkeypatch.setattr(traced, "_traced", type(traced._traced)())
+    monkeypatch.setattr(infer, "INFERRED_LIMIT", 0)
     graph.program.clear()
     with graph.tier("host"):
         yield
