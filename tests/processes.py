@@ -47,9 +47,16 @@ def is_alive(pid: int) -> bool:
 
 def gone(pids: Iterable[int]) -> bool:
     """Waits for processes to end."""
-    pids = list(pids)
-    until(lambda: not any(map(is_alive, pids)), f"the end of the processes {pids}")
+    started = {pid: _started(pid) for pid in pids}  # soon enough another process may have the number
+    until(lambda: not any(is_alive(p) and _started(p) == at for p, at in started.items()), f"the end of {started}")
     return True
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in the kernel's clock."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return ""
 
 
 def children(pid: int) -> list[int]:

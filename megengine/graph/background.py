@@ -99,6 +99,7 @@ def _work() -> None:
 
 def _compile(program: Program) -> None:
     start = time.perf_counter()
+    runtime.prune_once()
     try:
         # Threads of BLAS that wait for each other beside a compiler wait for long.
         with threadpool_limits(1, user_api="blas"):

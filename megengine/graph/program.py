@@ -25,7 +25,7 @@ from .memory import bytes_needed, loaded_by_xla
 from .options import options
 from .patience import announced
 from .pullbacks import Pullback
-from .runtime import prune
+from .runtime import prune_once
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
 from .tiers import earns
@@ -205,6 +205,7 @@ class Program:
         with self.first:
             if self.seconds:
                 return self.jitted(*args)
+            prune_once()
             before = set(loaded_by_xla())
             start = time.perf_counter()
             with announced("compiling a program of %d ops; later processes load it from the disk", self.state.depth):
@@ -293,8 +294,6 @@ def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
 def build(state: State, key: tuple[Any, ...]) -> Program:
     """A new program; the least recently used one is unloaded when there are too many."""
     with building:
-        if not _recent:
-            prune()
         program = Program(state, key)
         if state.programs is None:
             state.programs = {}

@@ -23,16 +23,18 @@ class _Place:
 
     Attributes:
         state, key: the last one.
+        reason: the kind of what differed last.
         programs: how many.
         restless: how often in a row new shapes came before the last program had paid off by being run again.
         unpaid: the same of any difference.
     """
 
-    __slots__ = ("state", "key", "programs", "restless", "unpaid")
+    __slots__ = ("state", "key", "reason", "programs", "restless", "unpaid")
 
     def __init__(self) -> None:
         self.state: State | None = None
         self.key: tuple[Any, ...] = ()
+        self.reason = "new"
         self.programs = 0
         self.restless = 0
         self.unpaid = 0
@@ -65,34 +67,43 @@ def note_program(graph: Graph, state: State, key: tuple[Any, ...]) -> str:
     begin = _spot(graph.where[0])
     place = _places.setdefault((begin, _spot(graph.where[-1])), _Place())
     place.programs += 1
-    reason = "new"
-    if place.state is not None:
-        reason, detail = difference(place.state, place.key, state, key)
-        last = lookup(place.state, place.key)
-        if last is not None and last.hits >= PAYS_OFF:
-            place.restless = place.unpaid = 0
-        else:
-            place.unpaid += 1
-            if reason == "shape":
-                place.restless += 1
-                if place.restless == SPLITS_AFTER:
-                    _split(begin, place.state, state)
+    compiled = tier_of(graph.device) == "compiled"
+    if place.state is not None and (compiled or options.on_recompile == "error" or place.restless <= SPLITS_AFTER):
+        place.reason, detail = difference(place.state, place.key, state, key)
+        _count(place, begin, state)
         if options.on_recompile == "error":
             start = text(graph.where[0])
             graph.error = RecompileError(
                 f"compiling again ({_ordinal(place.programs)} time) what starts at {start}, since {detail}"
             )
             raise graph.error
-        if options.on_recompile == "log" and place.unpaid == TOLD_AFTER and tier_of(graph.device) == "compiled":
-            log.warning(
-                "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
-                text(graph.where[0]),
-                TOLD_AFTER + 1,
-                detail,
-                _ADVICE.get(reason, "keep the same results from call to call"),
-            )
+        if compiled and options.on_recompile == "log" and place.unpaid == TOLD_AFTER:
+            _warn(place, text(graph.where[0]), detail)
     place.state, place.key = state, key
-    return reason
+    return place.reason
+
+
+def _count(place: _Place, begin: Spot, state: State) -> None:
+    assert place.state is not None
+    last = lookup(place.state, place.key)
+    if last is not None and last.hits >= PAYS_OFF:
+        place.restless = place.unpaid = 0
+        return
+    place.unpaid += 1
+    if place.reason == "shape":
+        place.restless += 1
+        if place.restless == SPLITS_AFTER:
+            _split(begin, place.state, state)
+
+
+def _warn(place: _Place, start: str, detail: str) -> None:
+    log.warning(
+        "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
+        start,
+        TOLD_AFTER + 1,
+        detail,
+        _ADVICE.get(place.reason, "keep the same results from call to call"),
+    )
 
 
 def _spot(where: Where) -> Spot:

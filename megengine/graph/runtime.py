@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 import uuid
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -99,6 +100,12 @@ def prune(limit: int = CACHE_BYTES) -> int:
         Path(path).unlink(missing_ok=True)
         total, deleted = total - size, deleted + 1
     return deleted
+
+
+@cache
+def prune_once() -> int:
+    """The same, once a process."""
+    return prune() if keeps else 0
 
 
 if not _switched_off("MEGENGINE_KEEP_MEMORY"):
