@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 from jax import export
-from threadpoolctl import threadpool_limits
 
 from . import compiler, runtime, warm
+from .blas import single_thread
 from .counters import counters, counting
 from .memory import bytes_needed
 from .sound import PRODUCTS_ALONE, first_options, sound
@@ -101,8 +101,7 @@ def _compile(program: Program) -> None:
     start = time.perf_counter()
     runtime.prune_once()
     try:
-        # Threads of BLAS that wait for each other beside a compiler wait for long.
-        with threadpool_limits(1, user_api="blas"):
+        with single_thread("compiling"):
             program.ready = _in_child(program) or _here(program)
     except Exception as error:
         program.failure = error  # it stays in the interpreter, and is not tried again

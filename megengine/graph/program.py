@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .background import submit
+from .blas import adapt
 from .counters import counters, counting
 from .donate import pair
 from .host_array import owned, plain
@@ -165,6 +166,7 @@ class Program:
         return self._unobserved == self._compile_first and not self.seconds
 
     def _interpret(self, *args: Any) -> list[Any]:
+        adapt()
         start = time.perf_counter()
         try:
             if self.interpreter is None:

@@ -1,0 +1,40 @@
+"""Threads of NumPy's products: one where they would wait for each other."""
+
+from __future__ import annotations
+
+import pytest
+from threadpoolctl import threadpool_info
+
+from megengine.graph import blas
+
+
+def threads() -> list[int]:
+    return [found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"]
+
+
+def test_one_thread_as_long_as_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = [0.0]
+    monkeypatch.setattr("os.getloadavg", lambda: (load[0], 0.0, 0.0))
+    monkeypatch.setattr(blas, "LOOKS_EVERY", 0.0)
+    blas.adapt()
+    before = threads()
+    assert before
+    with blas.single_thread("compiling"):
+        assert set(threads()) == {1}
+        load[0] = 1000.0
+        blas.adapt()
+    assert set(threads()) == {1}  # the machine is busy
+    load[0] = 0.0
+    blas.adapt()
+    assert threads() == before
+
+
+def test_it_looks_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    monkeypatch.setattr("os.getloadavg", lambda: looks.append(1) or (0.0, 0.0, 0.0))
+    monkeypatch.setattr(blas, "_looked", 0.0)
+    monkeypatch.setattr(blas, "LOOKS_EVERY", 3600.0)
+    monkeypatch.setattr("time.monotonic", lambda: 4000.0)
+    for _ in range(5):
+        blas.adapt()
+    assert len(looks) == 1
