@@ -8,16 +8,12 @@ windows almost as large as the input, the elements that meet each of its few res
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from math import prod
 from typing import Any
 
-import jax
 import numpy as np
 
-from ...ops.bilinear import BY_DEFAULT
 from . import depthwise
-from .interpreter import nested
 from .products import exactly, narrowed, wide
 from .rules import Equation, Run, rule
 from .taps import Axis, steps, taps
@@ -75,14 +71,6 @@ def conv_general_dilated(eqn: Equation) -> Run:
         return np.zeros(out.shape, dtype)
 
     return run if x_aval.size and w_aval.size and out.size else zeros
-
-
-@rule(*BY_DEFAULT)
-def of_the_engine(eqn: Equation) -> Run:
-    """The engine's own, as on platforms whose XLA is quick at any of them."""
-    lower = partial(BY_DEFAULT[eqn.primitive.name], **eqn.params)
-    run = nested(jax.make_jaxpr(lower)(*(jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars)))
-    return lambda *arrays: run(*arrays)[0]
 
 
 def choose(axes: Sequence[Axis], channels: int, images: int) -> Algorithm:

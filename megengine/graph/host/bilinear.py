@@ -1,0 +1,89 @@
+"""Convolution and its two gradients, as the engine's primitives: each is a convolution of axes of its own."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .convolution import choose
+from .products import exactly, narrowed, wide
+from .rules import Equation, Run, rule
+from .taps import Axis
+
+
+def _axes(params: dict[str, Any]) -> list[Axis]:
+    """Of the forward convolution, one for each dimension."""
+    sizes = zip(params["x_shape"][2:], params["kernel_shape"][2:], strict=True)
+    settings = zip(params["stride"], params["padding"], params["dilation"], strict=True)
+    return [
+        Axis(size, window, (size + 2 * pad - (window - 1) * spread - 1) // stride + 1, stride, spread, pad)
+        for (size, window), (stride, pad, spread) in zip(sizes, settings, strict=True)
+    ]
+
+
+def _by_channels(x: np.ndarray, groups: int) -> np.ndarray:
+    """``(N, G * C, ...)`` as ``(G, N, C, ...)``."""
+    return x.reshape(x.shape[0], groups, -1, *x.shape[2:]).swapaxes(0, 1)
+
+
+def _made(eqn: Equation, depth: int, run: Run) -> Run:
+    """What runs it: in the type that sums are taken in, and zeros where there is nothing to be summed."""
+    out = eqn.outvars[0].aval
+    dtype = np.dtype(out.dtype)
+    if not (out.size and all(v.aval.size for v in eqn.invars)):
+        return lambda a, b: np.zeros(out.shape, dtype)
+
+    def in_its_type(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        a, b = exactly(a, b, depth, dtype) if dtype.kind in "iu" else (wide(a, dtype), wide(b, dtype))
+        return narrowed(run(a, b), dtype)
+
+    return in_its_type
+
+
+@rule("convolve")
+def convolve(eqn: Equation) -> Run:
+    groups, kernel = eqn.params["groups"], eqn.params["kernel_shape"]
+    axes = _axes(eqn.params)
+    algorithm = choose(axes, kernel[1] if groups > 1 else 0, 0)
+
+    def run(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        y = algorithm(_by_channels(x, groups), w.reshape(groups, -1, *w.shape[1:]), axes)
+        return y.reshape(-1, *y.shape[2:]).swapaxes(0, 1)
+
+    return _made(eqn, prod(kernel[1:]), run)
+
+
+@rule("convolve_input_gradient")
+def convolve_input_gradient(eqn: Equation) -> Run:
+    """Each element's shares in the results: a convolution of the cotangent, spread by the strides, with the kernel reversed."""
+    groups, kernel = eqn.params["groups"], eqn.params["kernel_shape"]
+    axes = [
+        Axis(a.count, a.window, a.size, 1, a.spread, (a.window - 1) * a.spread - a.low, a.stride)
+        for a in _axes(eqn.params)
+    ]
+    filters = kernel[0] // groups
+    algorithm = choose(axes, filters if groups > 1 else 0, 0)
+    reversed_ = (..., *(slice(None, None, -1) for _ in axes))
+
+    def run(w: np.ndarray, ct: np.ndarray) -> np.ndarray:
+        w = w.reshape(groups, filters, *w.shape[1:]).swapaxes(1, 2)[reversed_]
+        y = algorithm(_by_channels(ct, groups), w, axes)
+        return y.reshape(-1, *y.shape[2:]).swapaxes(0, 1)
+
+    return _made(eqn, filters * prod(kernel[2:]), run)
+
+
+@rule("convolve_kernel_gradient")
+def convolve_kernel_gradient(eqn: Equation) -> Run:
+    """The elements that meet each of the kernel's: a convolution with the cotangent as kernel, summed over the images."""
+    groups, kernel, images = eqn.params["groups"], eqn.params["kernel_shape"], eqn.params["x_shape"][0]
+    axes = [a.swapped() for a in _axes(eqn.params)]
+    algorithm = choose(axes, 0, kernel[1] if groups > 1 else 0)
+
+    def run(x: np.ndarray, ct: np.ndarray) -> np.ndarray:
+        y = algorithm(_by_channels(x, groups).swapaxes(1, 2), _by_channels(ct, groups).swapaxes(1, 2), axes)
+        return y.reshape(kernel)
+
+    return _made(eqn, images * prod(a.window for a in axes), run)
