@@ -61,8 +61,7 @@ class Skeleton:
 
     def runner(self, calls: Sequence[Callable[..., Any]]) -> Interpreted:
         """What runs the jaxpr, given what runs each equation."""
-        steps = [(call, *wires) for call, wires in zip(calls, self._wiring, strict=True)]
-        return _runner(self._initial, steps, self._arguments, self._results)
+        return _runner(self._initial, calls, self._wiring, self._arguments, self._results)
 
     def quiet(self, run: Interpreted) -> Interpreted:
         """The same, without warnings, and with arrays as results."""
@@ -79,7 +78,6 @@ class Skeleton:
 
 
 Wires = tuple[tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]
-Step = tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]
 
 
 class _Frame:
@@ -153,12 +151,18 @@ def rule_of(eqn: Equation) -> Callable[..., Any]:
     return compiled_alone(eqn) if make is None else make(eqn)
 
 
-def _runner(initial: list[Any], steps: list[Step], arguments: list[int], results: list[int]) -> Interpreted:
+def _runner(
+    initial: list[Any],
+    calls: Sequence[Callable[..., Any]],
+    wiring: list[Wires],
+    arguments: list[int],
+    results: list[int],
+) -> Interpreted:
     def run(*arrays: Any) -> list[Any]:
         env = initial.copy()
         for slot, array in zip(arguments, arrays, strict=True):
             env[slot] = array
-        for call, sources, targets, multiple, dropped in steps:
+        for call, (sources, targets, multiple, dropped) in zip(calls, wiring, strict=True):
             if multiple:
                 for slot, array in zip(targets, call(*[env[k] for k in sources]), strict=True):
                     env[slot] = array
