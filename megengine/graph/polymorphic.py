@@ -25,7 +25,7 @@ from .value import Aval
 FAMILIES_LIMIT = 4096
 SEEN_LIMIT = 32
 TEMPLATES_LIMIT = 8
-ATTEMPTS_LIMIT = 12
+ATTEMPTS_LIMIT = 16
 FAILURES_LIMIT = 6  # of an op that was never traced with symbols
 NEAR = 2
 
@@ -165,7 +165,8 @@ class _Family(Generic[T]):
     def __init__(self) -> None:
         self.seen: OrderedDict[Sizes, int] = OrderedDict()
         self.shared: list[_Shared[T]] = []
-        self.attempts: set[Any] = set()  # what could not be traced, and what could
+        self.failed: set[Any] = set()
+        self.attempts = 0
 
 
 def new_program() -> None:
@@ -266,14 +267,14 @@ def _attempt(
     if not traced and failed >= FAILURES_LIMIT:
         return None
     for example, symbolic in _comparable(family, sizes):
-        for texts, count, least in _ways(example, sizes, symbolic, inner):
-            pattern = texts, least
-            if pattern in family.attempts or len(family.attempts) >= ATTEMPTS_LIMIT:
-                continue
+        for texts, count in _ways(example, sizes, symbolic, inner):
             shared: _Shared[T] = _Shared(sizes, texts, count)
             values = shared.values(sizes)
-            made = None if values is None else _traced(shared, Symbols(count, [least] * count), trace)
-            family.attempts.add(pattern)
+            pattern = texts, _magnitudes(values)
+            if pattern in family.failed or family.attempts >= ATTEMPTS_LIMIT:
+                continue
+            made = None if values is None else _traced(shared, Symbols(values), trace)
+            family.attempts += 1
             if made is not None and values is not None and made.serves(*values):
                 shared.made = made
                 _record_of[op] = traced + 1, failed
@@ -281,9 +282,15 @@ def _attempt(
                     family.shared.insert(0, shared)
                     del family.shared[TEMPLATES_LIMIT:]
                 return made, values
+            family.failed.add(pattern)
             failed += 1
             _record_of[op] = traced, failed
     return None
+
+
+def _magnitudes(values: Sizes | None) -> Any:
+    """Roughly how large sizes are: what was traced for some need not serve all others."""
+    return None if values is None else tuple([n.bit_length() for n in values])
 
 
 def _traced(shared: _Shared[T], symbols: Symbols, trace: Callable[[Sequence[Any], Symbols], T]) -> T | None:
@@ -309,12 +316,11 @@ def _compared(example: Sizes, sizes: Sizes, symbolic: set[int]) -> Iterator[tupl
         yield example, symbolic
 
 
-def _ways(example: Sizes, sizes: Sizes, symbolic: set[int], inner: int) -> Iterator[tuple[tuple[str, ...], int, int]]:
-    """What each size may be as text, how many symbols are in that, and what they are at least.
+def _ways(example: Sizes, sizes: Sizes, symbolic: set[int], inner: int) -> Iterator[tuple[tuple[str, ...], int]]:
+    """What each size may be as text, and how many symbols are in that.
 
     Sizes that are equal in both signatures are one symbol; so are products of others, where symbols for each do not do.
     """
-    smallest = min(min(example[k], sizes[k]) for k in symbolic)
     for products in (False, True) if min(symbolic) >= inner else (True,):
         bases: list[tuple[int, int]] = []
         known: dict[tuple[int, int], str] = {}
@@ -328,9 +334,7 @@ def _ways(example: Sizes, sizes: Sizes, symbolic: set[int], inner: int) -> Itera
                 bases.append(pair)
             known[pair] = text
         texts = tuple([known[pairs[k]] if k in symbolic else str(n) for k, n in enumerate(sizes)])
-        yield texts, len(bases), SMALLEST
-        if smallest >= 2 * SMALLEST:
-            yield texts, len(bases), 1 << (smallest.bit_length() - 1)
+        yield texts, len(bases)
 
 
 def _of_symbols(pair: tuple[int, int], bases: list[tuple[int, int]]) -> str | None:

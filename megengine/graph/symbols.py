@@ -1,7 +1,8 @@
 """Symbolic sizes: what an op is traced with so that one jaxpr serves all sizes, and which sizes it does not serve.
 
-JAX takes two symbolic sizes for different where it cannot tell that they are equal. What was taken for different while an op
-was traced is written down here, so that its jaxpr is used only for sizes that are.
+JAX takes two symbolic sizes for different where it cannot tell that they are equal, and refuses to say which is larger where
+that depends. Here the latter is answered by an example, and both are written down, so that a jaxpr is used only for sizes for
+which the same answers hold.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import jax
 from jax import export
 
 SMALLEST = 2  # sizes 0 and 1 mean something of their own
@@ -29,6 +31,8 @@ def _equals(self: Any, other: Any) -> Any:
     if equal is False:
         pairs = getattr(_recording, "pairs", None)
         if pairs is not None and (isinstance(other, _Dimension) or type(other) is int):
+            if type(other) is int and (text := str(self)).startswith("mod("):
+                return _recording.symbols.answer(f"{text} == {other}")  # is it even?
             pairs.append((self, other))
     return equal
 
@@ -37,27 +41,52 @@ def _is_not_zero(self: Any) -> bool:
     return bool(self != 0)
 
 
+def _ordered(sign: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def answer(self: Any, other: Any) -> bool:
+        try:
+            return compare(self, other)
+        except jax.errors.InconclusiveDimensionOperation:
+            symbols = getattr(_recording, "symbols", None)
+            if symbols is None:
+                raise
+            return bool(symbols.answer(f"{code(self)} {sign} {code(other)}"))
+
+    return answer
+
+
 _Dimension.__eq__ = _equals
 _Dimension.__bool__ = _is_not_zero
+_Dimension.__ge__ = _ordered(">=", _Dimension.__ge__)
+_Dimension.__le__ = _ordered("<=", _Dimension.__le__)
+_Dimension.__gt__ = _ordered(">", _Dimension.__gt__)
+_Dimension.__lt__ = _ordered("<", _Dimension.__lt__)
 
 
 class Symbols:
     """Symbolic sizes of one trace, or of traces that belong together.
 
     Args:
-        count: how many there are.
-        least: what each of them is at least.
+        example: the value of each in the signature that is being traced.
 
     Attributes:
         sizes: the symbolic sizes.
         unequal: pairs, as text, that have been taken for different.
+        answers: comparisons, as text, and whether they were taken to hold.
     """
 
-    def __init__(self, count: int, least: Sequence[int]) -> None:
-        self.names = tuple(f"s{k}" for k in range(count))
-        bounds = [f"{name} >= {bound}" for name, bound in zip(self.names, least, strict=True)]
+    def __init__(self, example: Sequence[int]) -> None:
+        self.example = tuple(example)
+        self.names = tuple(f"s{k}" for k in range(len(self.example)))
+        bounds = [f"{name} >= {SMALLEST}" for name in self.names]
         self.sizes: tuple[Any, ...] = tuple(export.symbolic_shape(",".join(self.names), constraints=bounds))
         self.unequal: dict[tuple[str, str], None] = {}
+        self.answers: dict[str, bool] = {}
+
+    def answer(self, comparison: str) -> bool:
+        """Whether a comparison holds for the example."""
+        if comparison not in self.answers:
+            self.answers[comparison] = bool(self.compile(comparison)(*self.example))
+        return self.answers[comparison]
 
     def trace(self, run: Callable[[], Any]) -> Any:
         """What ``run`` gives, or None where it fails; what it takes for different meanwhile is written down.
@@ -69,13 +98,13 @@ class Symbols:
         pairs: list[tuple[Any, Any]] = []
 
         def work() -> None:
-            _recording.pairs = pairs
+            _recording.pairs, _recording.symbols = pairs, self
             try:
                 found.append(run())
             except Exception:  # whatever code that expects numbers makes of symbols
                 return
             finally:
-                del _recording.pairs
+                del _recording.pairs, _recording.symbols
 
         try:
             worker = threading.Thread(target=work, name="megengine traces")
@@ -104,6 +133,7 @@ class Symbols:
             values: sizes that are computed with.
         """
         terms = [f"{one} != {other}" for one, other in self.unequal]
+        terms += [text if holds else f"not ({text})" for text, holds in self.answers.items()]
         terms += [f"{size} >= 0" for size in shapes if size not in self.names]
         terms += [f"{-LARGEST_VALUE} <= {value} <= {LARGEST_VALUE}" for value in values]
         return " and ".join(terms) or "True"

@@ -258,6 +258,15 @@ def test_what_python_takes_for_different_is_different_where_the_trace_is_used() 
     assert not used[4, 4, 5] and not used[7, 3, 5] and not used[3, 4, 12]
 
 
+def test_what_is_larger_at_one_size_is_asked_at_each() -> None:
+    op = _op(lambda x: x * (2 if x.shape[0] <= 9 else 3) + (min(x.shape[0], 5) < 4))
+    for rows in (5, 6, 8, 9, 10, 12, 3, 2, 100):
+        made, shared = _results(op, (), (rows, 2))
+        x = np.ones((rows, 2), np.float32)
+        np.testing.assert_array_equal(made.interpreted(x)[0], x * (2 if rows <= 9 else 3) + (rows < 4))
+        assert shared == (rows != 5)
+
+
 def test_sizes_0_and_1_are_not_symbols() -> None:
     op = _op(lambda x, y: x + y)
     for rows, other in [(3, 3), (4, 4), (1, 4), (4, 1), (0, 0), (1, 1), (0, 1), (5, 5)]:
@@ -451,7 +460,11 @@ def test_nothing_of_the_callers_is_kept_alive() -> None:
 
 
 def test_symbols_of_different_traces_do_not_meet() -> None:
-    one, other = symbols.Symbols(1, [2]), symbols.Symbols(1, [2])
+    one, other = symbols.Symbols((4,)), symbols.Symbols((4,))
     assert one.sizes[0] != other.sizes[0]
     assert one.trace(lambda: one.sizes[0] == 5) is False and list(one.unequal) == [("s0", "5")]
+    assert one.trace(lambda: (one.sizes[0] > 3, one.sizes[0] * 2 <= 7)) == (True, False)
+    assert one.answers == {"s0 > 3": True, "(2*s0) <= 7": False}
+    with pytest.raises(jax.errors.InconclusiveDimensionOperation):
+        one.sizes[0] > 3  # noqa: B015
     assert other.trace(lambda: bool(other.sizes[0] - 3)) is True and list(other.unequal) == [("(s0 - 3)", "0")]
