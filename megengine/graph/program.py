@@ -29,6 +29,7 @@ from .pullbacks import Pullback
 from .runtime import prune_once
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .structure import ROOT, State, forget
+from .structure import prune as drop
 from .tiers import earns
 from .value import Aval
 from .warm import find
@@ -313,6 +314,7 @@ def discard(program: Program) -> None:
         _recent.pop(program, None)
         if program.state.programs is not None:
             program.state.programs.pop(program.key, None)
+        drop(program.state)
 
 
 def loaded() -> list[Program]:

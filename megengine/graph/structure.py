@@ -240,6 +240,19 @@ def _add(state: State, key: tuple[Any, ...], new: State) -> State:
     return state.next.setdefault(key, new)
 
 
+def prune(state: State) -> None:
+    """Drop a structure that has no program any more, as far back as nothing else begins with it."""
+    global _states
+    while state.parent is not None and not state.next and not state.programs:
+        siblings = state.parent.next
+        key = next((k for k, other in list(siblings.items()) if other is state), None)
+        if key is None:
+            return
+        del siblings[key]
+        _states -= 1
+        state = state.parent
+
+
 def forget() -> None:
     """Drop every structure (recordings under way keep theirs); bounds the trie's memory."""
     global _states

@@ -22,7 +22,7 @@ import megengine.module as M
 import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import infer, lower, polymorphic, symbols, traced
+from megengine.graph import infer, lower, polymorphic, structure, symbols, traced
 from megengine.graph.host.interpreter import interpret
 from megengine.graph.value import Aval, aval
 from megengine.ops.op import Op
@@ -417,6 +417,19 @@ def test_new_shapes_are_traced_a_few_times(make: Callable[[], Callable[[int], fl
         step(n)
     # Where a size happens to be one that the op was traced with otherwise; each alone they would be hundreds.
     assert counted["symbolic"] + counted["concrete"] <= 10
+
+
+def test_shapes_that_are_not_met_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph.options, "programs_limit", 4)
+    monkeypatch.setattr(traced, "TRACED_LIMIT", 100)
+    step = _read_before_backward()
+    sizes = []
+    for n in range(20, 60):
+        step(n)
+        sizes.append((structure._states, len(graph.program.loaded()), len(traced._traced)))
+    assert max(sizes[20:]) == max(sizes[10:20]) and max(t for _, _, t in sizes) == 100
+    first = step(20)  # met again: recorded and traced anew
+    assert np.isfinite(first)
 
 
 def test_a_gradient_that_cannot_be_had_in_part_is_taken_whole() -> None:
