@@ -30,7 +30,17 @@ from megengine.ops.op import Op
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from golden.runner import run
 
-GOLDEN = ("elementwise", "reductions", "shapes", "indexing", "selection", "activations", "losses")
+GOLDEN = (
+    "elementwise",
+    "reductions",
+    "shapes",
+    "indexing",
+    "selection",
+    "activations",
+    "losses",
+    "convolution",
+    "pooling",
+)
 SAMPLE = 24  # signatures of each family of golden cases
 
 
@@ -85,6 +95,9 @@ class Signature(SimpleNamespace):
     avals: tuple[Aval, ...]
 
     def made(self) -> traced.Traced:
+        if self.op.check is not None:
+            operands = [aval(s.shape, s.dtype) for s in map(traced.struct_of, self.specs)]
+            self.op.check(*operands, **dict(zip(self.op.attrs, self.attrs, strict=True)))
         if self.mask:
             return traced.linearised(self, self.mask)
         return traced.forward(self.op, self.attrs, self.targets, self.specs)[0]
