@@ -38,7 +38,7 @@ def _equals(self: Any, other: Any) -> Any:
 
 
 def _is_not_zero(self: Any) -> bool:
-    return bool(self != 0)
+    return bool(self != 0) if hasattr(_recording, "symbols") else True
 
 
 def _ordered(sign: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -65,7 +65,7 @@ def convolve_input_gradient(eqn: Equation) -> Run:
     ]
     filters = kernel[0] // groups
     algorithm = choose(axes, filters if groups > 1 else 0, 0)
-    reversed_ = (..., *(slice(None, None, -1) for _ in axes))
+    reversed_: Any = (..., *(slice(None, None, -1) for _ in axes))
 
     def run(w: np.ndarray, ct: np.ndarray) -> np.ndarray:
         w = w.reshape(groups, filters, *w.shape[1:]).swapaxes(1, 2)[reversed_]
