@@ -6,6 +6,7 @@ import gc
 import importlib
 import random
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,6 +74,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
     monkeypatch.setattr(symbols.Symbols, "trace", symbolic)
     monkeypatch.setattr(traced, "share", shared)
+    monkeypatch.setattr(polymorphic, "_families", OrderedDict())  # no other test's signatures
+    monkeypatch.setattr(polymorphic, "_record_of", {})
     return counts
 
 
