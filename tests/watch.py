@@ -16,6 +16,8 @@ from tests.processes import children
 
 MOST_MEMORY = 1_500_000_000  # bytes of any process
 KEPT_MEMORY = 700_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
+GROWTH = 200_000_000  # bytes more than after the last time: each time takes a second
+_after = 0
 
 
 def peak_memory() -> int:
@@ -41,15 +43,17 @@ def release_memory() -> None:
 
     Done also when the package is half way to forgetting all structures, so that it does not while a test counts compilations.
     """
+    global _after
     if (program := sys.modules.get("megengine.graph.program")) is None:
         return
     structure = sys.modules["megengine.graph.structure"]
-    many = resident_memory() >= KEPT_MEMORY and len(program.loaded()) >= 20
+    many = resident_memory() >= max(KEPT_MEMORY, _after + GROWTH) and len(program.loaded()) >= 20
     if not many and structure._states < structure.STATE_LIMIT // 2:
         return
     program.clear()
     sys.modules["jax"].clear_caches()
     sys.modules["megengine.graph.memory"].release_free()
+    _after = resident_memory()
 
 
 def end_children() -> list[str]:

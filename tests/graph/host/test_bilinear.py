@@ -24,10 +24,10 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", "int32"])
-def test_all_three(dtype: str) -> None:
+@pytest.mark.parametrize(("dtype", "every"), [("float32", 1), ("float16", 4), ("int32", 4)])
+def test_all_three(dtype: str, every: int) -> None:
     rng = np.random.default_rng(0)
-    for x_shape, kernel_shape, stride, padding, dilation, groups in SETTINGS:
+    for x_shape, kernel_shape, stride, padding, dilation, groups in SETTINGS[::every]:
         settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
         x, w = (np.round(rng.standard_normal(s) * 4).astype(dtype) for s in (x_shape, kernel_shape))
         agree(lambda x, w, s=settings: convolve(x, w, **s), x, w, rtol=2e-5, atol=2e-5)
