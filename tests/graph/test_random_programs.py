@@ -46,7 +46,7 @@ class Life:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         mge.random.seed(seed)
-        self.pool = [Tensor(_array(self.rng.randrange(999))) for _ in range(3)]
+        self.pool = [Tensor(_array(self.rng.randrange(999))) for _ in range(5)]
         self.params = [Parameter(_array(k)) for k in range(3)]
         self.held: list[Tensor] = []
         self.seen: list[Any] = []
