@@ -8,32 +8,38 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 LOOKS_EVERY = 1.0  # seconds
 _changing = threading.Lock()
 _reasons: set[str] = set()  # for one thread
-_limits: threadpool_limits | None = None
+_before: dict[str, int] = {}  # how many threads each library had
+_applied: bool | None = False  # whether they are limited; None from when that begins to change, which an interrupt may divide
 _looked = 0.0
 
 
 def _set(reason: str, holds: bool) -> None:
     """Have BLAS use one thread as long as there is a reason, and then again as many as before."""
-    global _limits
+    global _applied
     with _changing:
         (_reasons.add if holds else _reasons.discard)(reason)
-        if _reasons and _limits is None:
-            _limits = threadpool_limits(1, user_api="blas")
-        elif not _reasons and _limits is not None:
-            _limits.restore_original_limits()
-            _limits = None
+        limited = bool(_reasons)
+        if limited is not _applied:
+            libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            if _applied is False:
+                _before.clear()
+            _applied = None
+            for library in libraries:
+                own = _before.setdefault(library.filepath, library.num_threads)
+                library.set_num_threads(1 if limited else own)
+            _applied = limited
 
 
 @contextmanager
 def single_thread(reason: str) -> Iterator[None]:
     """Products take one thread inside the block, in all threads of the process."""
-    _set(reason, True)
     try:
+        _set(reason, True)
         yield
     finally:
         _set(reason, False)

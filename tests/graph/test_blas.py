@@ -38,3 +38,25 @@ def test_it_looks_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
         blas.adapt()
     assert len(looks) == 1
+
+
+def test_what_an_interrupt_divides_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.setattr(blas, "LOOKS_EVERY", 0.0)
+    blas.adapt()
+    before = threads()
+
+    class Interrupted:
+        def __init__(self) -> None:
+            raise KeyboardInterrupt
+
+    for leaves in (False, True):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            if not leaves:
+                patch.setattr(blas, "ThreadpoolController", Interrupted)
+            with blas.single_thread("this test"):
+                assert set(threads()) == {1}
+                patch.setattr(blas, "ThreadpoolController", Interrupted)
+        blas._reasons.discard("this test")
+        blas.adapt()
+        assert threads() == before
