@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 
-from .contenders import Setup, answer
+from .contenders import STEADY, Setup, answer
 from .results import Row, Section
 
 ABOUT = (
@@ -18,7 +18,7 @@ def measure(setup: Setup) -> Section:
     """Counts and reasons."""
     assert setup.program is not None
     with tempfile.TemporaryDirectory() as cache:
-        found = answer("compiling.py", setup.program, MEGENGINE_CACHE_DIR=cache)
+        found = answer("compiling.py", setup.program, MEGENGINE_CACHE_DIR=cache, **STEADY)
     first, *later = [len(period["compiled"]) for period in found["periods"]]
     if not later:
         raise RuntimeError(f"the program printed {len(found['periods'])} lines, one an epoch was expected")

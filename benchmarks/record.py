@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
-from .contenders import Setup, answer
+from .contenders import STEADY, Setup, answer
 from .results import Section, alone
 
 ABOUT = (
@@ -17,7 +17,7 @@ ABOUT = (
 
 def measure(setup: Setup) -> Section:
     """Microseconds an op."""
-    times = answer("recording.py", 5 if setup.quick else 200)
+    times = answer("recording.py", 5 if setup.quick else 200, **STEADY)
     rows = [
         alone("recording an op", median(times["record"]), "µs", 4.0),
         alone("cutting and look-up, an op", median(times["cut"]), "µs", 1.0),

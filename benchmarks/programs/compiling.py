@@ -13,17 +13,16 @@ from megengine.graph.where import line
 
 compiled = []
 periods = []
-note, show = run.note_compilation, builtins.print
+note, show = run.note_program, builtins.print
 
 
 def noted(graph, state, key):
-    before = counters.compilations.copy()
-    note(graph, state, key)
+    reason = note(graph, state, key)
     file, number = line(graph.where[0])
-    reason = ", ".join((counters.compilations - before).keys())
     compiled.append(
         {"where": f"{os.path.basename(file)}:{number}", "ops": state.depth, "live": len(key[0]), "reason": reason}
     )
+    return reason
 
 
 def printed(*args, **kwargs):
@@ -31,7 +30,7 @@ def printed(*args, **kwargs):
     compiled.clear()
 
 
-run.note_compilation = noted
+run.note_program = noted
 builtins.print = printed
 runpy.run_path(sys.argv[1], run_name="__main__")
 show(json.dumps({"periods": periods, "after": compiled}))
