@@ -23,7 +23,7 @@ class Options:
         eager: run op by op.
         check_nan: look for NaN in every op's results.
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
-        tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs on the CPU (see :mod:`megengine.graph.tiers`).
+        tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs on the CPU (see :func:`megengine.graph.tier`).
         pending_limit: how many recorded ops force a cut.
         programs_limit: how many compiled programs stay loaded; the least recently used go first.
     """
