@@ -104,7 +104,7 @@ if __name__ == "__main__":
         process.start()
         process.join()
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        print([a.tolist() for a in pool.map(np.array, [[1], [2, 3]])])
+        print([a.tolist() for a in pool.map(np.array, [[1], [2, 3]])], flush=True)
     subprocess.run([sys.executable, "other.py"], check=True)
     os._exit(0) if len(sys.argv) > 1 else sys.exit(0)
 """
