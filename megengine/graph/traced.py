@@ -32,12 +32,10 @@ class Traced:
 
     Args:
         source: the jaxpr, or one of symbolic sizes and what these are.
-        host: the same function by NumPy, where the op declares one.
     """
 
-    def __init__(self, source: ClosedJaxpr | AtSizes, host: Callable[..., Sequence[Any]] | None = None) -> None:
+    def __init__(self, source: ClosedJaxpr | AtSizes) -> None:
         self.source = source
-        self.host = host
 
     @cached_property
     def closed(self) -> ClosedJaxpr:
@@ -53,8 +51,6 @@ class Traced:
     @cached_property
     def interpreted(self) -> Callable[..., Sequence[Any]]:
         """By NumPy, without a compiler."""
-        if self.host is not None:
-            return self.host
         if isinstance(self.source, AtSizes):
             return self.source.interpreted()
         from .host.interpreter import interpret  # its rules are loaded when the first program runs
@@ -259,18 +255,10 @@ def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tup
             source, multi = jaxpr(attrs, specs)
         else:
             source, multi = found[0].template.at(found[1]), found[0].multi
-        host = None if op.host is None else partial(_by_host, op, attrs, targets, multi)
-        return Traced(source, host), multi
+        return Traced(source), multi
 
     made: tuple[Traced, bool] = _once((op, attrs, targets, specs), trace)
     return made
-
-
-def _by_host(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], multi: bool, *arrays: Any) -> Sequence[Any]:
-    assert op.host is not None
-    cast = (a if t is None else a.astype(t) for a, t in zip(arrays, targets, strict=True))
-    out = op.host(*cast, **dict(zip(op.attrs, attrs, strict=True)))
-    return tuple(out) if multi else (out,)
 
 
 def linearised(instr: Any, mask: tuple[int, ...]) -> Linearised:

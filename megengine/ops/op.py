@@ -30,7 +30,6 @@ class Op:
             and raised with the op's line, as ``invalid`` says, when the host next reads a value.
         on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
             yet, or None where it would not be the same.
-        host: ``host(*ndarrays, **attrs)``: what ``lower`` computes, by NumPy, where running its jaxpr there would take long.
         jaxpr: for an op of several results whose jaxpr is there already ``jaxpr(*attrs)``, which gives it.
         quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
@@ -55,7 +54,6 @@ class Op:
     autocast: AutocastRule | None = None
     ints: RangeRule | None = None
     strict: bool = False
-    host: Callable[..., Any] | None = None
     jaxpr: Callable[..., Any] | None = None
     identity: str = ""
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -95,7 +93,6 @@ def op(
     autocast: AutocastRule | None = None,
     ints: RangeRule | None = None,
     strict: bool = False,
-    host: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare the decorated pure function as an operator.
 
@@ -112,7 +109,6 @@ def op(
         autocast: rule of the operands' dtypes under mixed precision.
         ints: rule for Python ints out of range.
         strict: whether ints have to fit narrow integers too.
-        host: what the op computes, by NumPy.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
@@ -120,7 +116,7 @@ def op(
         attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         lower = fn if grad is None else _with_gradient(fn, grad)
         own_name = name or fn.__name__.strip("_")
-        rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict, host)
+        rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict)
         return Op(own_name, lower, attrs, *rules, identity=f"{fn.__module__}.{fn.__qualname__}")
 
     return declare
