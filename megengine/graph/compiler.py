@@ -61,7 +61,7 @@ def _compile(sound: Any, exported: bytes, donated: tuple[int, ...], options: dic
     jitted, structs = restage(exported, donated, options)
     if options is None and not sound.sound(jitted, structs):
         options = sound.PRODUCTS_ALONE
-    jitted, structs = restage(exported, donated, options)
+        jitted, structs = restage(exported, donated, options)
     jitted.lower(*structs).compile()
     return options
 
