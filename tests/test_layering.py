@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "megengine"
+from tests.imports import PACKAGE, imports
 
 # A module may import from the layers above its own in this list and from its own part of the package, not from the other parts
 # of its layer. The first part of the name after `megengine.` counts, or the first two where these are listed.
@@ -29,14 +28,11 @@ LAYERS: list[set[str]] = [
     {"serialization"},
     {
         "utils.layer_flops", "utils.module_stats", "utils.module_utils", "utils.naming", "utils.profiler", "utils.stats_rows",
-        "utils.summary",
     },
     {"amp", "experimental", "hub", "jit", "quantization", "traced_module"},
     {"tools"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-# Methods that are a short form of a later function, which they import when they are called.
-LATE = {("module", "utils.summary")}
 JAX_USERS = {"graph", "ops", "device", "distributed"}
 
 
@@ -54,43 +50,10 @@ def part_of(path: Path) -> str:
     return part(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
 
 
-def absolute(node: ast.ImportFrom, path: Path) -> str:
-    """The dotted name that an import statement of this file refers to."""
-    if not node.level:
-        return node.module or ""
-    package = ("megengine", *path.relative_to(PACKAGE).parts[:-1])
-    base = package[: len(package) - node.level + 1]
-    return ".".join((*base, *([node.module] if node.module else [])))
-
-
-def statements(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """All import statements, also those inside functions, but not those that only a type checker reads."""
-    pending = [tree]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            pending.extend(node.orelse)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        else:
-            pending.extend(ast.iter_child_nodes(node))
-
-
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted name of what is imported) for each imported name of a file."""
-    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        else:
-            for alias in node.names:
-                yield node.lineno, f"{absolute(node, path)}.{alias.name}"
-
-
 def violations(path: Path) -> Iterator[str]:
     own = part_of(path)
     where = path.relative_to(PACKAGE.parent)
-    for line, name in imports(path):
+    for line, name in imports(path, PACKAGE):
         root, _, rest = name.partition(".")
         if root in ("jax", "jaxlib") and own not in JAX_USERS:
             yield f"{where}:{line}: only {', '.join(sorted(JAX_USERS))} may import jax, not {own}"
@@ -100,7 +63,7 @@ def violations(path: Path) -> Iterator[str]:
                 continue
             if target not in RANK and own != "tools":
                 yield f"{where}:{line}: {own} may not import {name} from the package's front, which imports all layers"
-            elif RANK.get(target, -1) >= RANK[own] and (own, target) not in LATE:
+            elif RANK.get(target, -1) >= RANK[own]:
                 yield f"{where}:{line}: {own} may not import {target}, which is not of an earlier layer"
 
 

@@ -5,10 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from .. import functional as F
 from ..graph.record import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
+from ._arithmetic import (
+    abs,
+    add,
+    ceil,
+    clip,
+    div,
+    exp,
+    expm1,
+    floor,
+    floor_div,
+    log,
+    log1p,
+    logaddexp,
+    maximum,
+    minimum,
+    mod,
+    mul,
+    neg,
+    pow,
+    round,
+    sqrt,
+    square,
+    sub,
+)
+from ._comparison import (
+    equal,
+    left_shift,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    not_equal,
+    right_shift,
+)
+from ._creation import zeros_like
+from ._picking import where
+from ._trigonometric import acos, acosh, asin, asinh, atan2, atanh, cos, cosh, sin, sinh, tan, tanh
+from .activation import gelu, hsigmoid, hswish, logsigmoid, prelu, relu, relu6, sigmoid, silu, softplus
+from .math import isinf, isnan, sign
 
 _Function = Callable[..., Tensor]
 
@@ -24,27 +64,27 @@ def _after_add(function: _Function) -> _Function:
 
 # fmt: off
 MODES: dict[str, tuple[int, _Function]] = {
-    "ABS": (1, F.abs), "NEGATE": (1, F.neg), "SIGN": (1, F.sign), "SQUARE": (1, F.square), "SQRT": (1, F.sqrt),
-    "CEIL": (1, F.ceil), "FLOOR": (1, F.floor), "ROUND": (1, F.round), "NOT": (1, F.logical_not),
-    "EXP": (1, F.exp), "EXPM1": (1, F.expm1), "LOG": (1, F.log), "LOG1P": (1, F.log1p),
-    "SIN": (1, F.sin), "COS": (1, F.cos), "TAN": (1, F.tan), "ASIN": (1, F.asin), "ACOS": (1, F.acos),
-    "SINH": (1, F.sinh), "COSH": (1, F.cosh), "TANH": (1, F.tanh),
-    "ASINH": (1, F.asinh), "ACOSH": (1, F.acosh), "ATANH": (1, F.atanh),
-    "RELU": (1, F.relu), "RELU6": (1, F.relu6), "SIGMOID": (1, F.sigmoid), "HSIGMOID": (1, F.hsigmoid),
-    "H_SWISH": (1, F.hswish), "SILU": (1, F.silu), "GELU": (1, F.gelu), "SOFTPLUS": (1, F.softplus),
-    "LOGSIGMOID": (1, F.logsigmoid),
-    "ADD": (2, F.add), "SUB": (2, F.sub), "MUL": (2, F.mul), "TRUE_DIV": (2, F.div), "FLOOR_DIV": (2, F.floor_div),
-    "MOD": (2, F.mod), "POW": (2, F.pow), "MAX": (2, F.maximum), "MIN": (2, F.minimum), "ATAN2": (2, F.atan2),
-    "LOG_SUM_EXP": (2, F.logaddexp), "PRELU": (2, F.prelu), "SHL": (2, F.left_shift), "SHR": (2, F.right_shift),
-    "AND": (2, F.logical_and), "OR": (2, F.logical_or), "XOR": (2, F.logical_xor),
-    "LT": (2, _as_number(F.less)), "LEQ": (2, _as_number(F.less_equal)), "EQ": (2, _as_number(F.equal)),
-    "NEQ": (2, _as_number(F.not_equal)),
-    "FUSE_ADD_RELU": (2, _after_add(F.relu)), "FUSE_ADD_SIGMOID": (2, _after_add(F.sigmoid)),
-    "FUSE_ADD_TANH": (2, _after_add(F.tanh)), "FUSE_ADD_H_SWISH": (2, _after_add(F.hswish)),
+    "ABS": (1, abs), "NEGATE": (1, neg), "SIGN": (1, sign), "SQUARE": (1, square), "SQRT": (1, sqrt),
+    "CEIL": (1, ceil), "FLOOR": (1, floor), "ROUND": (1, round), "NOT": (1, logical_not),
+    "EXP": (1, exp), "EXPM1": (1, expm1), "LOG": (1, log), "LOG1P": (1, log1p),
+    "SIN": (1, sin), "COS": (1, cos), "TAN": (1, tan), "ASIN": (1, asin), "ACOS": (1, acos),
+    "SINH": (1, sinh), "COSH": (1, cosh), "TANH": (1, tanh),
+    "ASINH": (1, asinh), "ACOSH": (1, acosh), "ATANH": (1, atanh),
+    "RELU": (1, relu), "RELU6": (1, relu6), "SIGMOID": (1, sigmoid), "HSIGMOID": (1, hsigmoid),
+    "H_SWISH": (1, hswish), "SILU": (1, silu), "GELU": (1, gelu), "SOFTPLUS": (1, softplus),
+    "LOGSIGMOID": (1, logsigmoid),
+    "ADD": (2, add), "SUB": (2, sub), "MUL": (2, mul), "TRUE_DIV": (2, div), "FLOOR_DIV": (2, floor_div),
+    "MOD": (2, mod), "POW": (2, pow), "MAX": (2, maximum), "MIN": (2, minimum), "ATAN2": (2, atan2),
+    "LOG_SUM_EXP": (2, logaddexp), "PRELU": (2, prelu), "SHL": (2, left_shift), "SHR": (2, right_shift),
+    "AND": (2, logical_and), "OR": (2, logical_or), "XOR": (2, logical_xor),
+    "LT": (2, _as_number(less)), "LEQ": (2, _as_number(less_equal)), "EQ": (2, _as_number(equal)),
+    "NEQ": (2, _as_number(not_equal)),
+    "FUSE_ADD_RELU": (2, _after_add(relu)), "FUSE_ADD_SIGMOID": (2, _after_add(sigmoid)),
+    "FUSE_ADD_TANH": (2, _after_add(tanh)), "FUSE_ADD_H_SWISH": (2, _after_add(hswish)),
     "FUSE_MUL_ADD3": (3, lambda x, y, z: x * y + z), "FUSE_MUL_ADD4": (4, lambda x, y, z, w: x * y + z * w),
     "ERF": (1, partial(apply, ops.erf, ())), "ERFC": (1, partial(apply, ops.erfc, ())),
     "ERFINV": (1, partial(apply, ops.erfinv, ())), "ERFCINV": (1, partial(apply, ops.erfcinv, ())),
-    "CLIP": (3, F.clip),
+    "CLIP": (3, clip),
 }
 # fmt: on
 
@@ -66,33 +106,33 @@ def _tanh_of_fractions_grad(x: Tensor) -> Tensor:
 
 def _gelu_grad(x: Tensor) -> Tensor:
     below = 0.5 * (1 + apply(ops.erf, (), x * 0.7071067811865476))
-    return below + x * F.exp(-0.5 * x * x) * 0.3989422804014327
+    return below + x * exp(-0.5 * x * x) * 0.3989422804014327
 
 
 def _silu_grad(x: Tensor) -> Tensor:
-    sigmoid = F.sigmoid(x)
-    return sigmoid * (1 + x * (1 - sigmoid))
+    y = sigmoid(x)
+    return y * (1 + x * (1 - y))
 
 
 def _between(x: Tensor, low: float, high: float) -> Tensor:
-    return F.logical_and(x > low, x < high).astype(x.dtype)
+    return logical_and(x > low, x < high).astype(x.dtype)
 
 
 # fmt: off
 MODES.update({
-    "COND_LEQ_MOV": (3, lambda x, y, z: F.where(x <= y, z, F.zeros_like(z))),
-    "COND_LT_MOV": (3, lambda x, y, z: F.where(x < y, z, F.zeros_like(z))),
-    "SWITCH_GT0": (2, lambda x, y: F.where(x > 0, y, F.zeros_like(y))),
+    "COND_LEQ_MOV": (3, lambda x, y, z: where(x <= y, z, zeros_like(z))),
+    "COND_LT_MOV": (3, lambda x, y, z: where(x < y, z, zeros_like(z))),
+    "SWITCH_GT0": (2, lambda x, y: where(x > 0, y, zeros_like(y))),
     "FAST_TANH": (1, _tanh_of_fractions), "FAST_TANH_GRAD": (2, _at(_tanh_of_fractions_grad)),
-    "ABS_GRAD": (2, lambda x, dy: F.where(x > 0, dy, -dy)),
+    "ABS_GRAD": (2, lambda x, dy: where(x > 0, dy, -dy)),
     "SIGMOID_GRAD": (2, _at(lambda y: y * (1 - y))), "TANH_GRAD": (2, _at(lambda y: 1 - y * y)),  # of the results
-    "ACOSH_GRAD": (2, lambda x, dy: dy / F.sqrt(x * x - 1)), "ASINH_GRAD": (2, lambda x, dy: dy / F.sqrt(x * x + 1)),
+    "ACOSH_GRAD": (2, lambda x, dy: dy / sqrt(x * x - 1)), "ASINH_GRAD": (2, lambda x, dy: dy / sqrt(x * x + 1)),
     "ATANH_GRAD": (2, lambda x, dy: dy / (1 - x * x)),
     "RELU6_GRAD": (2, _at(lambda x: _between(x, 0, 6))), "HSIGMOID_GRAD": (2, _at(lambda x: _between(x, -3, 3) / 6)),
     "H_SWISH_GRAD": (2, _at(lambda x: _between(x, -3, 3) * (2 * x + 3) / 6 + (x >= 3).astype(x.dtype))),
-    "SOFTPLUS_GRAD": (2, _at(F.sigmoid)), "GELU_GRAD": (2, _at(_gelu_grad)), "SILU_GRAD": (2, _at(_silu_grad)),
-    "PRELU_GRAD": (3, lambda x, dy, weight: F.where(x >= 0, dy, dy * weight)),
-    "ISNAN": (1, lambda x: F.isnan(x).astype(x.dtype)), "ISINF": (1, lambda x: F.isinf(x).astype(x.dtype)),
+    "SOFTPLUS_GRAD": (2, _at(sigmoid)), "GELU_GRAD": (2, _at(_gelu_grad)), "SILU_GRAD": (2, _at(_silu_grad)),
+    "PRELU_GRAD": (3, lambda x, dy, weight: where(x >= 0, dy, dy * weight)),
+    "ISNAN": (1, lambda x: isnan(x).astype(x.dtype)), "ISINF": (1, lambda x: isinf(x).astype(x.dtype)),
 })
 # fmt: on
 

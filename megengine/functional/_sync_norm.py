@@ -7,9 +7,9 @@ from typing import Any
 from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..tensor import Tensor
+from ._arithmetic import maximum, sqrt
 from ._normalization import batch_norm
 from ._reductions import mean
-from .elemwise import maximum, sqrt
 
 
 def sync_batch_norm(

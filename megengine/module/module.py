@@ -19,11 +19,12 @@ from ..graph.notes import note_dependence
 from ..graph.record import thread
 from ..tensor import Parameter, Tensor
 from ..utils.hook import HookHandler
+from .access import access_structure as _access_structure  # noqa: F401  # programs import these from here
 from .state import load_state
 from .structure import CONTAINERS, assign_names, expand, is_module, logger
-from .structure import access_structure as _access_structure  # noqa: F401  # programs import both from here
 from .structure import expand_structure as _expand_structure  # noqa: F401
 from .structure import is_module as _is_module  # noqa: F401
+from .summary import summary
 
 
 def _is_tensor(obj: Any) -> bool:
@@ -509,8 +510,6 @@ class Module(metaclass=ABCMeta):
               1         ReLU        (1, 8, 4, 4)
             224 parameters, 896 bytes
         """
-        from ..utils.summary import summary
-
         return summary(self, *inputs, **kwargs)
 
     def __setstate__(self, state: dict[str, Any]) -> None:

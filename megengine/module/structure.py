@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..tensor import Tensor
@@ -59,36 +58,6 @@ def expand_structure(prefix: str, obj: Any) -> list[tuple[str, Any]]:
         ['head.0', 'head.1.scale']
     """
     return list(expand(prefix, obj))
-
-
-def part(holder: Any, name: str) -> Any:
-    """What one part of a dotted name refers to: an attribute, a position in a list or tuple, or a key of a dict."""
-    if isinstance(holder, dict):
-        return holder[name]
-    if isinstance(holder, (list, tuple)):
-        return holder[int(name)]
-    return getattr(holder, name)
-
-
-def access_structure(obj: Any, key: str, callback: Callable[[Any, Any, Any], Any] | None = None) -> Any:
-    """What a dotted name refers to, or what ``callback(holder, last part of the name, object)`` says of it.
-
-    Programs that exchange parts of a module import it as ``megengine.module.module._access_structure``.
-
-    Args:
-        obj: the module that the name starts from.
-        key: the name.
-        callback: called at the end; the last part of the name is an int where it is a position.
-
-    Raises:
-        AttributeError, IndexError, KeyError: there is no such part.
-    """
-    before, _, last = key.rpartition(".")
-    holder = functools.reduce(part, before.split("."), obj) if before else obj
-    found = part(holder, last)
-    if callback is None:
-        return found
-    return callback(holder, int(last) if isinstance(holder, (list, tuple)) else last, found)
 
 
 def assign_names(prefix: str | None, name: str, obj: Any) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from .names import INSTANCE
+__all__ = ["INSTANCE", "Found", "fits", "look_up"]
 
-__all__ = ["Found", "fits", "look_up"]
+INSTANCE = "()"  # behind the dotted name of a class, for what a call of it gave
 
 
 @dataclass(frozen=True)

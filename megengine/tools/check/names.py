@@ -7,13 +7,15 @@ import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..compat.table import find, load
+from .api import INSTANCE, look_up
+
 __all__ = ["Use", "exports", "uses"]
 
 Scope = dict[
     str, str | None
 ]  # name in the program -> dotted name, or None where it means something of the program's own
 Project = Callable[[str], Scope]  # dotted name of one of the project's own modules -> what its names mean
-INSTANCE = "()"  # behind the dotted name of a class, for what a call of it gave
 
 
 @dataclass(frozen=True)
@@ -280,8 +282,5 @@ class _Reader(ast.NodeVisitor):
 
 def known(name: str) -> bool:
     """Whether a dotted name is one that a star import may have brought: of MegEngine, or one of the table."""
-    from ..compat.table import find, load
-    from .api import look_up
-
     load()
     return find(name) is not None if not name.startswith("megengine.") else look_up(name).state != "missing"

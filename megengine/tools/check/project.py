@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..compat.table import Removed, find, load
 from . import names
-from .api import fits, look_up
+from .api import INSTANCE, fits, look_up
 from .differences import about
 
 __all__ = ["Finding", "Report", "read"]
@@ -152,7 +152,7 @@ def _findings(path: Path, project: _Project) -> Iterator[Finding]:
 
 
 def _of_use(use: names.Use) -> Iterator[Finding]:
-    if use.name.endswith(names.INSTANCE):
+    if use.name.endswith(INSTANCE):
         return  # a variable; what made it is another use
     entry = _removed(use)
     ours = use.name.partition(".")[0] == "megengine"
@@ -166,7 +166,7 @@ def _of_use(use: names.Use) -> Iterator[Finding]:
 
 def _of_megengine(use: names.Use) -> Finding:
     found = look_up(use.name)
-    if f"{found.upto}{names.INSTANCE}" in use.name and found.state == "missing":
+    if f"{found.upto}{INSTANCE}" in use.name and found.state == "missing":
         return Finding(use.line, use.written, "unknown")  # of what a missing function would give
     if found.state == "missing":
         said = [*([found.upto] if found.upto != use.name else []), *([found.note] if found.note else [])]
@@ -189,7 +189,7 @@ def _removed(use: names.Use) -> Removed | None:
     if use.name.startswith("."):
         entry = _methods().get(use.name[1:])
         return entry if entry is not None and use.name[1:] not in COMMON else None
-    parts = use.name.replace(names.INSTANCE, "").split(".")
+    parts = use.name.replace(INSTANCE, "").split(".")
     for end in range(len(parts), 0, -1):
         entry = find(".".join(parts[:end]))
         if entry is None or (entry.path == "*" and entry.kind == "call"):

@@ -54,7 +54,7 @@ def _misc_name(name: str) -> Any:
     """A name of ``scipy.misc``: its images by Pillow, as SciPy 1.2 read and wrote them, and what has gone to scipy.special."""
     if name in _SPECIAL:
         return getattr(import_module("scipy.special"), name)
-    return getattr(import_module("scipy.datasets"), name) if name in ("face", "ascent") else globals()[name]
+    return getattr(import_module("scipy.datasets"), name) if name in ("face", "ascent") else _IMAGES[name]
 
 
 def _misc(module: ModuleType) -> None:
@@ -72,20 +72,6 @@ def _lacking(module: ModuleType) -> Callable[[str], Any]:
 
 MISC = Library("scipy.misc", "SciPy")
 MISC.add("", "2.0", "imageio and PIL.Image; scipy.special for comb and factorial", _misc)
-for _name in (
-    *_SPECIAL,
-    "face",
-    "ascent",
-    "imread",
-    "imresize",
-    "imsave",
-    "toimage",
-    "fromimage",
-    "bytescale",
-    "imrotate",
-):
-    _instead = f"scipy.special.{_name}" if _name in _SPECIAL else "imageio, or PIL.Image"
-    MISC.add(_name, "1.3", _instead, lambda *_, _name=_name: _misc_name(_name))
 
 
 def np() -> ModuleType:
@@ -149,6 +135,12 @@ def imresize(arr: Any, size: Any, interp: str = "bilinear", mode: Any = None) ->
 def imrotate(arr: Any, angle: float, interp: str = "bilinear") -> Any:
     kinds = {"nearest": 0, "lanczos": 1, "bilinear": 2, "bicubic": 3, "cubic": 3}
     return fromimage(toimage(np().asarray(arr)).rotate(angle, resample=kinds[interp]))
+
+
+_IMAGES = {each.__name__: each for each in (imread, imresize, imsave, toimage, fromimage, bytescale, imrotate)}
+for _name in (*_SPECIAL, "face", "ascent", *_IMAGES):
+    _instead = f"scipy.special.{_name}" if _name in _SPECIAL else "imageio, or PIL.Image"
+    MISC.add(_name, "1.3", _instead, lambda *_, _name=_name: _misc_name(_name))
 
 
 INTEGRATE = Library("scipy.integrate", "SciPy")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import graph
 from ..functional import zeros
-from ..module.module import Module
 from ..tensor import Parameter, Tensor
-from .module_utils import set_module_mode_safe
-from .tables import text_table
+from ..utils.tables import text_table
+from .access import set_module_mode_safe
+
+if TYPE_CHECKING:
+    from .module import Module
 
 
 def summary(module: Module, *inputs: Any, **kwargs: Any) -> str:

@@ -1,0 +1,117 @@
+"""No file of the package imports itself through others, and none gives names to another one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.imports import PACKAGE, circles, dotted, graph_of, imported
+
+# Files that may import each other until the engine's rooms are apart. A file that no longer does has to go from this list.
+NOT_YET_APART = {
+    f"megengine.graph.{name}"
+    for name in (
+        "background", "checks", "differentiate", "forked", "notes", "options", "program", "recompile", "record", "run", "tiers",
+        "together",
+    )
+}  # fmt: skip
+# Files that may give names to other modules, or look names up in globals(), until then.
+NAMES_NOT_YET_OWN = {f"megengine.graph.{name}" for name in ("differentiate", "host_data", "record", "run", "scalars")}
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    found = [group for group in circles(graph_of(PACKAGE)) if not group <= NOT_YET_APART]
+    assert not found, "circular imports:\n" + "\n".join(", ".join(sorted(group)) for group in found)
+
+
+def test_the_list_of_circular_files_is_no_longer_than_needed() -> None:
+    apart = NOT_YET_APART - set().union(*circles(graph_of(PACKAGE)))
+    assert not apart, f"these are in no circle: take them from NOT_YET_APART: {sorted(apart)}"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"a": "from . import b", "b": "from .c import x", "c": "import os"}, []),
+        ({"a": "from . import b", "b": "from .c import x", "c": "from p.a import y"}, [{"p.a", "p.b", "p.c"}]),
+        ({"a": "from . import b", "b": "def f():\n    import p.a"}, [{"p.a", "p.b"}]),
+        ({"a": "from . import b", "b": "if TYPE_CHECKING:\n    from .a import A"}, []),
+        ({"__init__": "from .a import f", "a": "from . import f"}, [{"p", "p.a"}]),
+        ({"__init__": "from .a import f", "a": "from . import b", "b": ""}, []),
+    ],
+)
+def test_the_check_sees_a_circle(tmp_path: Path, files: dict[str, str], expected: list[set[str]]) -> None:
+    package = tmp_path / "p"
+    package.mkdir()
+    for name, text in {"__init__": "", **files}.items():
+        (package / f"{name}.py").write_text(text)
+    assert circles(graph_of(package)) == expected
+
+
+def at_import(tree: ast.AST) -> Iterator[ast.AST]:
+    """What runs when a file is imported: all but the bodies of functions."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from at_import(node)
+
+
+def foreign_names(path: Path, package: Path) -> Iterator[str]:
+    """Lines that give a name to another module of the package at import, or that look names up in ``globals()``."""
+    modules = {dotted(file, package) for file in package.rglob("*.py")}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    pairs = [pair for node in statements for pair in imported(node, path, package)]
+    known = {alias.asname or alias.name.rpartition(".")[2] for alias, full in pairs if full in modules}
+    where = path.relative_to(package.parent)
+
+    def of_a_module(node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id in known
+
+    for node in at_import(tree):
+        for target in targets(node):
+            if isinstance(target, ast.Attribute) and of_a_module(target.value):
+                yield f"{where}:{target.lineno}: {ast.unparse(target)} = ..."
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr" and of_a_module(node.args[0]):
+            yield f"{where}:{node.lineno}: {ast.unparse(node)}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "globals":
+            yield f"{where}:{node.lineno}: globals()"
+
+
+def targets(node: ast.AST) -> list[ast.expr]:
+    """What a statement assigns to."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    return [node.target] if isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For) else []
+
+
+def test_each_module_has_its_names_from_its_own_file() -> None:
+    found = {dotted(path, PACKAGE): [*foreign_names(path, PACKAGE)] for path in sorted(PACKAGE.rglob("*.py"))}
+    wrong = [line for name, lines in found.items() if name not in NAMES_NOT_YET_OWN for line in lines]
+    assert not wrong, "\n" + "\n".join(wrong)
+    needless = sorted(name for name in NAMES_NOT_YET_OWN if not found.get(name))
+    assert not needless, f"take these from NAMES_NOT_YET_OWN: {needless}"
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("from . import b\nb.flush = len", [2]),
+        ("import p.b as other\nif True:\n    other.flush: int = 3", [3]),
+        ("from . import b\nsetattr(b, 'flush', len)", [2]),
+        ("from . import b\ndef f():\n    b.flush = len", []),
+        ("import os\nos.sep = '/'", []),
+        ("def f():\n    return globals()['f']", [2]),
+        ("class A:\n    def __init__(self):\n        self.b = 1", []),
+    ],
+)
+def test_the_check_sees_a_foreign_name(tmp_path: Path, text: str, wrong: list[int]) -> None:
+    package = tmp_path / "p"
+    package.mkdir()
+    for name, source in {"__init__": "", "a": text, "b": ""}.items():
+        (package / f"{name}.py").write_text(source)
+    assert [int(line.split(":")[1]) for line in foreign_names(package / "a.py", package)] == wrong
