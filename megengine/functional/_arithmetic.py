@@ -5,10 +5,10 @@ Operands broadcast against each other; Python numbers are arguments, so that cha
 
 from __future__ import annotations
 
-from .._methods.operators import power
 from ..graph.record import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
+from ..tensor.operators import power
 
 
 def add(x: Tensor | float, y: Tensor | float) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .._methods import axes as _axes
 from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
 from ..graph.host_data import as_constant, checked_for, to_array
@@ -16,6 +15,7 @@ from ..graph.record import apply, apply_on
 from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
+from ..tensor import axes as _axes
 from ._args import plain, require_tensor
 
 Shape = int | Sequence[int] | Tensor

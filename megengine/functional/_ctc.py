@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from .._methods.bounds import outside
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
 from ..graph.record import apply
 from ..ops import ctc as ops
 from ..tensor import Tensor
+from ..tensor.bounds import outside
 from ._args import check_reduction
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .._methods import axes as _axes
 from ..graph.errors import ArgumentError
 from ..graph.host_data import as_constant
 from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
+from ..tensor import axes as _axes
 
 
 def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:

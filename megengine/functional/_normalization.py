@@ -7,12 +7,12 @@ from numbers import Real
 from typing import Any
 
 from .._help.ranges import within
-from .._methods import axes as _axes
 from ..graph.record import apply
 from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..ops import nn as ops
 from ..tensor import Tensor
+from ..tensor import axes as _axes
 from ._args import plain
 from ._creation import full
 

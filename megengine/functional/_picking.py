@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from .._methods import axes as _axes
-from .._methods.bounds import outside
 from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant
@@ -15,6 +13,8 @@ from ..graph.record import apply
 from ..ops import elemwise, linalg, reduce
 from ..ops import index as ops
 from ..tensor import Tensor
+from ..tensor import axes as _axes
+from ..tensor.bounds import outside
 from ._args import require_tensor
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._methods import axes as _axes
 from ..graph.record import apply
 from ..ops import reduce
-from ..tensor import Tensor, _reduce
+from ..tensor import Tensor
+from ..tensor import axes as _axes
+from ..tensor.reductions import reduced
 from ._args import require_tensor
 
 Axis = int | Sequence[int] | None
@@ -30,7 +31,7 @@ def sum(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.sum(Tensor([[1, 2], [3, 4]]), axis=0)
         Tensor([4 6], dtype=int32, device=xpux:0)
     """
-    return _reduce(reduce.sum, inp, axis, keepdims)
+    return reduced(reduce.sum, inp, axis, keepdims)
 
 
 def prod(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -49,7 +50,7 @@ def prod(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.prod(Tensor([[1, 2], [3, 4]]), axis=0)
         Tensor([3 8], dtype=int32, device=xpux:0)
     """
-    return _reduce(reduce.prod, inp, axis, keepdims)
+    return reduced(reduce.prod, inp, axis, keepdims)
 
 
 def mean(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -68,7 +69,7 @@ def mean(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.mean(Tensor([[1, 2], [3, 4]]), axis=0)
         Tensor([2. 3.], device=xpux:0)
     """
-    return _reduce(reduce.mean, inp, axis, keepdims)
+    return reduced(reduce.mean, inp, axis, keepdims)
 
 
 def var(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -87,7 +88,7 @@ def var(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.var(Tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0)
         Tensor([1. 4.], device=xpux:0)
     """
-    return _reduce(reduce.var, inp, axis, keepdims)
+    return reduced(reduce.var, inp, axis, keepdims)
 
 
 def std(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -106,7 +107,7 @@ def std(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.std(Tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0)
         Tensor([1. 2.], device=xpux:0)
     """
-    return _reduce(reduce.std, inp, axis, keepdims)
+    return reduced(reduce.std, inp, axis, keepdims)
 
 
 def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -125,7 +126,7 @@ def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.min(Tensor([[1, 2], [3, 0]]), axis=0)
         Tensor([1 0], dtype=int32, device=xpux:0)
     """
-    return _reduce(reduce.min, inp, axis, keepdims)
+    return reduced(reduce.min, inp, axis, keepdims)
 
 
 def max(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -144,7 +145,7 @@ def max(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.max(Tensor([[1, 2], [3, 0]]), axis=0)
         Tensor([3 2], dtype=int32, device=xpux:0)
     """
-    return _reduce(reduce.max, inp, axis, keepdims)
+    return reduced(reduce.max, inp, axis, keepdims)
 
 
 def argmin(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .._methods import axes as _axes
 from ..tensor import Tensor
+from ..tensor import axes as _axes
 
 
 # The reference raises one or the other of these, depending on the function.

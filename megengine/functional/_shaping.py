@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .._methods import axes as _axes
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..ops import shape as ops
 from ..tensor import Tensor
+from ..tensor import axes as _axes
 from ._args import require_tensor
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._methods import axes as _axes
 from ..graph.record import apply
 from ..ops import activation as ops
 from ..ops import reduce
 from ..tensor import Tensor
+from ..tensor import axes as _axes
 
 __all__ = [
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",

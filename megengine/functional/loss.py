@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from .._help.ranges import within
-from .._methods import axes as _axes
-from .._methods.bounds import outside
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
 from ..graph.record import apply
 from ..ops import loss as ops
 from ..tensor import Tensor
+from ..tensor import axes as _axes
+from ..tensor.bounds import outside
 from ._args import check_reduction, require_tensor
 from ._ctc import ctc_loss
 

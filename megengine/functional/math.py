@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from .._help.ranges import within
-from .._methods import axes as _axes
-from .._methods.operators import matmul as _matmul
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
 from ..graph.together import reset_together
 from ..ops import elemwise, linalg, optimize, reduce
 from ..tensor import Tensor
+from ..tensor import axes as _axes
+from ..tensor.operators import matmul as _matmul
 from ._args import plural, require_tensor
 from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._methods import axes as _axes
-from .._methods.bounds import outside
 from ..graph.errors import BadIndexError
 from ..graph.record import apply
 from ..ops import index as index_ops
@@ -16,6 +14,8 @@ from ..ops import nn as ops
 from ..ops import shape as shape_ops
 from ..random.rng import stream
 from ..tensor import Tensor
+from ..tensor import axes as _axes
+from ..tensor.bounds import outside
 from ._args import plain, require_tensor
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import (

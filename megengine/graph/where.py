@@ -14,10 +14,10 @@ Line = tuple[str, int]
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TOOLS = _PACKAGE + "tools" + os.sep
 _GRAPH = _PACKAGE + "graph" + os.sep
-_TENSOR = (_PACKAGE + "tensor.py", _PACKAGE + os.path.join("_methods", "operators.py"))
+_TENSOR = _PACKAGE + "tensor" + os.sep
 # fmt: off
 _READERS = frozenset([
-    "numpy", "item", "tolist", "_settle", "_single", "_concrete", "__bool__", "__int__", "__index__", "__float__", "__complex__",
+    "numpy", "item", "tolist", "realize", "_single", "_concrete", "__bool__", "__int__", "__index__", "__float__", "__complex__",
     "__array__", "__array_ufunc__", "__array_function__", "__contains__", "__repr__", "__str__", "__format__", "__getnewargs__",
     "__reduce_ex__", "__dlpack__", "__dlpack_device__",
 ])
@@ -68,7 +68,7 @@ def asked_by_user() -> bool:
     frame: FrameType | None = _getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_GRAPH):
         frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename in _TENSOR and frame.f_code.co_name in _READERS:
+    while frame is not None and frame.f_code.co_filename.startswith(_TENSOR) and frame.f_code.co_name in _READERS:
         frame = frame.f_back
     return frame is None or is_user_file(frame.f_code.co_filename)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from .._help.ranges import within
-from .._methods.axes import as_shape
 from ..functional.nn import general_norm, group_norm, instance_norm, layer_norm
 from ..tensor import Parameter, Tensor
+from ..tensor.axes import as_shape
 from .init import ones_, zeros_
 from .module import Module
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .._help.ranges import within
-from .._methods.axes import as_shape
 from ..graph.device import Device, resolve
 from ..graph.errors import ArgumentError
 from ..graph.host_data import host_value
@@ -23,6 +22,7 @@ from ..ops.index import getitem
 from ..ops.rng.xoroshiro import Xoroshiro128
 from ..ops.rng.xorwow import seed_state
 from ..tensor import Tensor
+from ..tensor.axes import as_shape
 
 _ORDER_DTYPES = ("int32", "int16", "float32", np.int32, np.int16, np.float32)
 GENERATORS = ("xorwow", "xoroshiro128+")

@@ -19,12 +19,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from .._methods.qparams import QParams, QuantMode
 from ..graph.device import Device
 from ..module import Module
 from ..ops.quantised import QuantDtypeMeta
 from ..optimizer import LRScheduler, Optimizer
 from ..tensor import Tensor
+from ..tensor.qparams import QParams, QuantMode
 
 ENVIRONMENT = "MEGENGINE_LOAD_ALLOW"
 EVERYTHING = "all"

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from .._methods.qparams import QuantMode
 from ..graph.device import Device, resolve
 from ..graph.dtypes import SUPPORTED
 from ..graph.host_data import host_value
 from ..tensor import Tensor
+from ..tensor.qparams import QuantMode
 from .arrays import Payload, array_from, dtype_from
 from .names import Allowed, known, of_the_program
 from .objects import incoming

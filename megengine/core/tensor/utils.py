@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..._methods import axes as _axes
 from ...functional import concat
 from ...graph import precision
 from ...ops import promote
 from ...tensor import Tensor
+from ...tensor import axes as _axes
 from .subgraph import interpret_subgraph, subgraph, subgraph_fn
 
 __all__ = [

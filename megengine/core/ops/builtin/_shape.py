@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .... import functional as F
-from ...._methods import axes as _axes
 from ....tensor import Tensor
+from ....tensor import axes as _axes
 from ..opdef import OpDef, tensor
 
 __all__ = [

@@ -8,30 +8,31 @@ from typing import Any, Self
 
 import numpy as np
 
-from ._help.names import no_tensor_attribute
-from ._methods import axes as _axes
-from ._methods.indexing import getitem as _getitem
-from ._methods.indexing import setitem as _setitem
-from ._methods.operators import Operators
-from ._methods.qparams import QParams, QuantMode
-from .graph.checks import verify
-from .graph.device import Device, resolve
-from .graph.dtypes import BFLOAT16, dtype_of
-from .graph.errors import SizeError
-from .graph.formats import FORMATS
-from .graph.host_data import host_value, to_array
-from .graph.notes import note_held, note_view
-from .graph.record import apply, materialise, rebind, thread
-from .graph.run import on_device
-from .graph.value import Handle, Value, aval, new_handle, register_handle_type
-from .logger import get_logger
-from .ops import elemwise, quantised, reduce
-from .ops import shape as shape_ops
+from .._help.names import no_tensor_attribute
+from ..graph.checks import verify
+from ..graph.device import Device, resolve
+from ..graph.dtypes import BFLOAT16, dtype_of
+from ..graph.errors import SizeError
+from ..graph.formats import FORMATS
+from ..graph.host_data import host_value, to_array
+from ..graph.notes import note_held, note_view
+from ..graph.record import apply, rebind, thread
+from ..graph.value import Handle, Value, aval, new_handle, register_handle_type
+from ..logger import get_logger
+from ..ops import elemwise, reduce
+from ..ops import shape as shape_ops
+from . import axes as _axes
+from .conversions import converted, moved, requantized
+from .indexing import getitem as _getitem
+from .indexing import setitem as _setitem
+from .protocols import Protocols, realize
+from .qparams import QParams, QuantMode
+from .reductions import reduced
 
 logger = get_logger(__name__)
 
 
-class Tensor(Operators):
+class Tensor(Protocols):
     """A multi-dimensional array of one dtype on one device, the operand of every operation.
 
     Operations return new tensors and are recorded, not run: values are computed when something needs them.
@@ -82,7 +83,7 @@ class Tensor(Operators):
         self._node = None
         self._slot = 0
         if isinstance(data, Handle):
-            self._value = _converted(data, dtype, device)
+            self._value = converted(data, dtype, device)
             self._node = data._node
             if data._node is not None:
                 self._slot = data._slot
@@ -217,7 +218,7 @@ class Tensor(Operators):
     def numpy(self) -> np.ndarray:
         """The elements as a NumPy array of its own; runs what is pending."""
         value = self._value
-        _settle(value)
+        realize(value)
         array = np.array(value.array)
         if thread.unchecked:
             verify()
@@ -238,7 +239,7 @@ class Tensor(Operators):
         value = self._value
         if value.aval.size != 1:
             raise SizeError(f"item() takes a tensor of one element, this one has shape {value.aval.shape}")
-        _settle(value)
+        realize(value)
         number = value.array.item()
         if thread.unchecked:
             verify()
@@ -264,7 +265,7 @@ class Tensor(Operators):
         wanted = dtype_of(dtype)
         have = self._value.aval.dtype
         if wanted.metadata is not None or have.metadata is not None:
-            return _requantised(self, wanted)
+            return requantized(self, wanted)
         if wanted == have:
             return self
         return apply(elemwise.cast, (wanted,), self)
@@ -296,23 +297,23 @@ class Tensor(Operators):
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Sum over all elements or over ``axis``."""
-        return _reduce(reduce.sum, self, axis, keepdims)
+        return reduced(reduce.sum, self, axis, keepdims)
 
     def prod(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Product over all elements or over ``axis``."""
-        return _reduce(reduce.prod, self, axis, keepdims)
+        return reduced(reduce.prod, self, axis, keepdims)
 
     def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Smallest of all elements or over ``axis``."""
-        return _reduce(reduce.min, self, axis, keepdims)
+        return reduced(reduce.min, self, axis, keepdims)
 
     def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Largest of all elements or over ``axis``."""
-        return _reduce(reduce.max, self, axis, keepdims)
+        return reduced(reduce.max, self, axis, keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Mean over all elements or over ``axis``, float32."""
-        return _reduce(reduce.mean, self, axis, keepdims)
+        return reduced(reduce.mean, self, axis, keepdims)
 
     def detach(self) -> Tensor:
         """The same value without gradient history."""
@@ -327,7 +328,7 @@ class Tensor(Operators):
             ValueError: not a device name.
             RuntimeError: no such device here.
         """
-        return _moved(self, device)
+        return moved(self, device)
 
     def set_value(self, value: Any) -> None:
         """Make this tensor hold another value (an array, numbers or a tensor), as ``x[...] = v`` does; kept for old programs."""
@@ -364,53 +365,10 @@ class Tensor(Operators):
         for i in range(len(self)):
             yield self[i]
 
-    def __contains__(self, item: Any) -> bool:
-        found = self == item
-        return bool(found.numpy().any()) if isinstance(found, Tensor) else found
-
-    def __bool__(self) -> bool:
-        return bool(self._single("bool"))
-
-    def __int__(self) -> int:
-        return int(self._single("int"))
-
-    def __index__(self) -> int:
-        number = self._single("index")
-        if not isinstance(number, int):
-            raise TypeError(f"a tensor of dtype {np.dtype(self.dtype).name} cannot be an index")
-        return int(number)
-
-    def __float__(self) -> float:
-        return float(self._single("float"))
-
-    def __complex__(self) -> complex:
-        return complex(self._single("complex"))
-
-    def _single(self, use: str) -> Any:
-        if self._value.aval.size != 1:
-            raise SizeError(f"{use}() of a tensor takes one element, this one has shape {self.shape}")
-        return self.item()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if copy is False:
-            raise ValueError("the elements of a tensor cannot be had without copying them; leave copy=False out")
-        array = self.numpy()
-        return array if dtype is None else array.astype(dtype, copy=False)
-
-    def __format__(self, spec: str) -> str:
-        return format(self._single("format") if spec else str(self), spec)
-
     def __getattr__(self, name: str) -> Any:
         if hasattr(type(self), name):
             return object.__getattribute__(self, name)  # a property failed: its own error
         raise no_tensor_attribute(self, name)
-
-    def __repr__(self) -> str:
-        with np.printoptions(precision=4, suppress=False):
-            text = str(self.numpy())
-        dtype = self._value.aval.dtype
-        kind = "" if dtype == np.float32 else f", dtype={dtype.name}"
-        return f"{type(self).__name__}({text}{kind}, device={self.device})"
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.numpy(), self.dtype, self.device.logical_name
@@ -426,66 +384,6 @@ class Tensor(Operators):
         if "data" in state:
             self._reset(Tensor(state["data"], dtype=state.get("dtype"), device=state.get("device")))
         self._qparams = state.get("qparams")
-
-    def __dlpack__(self, **kwargs: Any) -> Any:
-        return self._concrete().__dlpack__(**kwargs)
-
-    def __dlpack_device__(self) -> Any:
-        return self._concrete().__dlpack_device__()
-
-    def _concrete(self) -> Any:
-        _settle(self._value)
-        return on_device(self._value, True)
-
-
-def _settle(value: Value) -> None:
-    """Give a value its array, for the host to read."""
-    capture = thread.graph.capture
-    if capture is not None:
-        capture.reads(value)
-    if value.array is None:
-        materialise(value)
-
-
-def _reduce(op: Any, x: Tensor, axis: Any, keepdims: bool) -> Any:
-    if axis is None and keepdims:
-        raise AssertionError(f"{op.name}: keepdims=True needs an axis")
-    return apply(op, (_axes.reduction_axes(axis, x.ndim, op.name), bool(keepdims)), x)
-
-
-def _requantised(x: Any, wanted: np.dtype) -> Any:
-    """Between quantised dtypes, and from and to others, by way of real numbers."""
-    have = x._value.aval.dtype
-    if quantised.is_quantised(have):
-        key = quantised.key_of(have)
-        if quantised.is_quantised(wanted) and quantised.key_of(wanted) == key:
-            return x
-        x = apply(quantised.dequantise, (key,), x)
-    if quantised.is_quantised(wanted):
-        return apply(quantised.quantise, (quantised.key_of(wanted),), x)
-    return x.astype(np.dtype(wanted.name))
-
-
-def _converted(data: Handle, dtype: Any, device: Any) -> Value:
-    """The value of an existing tensor for a new one; MegEngine refuses to change its dtype or device here."""
-    value = data._value
-    if dtype is not None and dtype_of(dtype) != value.aval.dtype:
-        have = value.aval.dtype.name
-        raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {have}; use astype()")
-    if device is not None and resolve(device).place != value.device.place:
-        raise RuntimeError(f"Tensor(tensor, device={device!r}): the tensor is on {value.device}; use to()")
-    return value
-
-
-def _moved(x: Any, device: Any) -> Any:
-    """A tensor on another device."""
-    target = resolve(device)
-    here = x._value.device
-    if target is here:
-        return apply(elemwise.copy, (), x)
-    from .graph.transfer import transfer
-
-    return transfer(x, target)
 
 
 class Parameter(Tensor):

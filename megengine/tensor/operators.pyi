@@ -3,7 +3,7 @@
 from typing import Any, Self
 
 from ..graph.value import Handle
-from ..tensor import Tensor
+from . import Tensor
 
 def power(x: Any, y: Any) -> Tensor: ...
 def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Tensor: ...

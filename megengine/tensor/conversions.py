@@ -1,0 +1,47 @@
+"""A tensor in another dtype or on another device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..graph.device import resolve
+from ..graph.dtypes import dtype_of
+from ..graph.record import apply
+from ..graph.transfer import transfer
+from ..graph.value import Handle, Value
+from ..ops import elemwise, quantised
+
+
+def requantized(x: Any, wanted: np.dtype) -> Any:
+    """Between quantised dtypes, and from and to others, by way of real numbers."""
+    have = x._value.aval.dtype
+    if quantised.is_quantised(have):
+        key = quantised.key_of(have)
+        if quantised.is_quantised(wanted) and quantised.key_of(wanted) == key:
+            return x
+        x = apply(quantised.dequantise, (key,), x)
+    if quantised.is_quantised(wanted):
+        return apply(quantised.quantise, (quantised.key_of(wanted),), x)
+    return x.astype(np.dtype(wanted.name))
+
+
+def converted(data: Handle, dtype: Any, device: Any) -> Value:
+    """The value of an existing tensor for a new one; MegEngine refuses to change its dtype or device here."""
+    value = data._value
+    if dtype is not None and dtype_of(dtype) != value.aval.dtype:
+        have = value.aval.dtype.name
+        raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {have}; use astype()")
+    if device is not None and resolve(device).place != value.device.place:
+        raise RuntimeError(f"Tensor(tensor, device={device!r}): the tensor is on {value.device}; use to()")
+    return value
+
+
+def moved(x: Any, device: Any) -> Any:
+    """A tensor on another device."""
+    target = resolve(device)
+    here = x._value.device
+    if target is here:
+        return apply(elemwise.copy, (), x)
+    return transfer(x, target)
