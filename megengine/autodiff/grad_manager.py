@@ -294,5 +294,5 @@ def _cotangents(ys: list[Tensor], dy: Any) -> list[Tensor]:
 
 
 def _ones_like(y: Tensor) -> Tensor:
-    ones: Tensor = apply(shape.full_like, (), y.detach(), 1.0)
+    ones: Tensor = apply(shape.full_like, y.detach(), 1.0)
     return ones

@@ -73,7 +73,7 @@ def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor
         target = resolve(device)
         if target.name != inp.device.name:
             return inp.to(target.name)
-    result: Tensor = apply(elemwise.copy, (), inp)
+    result: Tensor = apply(elemwise.copy, inp)
     return result
 
 

@@ -101,7 +101,7 @@ def param_pack_concat(inps: Sequence[Tensor], offsets: Tensor, offsets_val: Sequ
         raise RuntimeError(
             f"param_pack_concat: tensors of shapes {[x.shape for x in inps]} do not lie at {list(offsets_val)}"
         )
-    packed: Tensor = apply(shape_ops.concat, (0,), *(x.reshape(-1) for x in inps))
+    packed: Tensor = apply(shape_ops.concat, *(x.reshape(-1) for x in inps), axis=0)
     return packed
 
 

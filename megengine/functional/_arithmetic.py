@@ -25,7 +25,7 @@ def add(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.add(Tensor([1.0, 2.0]), 3)
         Tensor([4. 5.], device=xpux:0)
     """
-    return apply(ops.add, (), x, y)
+    return apply(ops.add, x, y)
 
 
 def sub(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -39,7 +39,7 @@ def sub(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.sub(Tensor([1.0, 2.0]), 3)
         Tensor([-2. -1.], device=xpux:0)
     """
-    return apply(ops.sub, (), x, y)
+    return apply(ops.sub, x, y)
 
 
 def mul(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -53,7 +53,7 @@ def mul(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.mul(Tensor([1.0, 2.0]), 3)
         Tensor([3. 6.], device=xpux:0)
     """
-    return apply(ops.mul, (), x, y)
+    return apply(ops.mul, x, y)
 
 
 def div(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -67,7 +67,7 @@ def div(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.div(Tensor([1, 2]), 4)
         Tensor([0.25 0.5 ], device=xpux:0)
     """
-    return apply(ops.div, (), x, y)
+    return apply(ops.div, x, y)
 
 
 def floor_div(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -81,7 +81,7 @@ def floor_div(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.floor_div(Tensor([5, -5]), 2)
         Tensor([ 2 -3], dtype=int32, device=xpux:0)
     """
-    return apply(ops.floor_div, (), x, y)
+    return apply(ops.floor_div, x, y)
 
 
 def mod(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -97,7 +97,7 @@ def mod(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.mod(Tensor([5, -5]), 3), F.mod(Tensor([5.0, -5.0]), 3)
         (Tensor([2 1], dtype=int32, device=xpux:0), Tensor([ 2. -2.], device=xpux:0))
     """
-    return apply(ops.mod, (), x, y)
+    return apply(ops.mod, x, y)
 
 
 def neg(x: Tensor | float) -> Tensor:
@@ -110,7 +110,7 @@ def neg(x: Tensor | float) -> Tensor:
         >>> F.neg(Tensor([1.0, -2.0]))
         Tensor([-1.  2.], device=xpux:0)
     """
-    return apply(ops.neg, (), x)
+    return apply(ops.neg, x)
 
 
 def pow(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -137,7 +137,7 @@ def abs(x: Tensor | float) -> Tensor:
         >>> F.abs(Tensor([1.0, -2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    return apply(ops.abs, (), x)
+    return apply(ops.abs, x)
 
 
 def square(x: Tensor | float) -> Tensor:
@@ -150,7 +150,7 @@ def square(x: Tensor | float) -> Tensor:
         >>> F.square(Tensor([1, -2]))
         Tensor([1 4], dtype=int32, device=xpux:0)
     """
-    return apply(ops.square, (), x)
+    return apply(ops.square, x)
 
 
 def sqrt(x: Tensor | float) -> Tensor:
@@ -163,7 +163,7 @@ def sqrt(x: Tensor | float) -> Tensor:
         >>> F.sqrt(Tensor([4.0, 9.0]))
         Tensor([2. 3.], device=xpux:0)
     """
-    return apply(ops.sqrt, (), x)
+    return apply(ops.sqrt, x)
 
 
 def exp(x: Tensor | float) -> Tensor:
@@ -176,7 +176,7 @@ def exp(x: Tensor | float) -> Tensor:
         >>> F.exp(Tensor([0.0, 1.0]))
         Tensor([1.     2.7183], device=xpux:0)
     """
-    return apply(ops.exp, (), x)
+    return apply(ops.exp, x)
 
 
 def expm1(x: Tensor | float) -> Tensor:
@@ -189,7 +189,7 @@ def expm1(x: Tensor | float) -> Tensor:
         >>> F.expm1(Tensor([0.0, 1.0]))
         Tensor([0.     1.7183], device=xpux:0)
     """
-    return apply(ops.expm1, (), x)
+    return apply(ops.expm1, x)
 
 
 def log(x: Tensor | float) -> Tensor:
@@ -202,7 +202,7 @@ def log(x: Tensor | float) -> Tensor:
         >>> F.log(Tensor([1.0, 4.0]))
         Tensor([0.     1.3863], device=xpux:0)
     """
-    return apply(ops.log, (), x)
+    return apply(ops.log, x)
 
 
 def log1p(x: Tensor | float) -> Tensor:
@@ -215,7 +215,7 @@ def log1p(x: Tensor | float) -> Tensor:
         >>> F.log1p(Tensor([0.0, 3.0]))
         Tensor([0.     1.3863], device=xpux:0)
     """
-    return apply(ops.log1p, (), x)
+    return apply(ops.log1p, x)
 
 
 def logaddexp(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -229,7 +229,7 @@ def logaddexp(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.logaddexp(Tensor([0.0, 100.0]), 0.0)
         Tensor([  0.6931 100.    ], device=xpux:0)
     """
-    return apply(ops.logaddexp, (), x, y)
+    return apply(ops.logaddexp, x, y)
 
 
 def round(x: Tensor | float) -> Tensor:
@@ -242,7 +242,7 @@ def round(x: Tensor | float) -> Tensor:
         >>> F.round(Tensor([0.5, 1.5, -2.5, 2.4]))
         Tensor([ 1.  2. -3.  2.], device=xpux:0)
     """
-    return apply(ops.round, (), x)
+    return apply(ops.round, x)
 
 
 def ceil(x: Tensor | float) -> Tensor:
@@ -255,7 +255,7 @@ def ceil(x: Tensor | float) -> Tensor:
         >>> F.ceil(Tensor([1.2, -1.2]))
         Tensor([ 2. -1.], device=xpux:0)
     """
-    return apply(ops.ceil, (), x)
+    return apply(ops.ceil, x)
 
 
 def floor(x: Tensor | float) -> Tensor:
@@ -268,7 +268,7 @@ def floor(x: Tensor | float) -> Tensor:
         >>> F.floor(Tensor([1.2, -1.2]))
         Tensor([ 1. -2.], device=xpux:0)
     """
-    return apply(ops.floor, (), x)
+    return apply(ops.floor, x)
 
 
 def maximum(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -282,7 +282,7 @@ def maximum(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.maximum(Tensor([1.0, 3.0]), 2)
         Tensor([2. 3.], device=xpux:0)
     """
-    return apply(ops.maximum, (), x, y)
+    return apply(ops.maximum, x, y)
 
 
 def minimum(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -296,7 +296,7 @@ def minimum(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.minimum(Tensor([1.0, 3.0]), 2)
         Tensor([1. 2.], device=xpux:0)
     """
-    return apply(ops.minimum, (), x, y)
+    return apply(ops.minimum, x, y)
 
 
 def clip(x: Tensor | float, lower: Tensor | float | None = None, upper: Tensor | float | None = None) -> Tensor:
@@ -318,4 +318,4 @@ def clip(x: Tensor | float, lower: Tensor | float | None = None, upper: Tensor |
         if upper is None:
             raise AssertionError("clip: give lower, upper or both")
         return minimum(x, upper)
-    return maximum(x, lower) if upper is None else apply(ops.clip, (), x, lower, upper)
+    return maximum(x, lower) if upper is None else apply(ops.clip, x, lower, upper)

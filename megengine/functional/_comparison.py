@@ -18,7 +18,7 @@ def equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.equal(Tensor([1, 2, 3]), 2)
         Tensor([False  True False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.equal, (), x, y)
+    return apply(ops.equal, x, y)
 
 
 def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -32,7 +32,7 @@ def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.not_equal(Tensor([1, 2, 3]), 2)
         Tensor([ True False  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.not_equal, (), x, y)
+    return apply(ops.not_equal, x, y)
 
 
 def less(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -46,7 +46,7 @@ def less(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.less(Tensor([1, 2, 3]), 2)
         Tensor([ True False False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.less, (), x, y)
+    return apply(ops.less, x, y)
 
 
 def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -60,7 +60,7 @@ def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.less_equal(Tensor([1, 2, 3]), 2)
         Tensor([ True  True False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.less_equal, (), x, y)
+    return apply(ops.less_equal, x, y)
 
 
 def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -74,7 +74,7 @@ def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.greater(Tensor([1, 2, 3]), 2)
         Tensor([False False  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.greater, (), x, y)
+    return apply(ops.greater, x, y)
 
 
 def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -88,7 +88,7 @@ def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.greater_equal(Tensor([1, 2, 3]), 2)
         Tensor([False  True  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.greater_equal, (), x, y)
+    return apply(ops.greater_equal, x, y)
 
 
 def logical_and(x: Tensor | bool, y: Tensor | bool) -> Tensor:
@@ -105,7 +105,7 @@ def logical_and(x: Tensor | bool, y: Tensor | bool) -> Tensor:
         >>> F.logical_and(Tensor([True, True, False, False]), Tensor([True, False, True, False]))
         Tensor([ True False False False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.logical_and, (), x, y)
+    return apply(ops.logical_and, x, y)
 
 
 def logical_or(x: Tensor | bool, y: Tensor | bool) -> Tensor:
@@ -122,7 +122,7 @@ def logical_or(x: Tensor | bool, y: Tensor | bool) -> Tensor:
         >>> F.logical_or(Tensor([True, True, False, False]), Tensor([True, False, True, False]))
         Tensor([ True  True  True False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.logical_or, (), x, y)
+    return apply(ops.logical_or, x, y)
 
 
 def logical_xor(x: Tensor | bool, y: Tensor | bool) -> Tensor:
@@ -139,7 +139,7 @@ def logical_xor(x: Tensor | bool, y: Tensor | bool) -> Tensor:
         >>> F.logical_xor(Tensor([True, True, False, False]), Tensor([True, False, True, False]))
         Tensor([False  True  True False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.logical_xor, (), x, y)
+    return apply(ops.logical_xor, x, y)
 
 
 def logical_not(x: Tensor | bool) -> Tensor:
@@ -155,7 +155,7 @@ def logical_not(x: Tensor | bool) -> Tensor:
         >>> F.logical_not(Tensor([True, False]))
         Tensor([False  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.logical_not, (), x)
+    return apply(ops.logical_not, x)
 
 
 def left_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
@@ -172,7 +172,7 @@ def left_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
         >>> F.left_shift(Tensor([1, 2]), 3)
         Tensor([ 8 16], dtype=int32, device=xpux:0)
     """
-    return apply(ops.left_shift, (), x, y)
+    return apply(ops.left_shift, x, y)
 
 
 def right_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
@@ -189,4 +189,4 @@ def right_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
         >>> F.right_shift(Tensor([8, 17]), 3)
         Tensor([1 2], dtype=int32, device=xpux:0)
     """
-    return apply(ops.right_shift, (), x, y)
+    return apply(ops.right_shift, x, y)

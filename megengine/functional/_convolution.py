@@ -30,13 +30,18 @@ def _conv(
     dilation: Any,
     groups: Any,
 ) -> Tensor:
-    attrs = (*_window(spatial, stride, padding, dilation), _groups(groups))
-    return apply(ops.conv3d if spatial == 3 else ops.conv, attrs, *_operands(inp, weight, bias))
+    op = ops.conv3d if spatial == 3 else ops.conv
+    window = _window(spatial, stride, padding, dilation)
+    return apply(op, *_operands(inp, weight, bias), **window, groups=_groups(groups))
 
 
-def _window(spatial: int, stride: Any, padding: Any, dilation: Any) -> tuple[tuple[int, ...], ...]:
+def _window(spatial: int, stride: Any, padding: Any, dilation: Any) -> dict[str, tuple[int, ...]]:
     """Stride, padding and dilation with a size for each spatial dimension."""
-    return sizes(stride, spatial, "stride"), sizes(padding, spatial, "padding", 0), sizes(dilation, spatial, "dilation")
+    return {
+        "stride": sizes(stride, spatial, "stride"),
+        "padding": sizes(padding, spatial, "padding", 0),
+        "dilation": sizes(dilation, spatial, "dilation"),
+    }
 
 
 def _groups(groups: Any) -> int:
@@ -185,15 +190,9 @@ def _conv_transpose(
     extra = sizes(output_padding, spatial, "output_padding", 0)
     if any(e >= s for e, s in zip(extra, steps, strict=True)):
         raise AssertionError(f"conv_transpose{spatial}d: output_padding {extra} must be less than the stride {steps}")
-    attrs = (
-        steps,
-        sizes(padding, spatial, "padding", 0),
-        sizes(dilation, spatial, "dilation"),
-        extra,
-        _groups(groups),
-    )
     op = ops.conv_transpose3d if spatial == 3 else ops.conv_transpose
-    return apply(op, attrs, *_operands(inp, weight, bias))
+    window = _window(spatial, stride, padding, dilation)
+    return apply(op, *_operands(inp, weight, bias), **window, extra=extra, groups=_groups(groups))
 
 
 def conv_transpose2d(
@@ -308,7 +307,7 @@ def local_conv2d(
         Tensor([[[[ 2. 30.]]]], device=xpux:0)
     """
     _check_modes(conv_mode)
-    return apply(ops.local_conv, _window(2, stride, padding, dilation), *_operands(inp, weight, bias))
+    return apply(ops.local_conv, *_operands(inp, weight, bias), **_window(2, stride, padding, dilation))
 
 
 def deformable_conv2d(
@@ -355,8 +354,9 @@ def deformable_conv2d(
         Tensor([[[[2.5]]]], device=xpux:0)
     """
     _check_modes(conv_mode, compute_mode)
-    attrs = (*_window(2, stride, padding, dilation), _groups(groups))
-    return apply(deform.deformable_conv2d, attrs, *_operands(inp, weight, offset, mask, bias))
+    window = _window(2, stride, padding, dilation)
+    operands = _operands(inp, weight, offset, mask, bias)
+    return apply(deform.deformable_conv2d, *operands, **window, groups=_groups(groups))
 
 
 def region_restricted_conv(
@@ -403,5 +403,6 @@ def region_restricted_conv(
         Tensor([[[[3. 3. 4.]]]], device=xpux:0)
     """
     _check_modes(conv_mode, compute_mode)
-    attrs = (*_window(2, stride, padding, dilation), _groups(groups))
-    return apply(region.region_restricted_conv, attrs, *_operands(inp, weight, rin, rout, bias))
+    window = _window(2, stride, padding, dilation)
+    operands = _operands(inp, weight, rin, rout, bias)
+    return apply(region.region_restricted_conv, *operands, **window, groups=_groups(groups))

@@ -46,7 +46,7 @@ def zeros(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor
         Tensor([[0. 0. 0.]
          [0. 0. 0.]], device=xpux:0)
     """
-    return apply_on(device, ops.constant, (0, _shape("zeros", shape), dtype_of(dtype)))
+    return apply_on(device, ops.constant, value=0, shape=_shape("zeros", shape), dtype=dtype_of(dtype))
 
 
 def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
@@ -65,7 +65,7 @@ def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
         Tensor([[1 1 1]
          [1 1 1]], dtype=int32, device=xpux:0)
     """
-    return apply_on(device, ops.constant, (1, _shape("ones", shape), dtype_of(dtype)))
+    return apply_on(device, ops.constant, value=1, shape=_shape("ones", shape), dtype=dtype_of(dtype))
 
 
 def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any = None) -> Tensor:
@@ -91,7 +91,7 @@ def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any 
         operand = value if wanted is None else checked_for(value, wanted)
     elif not isinstance(value, Tensor):
         operand = as_constant(to_array(value, wanted))
-    return apply_on(device, ops.full, (_shape("full", shape), wanted), operand)
+    return apply_on(device, ops.full, operand, shape=_shape("full", shape), dtype=wanted)
 
 
 def zeros_like(inp: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ def full_like(inp: Tensor, value: float) -> Tensor:
         Tensor([7 7], dtype=int32, device=xpux:0)
     """
     require_tensor(inp, "inp")
-    return apply(ops.full_like, (), inp, checked_for(value, inp.dtype))
+    return apply(ops.full_like, inp, checked_for(value, inp.dtype))
 
 
 def arange(
@@ -183,7 +183,7 @@ def arange(
         last = end
     for number in (first, last) if count else ():
         checked_for(float(number), wanted)
-    return apply_on(device, ops.arange, (count, wanted), first, by)
+    return apply_on(device, ops.arange, first, by, count=count, dtype=wanted)
 
 
 def linspace(
@@ -210,7 +210,7 @@ def linspace(
         raise RuntimeError(f"linspace: num must be a whole number from 0 on, not {num}")
     wanted = dtype_of(dtype)
     ends = [checked_for(plain(x), wanted) for x in (start, stop)]
-    return apply_on(device, ops.linspace, (int(count), wanted), *ends)
+    return apply_on(device, ops.linspace, *ends, count=int(count), dtype=wanted)
 
 
 def _number(name: str, argument: str, value: Any) -> Any:
@@ -243,7 +243,7 @@ def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = N
     rows, *columns = _shape("eye", N if M is None else (N, M))
     if len(columns) > 1:
         raise RuntimeError(f"eye: a shape of two numbers is needed, not {N}")
-    return apply_on(device, ops.eye, (rows, columns[0] if columns else rows, dtype_of(dtype)))
+    return apply_on(device, ops.eye, rows=rows, columns=columns[0] if columns else rows, dtype=dtype_of(dtype))
 
 
 def diag(inp: Tensor, k: int = 0) -> Tensor:
@@ -262,7 +262,7 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
     """
     if inp.ndim not in (1, 2):
         raise RuntimeError(f"diag takes a vector or a matrix, not shape {inp.shape}")
-    return apply(ops.diag, (_axes.as_int(k, "k"),), inp)
+    return apply(ops.diag, inp, k=_axes.as_int(k, "k"))
 
 
 def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
@@ -283,7 +283,7 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f'meshgrid: indexing={indexing!r}: write "xy" or "ij"')
-    return apply(ops.meshgrid, (indexing,), *inputs)
+    return apply(ops.meshgrid, *inputs, indexing=indexing)
 
 
 def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:
@@ -300,7 +300,7 @@ def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:
         >>> F.complex(Tensor([1.0]), Tensor([2.0])).numpy()
         array([1.+2.j], dtype=complex64)
     """
-    return apply(elemwise.complex, (), real, imag)
+    return apply(elemwise.complex, real, imag)
 
 
 def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:
@@ -317,7 +317,7 @@ def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:
         >>> F.polar(Tensor([2.0]), Tensor([0.0])).numpy()
         array([2.+0.j], dtype=complex64)
     """
-    return apply(elemwise.polar, (), abs, angle)
+    return apply(elemwise.polar, abs, angle)
 
 
 def real(complex: Tensor) -> Tensor:
@@ -330,7 +330,7 @@ def real(complex: Tensor) -> Tensor:
         >>> F.real(F.complex(Tensor([1.0]), Tensor([2.0])))
         Tensor([1.], device=xpux:0)
     """
-    return apply(elemwise.real, (), complex)
+    return apply(elemwise.real, complex)
 
 
 def imag(complex: Tensor) -> Tensor:
@@ -343,4 +343,4 @@ def imag(complex: Tensor) -> Tensor:
         >>> F.imag(F.complex(Tensor([1.0]), Tensor([2.0])))
         Tensor([2.], device=xpux:0)
     """
-    return apply(elemwise.imag, (), complex)
+    return apply(elemwise.imag, complex)

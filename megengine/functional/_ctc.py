@@ -75,7 +75,7 @@ def ctc_loss(
     if label.shape[0] != batch:
         raise ValueError(f"ctc_loss: {label.shape[0]} rows of labels for a batch of {batch}")
     _check_labels(label, label_lengths, classes)
-    return apply(ops.ctc_loss, (int(blank), reduction), pred, pred_lengths, label, label_lengths)
+    return apply(ops.ctc_loss, pred, pred_lengths, label, label_lengths, blank=int(blank), reduction=reduction)
 
 
 def _tensor(x: Any) -> Any:

@@ -46,7 +46,7 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
         Tensor([1 2 3], dtype=int32, device=xpux:0)
     """
     xs = _tensors("concat", inps, device)
-    return apply(ops.concat, (_axes.one_axis(axis, max(xs[0].ndim, 1), "concat"),), *xs)
+    return apply(ops.concat, *xs, axis=_axes.one_axis(axis, max(xs[0].ndim, 1), "concat"))
 
 
 def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
@@ -67,7 +67,7 @@ def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
          [3 4]], dtype=int32, device=xpux:0)
     """
     xs = _tensors("stack", inps, device)
-    return apply(ops.stack, (_axes.one_axis(axis, xs[0].ndim + 1, "stack"),), *xs)
+    return apply(ops.stack, *xs, axis=_axes.one_axis(axis, xs[0].ndim + 1, "stack"))
 
 
 def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
@@ -99,7 +99,7 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
         if parts < 1 or 0 < size < parts:
             raise ValueError(f"split: {size} elements along axis {axis} cannot make {parts} parts")
         points = _even(size, parts)
-    return apply(ops.split, (points, axis), inp)
+    return apply(ops.split, inp, points=points, axis=axis)
 
 
 def _even(size: int, parts: int) -> tuple[int, ...]:
@@ -126,7 +126,7 @@ def tile(inp: Tensor, reps: Iterable[int]) -> Tensor:
     counts = _axes.as_shape(reps, "reps")
     if any(n < 0 for n in counts):
         raise RuntimeError(f"tile: negative numbers of copies: {counts}")
-    return apply(ops.tile, (counts,), inp)
+    return apply(ops.tile, inp, reps=counts)
 
 
 def repeat(inp: Tensor, repeats: int, axis: int | None = None) -> Tensor:
@@ -149,7 +149,7 @@ def repeat(inp: Tensor, repeats: int, axis: int | None = None) -> Tensor:
         raise AssertionError(f"repeat: repeats must be at least 1, not {count}")
     if axis is not None and not -inp.ndim <= axis < inp.ndim:
         raise AssertionError(f"repeat: axis {axis} is out of range for shape {inp.shape}")
-    return apply(ops.repeat, (count, axis), inp)
+    return apply(ops.repeat, inp, repeats=count, axis=axis)
 
 
 def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:
@@ -168,7 +168,7 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
         Tensor([3 1 2], dtype=int32, device=xpux:0)
     """
     if axis is None:
-        return apply(ops.roll, ((_axes.as_int(shift, "shift"),), None), inp)
+        return apply(ops.roll, inp, shift=(_axes.as_int(shift, "shift"),), axes=None)
     if isinstance(shift, int) != isinstance(axis, int):
         error = AssertionError if isinstance(shift, int) else TypeError
         raise error(f"roll: shift {shift} and axis {axis} must both be numbers or both be sequences")
@@ -180,7 +180,7 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
             raise AssertionError(f"roll: axis {a} is out of range for shape {inp.shape}")
     if not any(shifts):
         return inp
-    return apply(ops.roll, (tuple(_axes.as_int(s, "shift") for s in shifts), axes), inp)
+    return apply(ops.roll, inp, shift=tuple(_axes.as_int(s, "shift") for s in shifts), axes=axes)
 
 
 def copy(inp: Tensor, device: Any = None) -> Tensor:
@@ -194,4 +194,4 @@ def copy(inp: Tensor, device: Any = None) -> Tensor:
         >>> F.copy(Tensor([1, 2]), "cpu0")
         Tensor([1 2], dtype=int32, device=cpu0:0)
     """
-    return apply(elemwise.copy, (), inp) if device is None else inp.to(device)
+    return apply(elemwise.copy, inp) if device is None else inp.to(device)

@@ -82,8 +82,8 @@ MODES: dict[str, tuple[int, _Function]] = {
     "FUSE_ADD_RELU": (2, _after_add(relu)), "FUSE_ADD_SIGMOID": (2, _after_add(sigmoid)),
     "FUSE_ADD_TANH": (2, _after_add(tanh)), "FUSE_ADD_H_SWISH": (2, _after_add(hswish)),
     "FUSE_MUL_ADD3": (3, lambda x, y, z: x * y + z), "FUSE_MUL_ADD4": (4, lambda x, y, z, w: x * y + z * w),
-    "ERF": (1, partial(apply, ops.erf, ())), "ERFC": (1, partial(apply, ops.erfc, ())),
-    "ERFINV": (1, partial(apply, ops.erfinv, ())), "ERFCINV": (1, partial(apply, ops.erfcinv, ())),
+    "ERF": (1, partial(apply, ops.erf)), "ERFC": (1, partial(apply, ops.erfc)),
+    "ERFINV": (1, partial(apply, ops.erfinv)), "ERFCINV": (1, partial(apply, ops.erfcinv)),
     "CLIP": (3, clip),
 }
 # fmt: on
@@ -105,7 +105,7 @@ def _tanh_of_fractions_grad(x: Tensor) -> Tensor:
 
 
 def _gelu_grad(x: Tensor) -> Tensor:
-    below = 0.5 * (1 + apply(ops.erf, (), x * 0.7071067811865476))
+    below = 0.5 * (1 + apply(ops.erf, x * 0.7071067811865476))
     return below + x * exp(-0.5 * x * x) * 0.3989422804014327
 
 

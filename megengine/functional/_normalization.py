@@ -62,7 +62,11 @@ def layer_norm(
     if not eps >= 0:
         within("eps", eps, 0)
     return apply(
-        ops.layer_norm, (tuple(range(first, inp.ndim)), eps), inp, *_parameters("layer_norm", affine, weight, bias)
+        ops.layer_norm,
+        inp,
+        *_parameters("layer_norm", affine, weight, bias),
+        axes=tuple(range(first, inp.ndim)),
+        eps=eps,
     )
 
 
@@ -99,7 +103,7 @@ def general_norm(
         raise AssertionError(f"general_norm: {given} are not increasing dimensions of shape {inp.shape}")
     if not eps >= 0:
         within("eps", eps, 0)
-    return apply(ops.general_norm, (axes, eps), inp, *_parameters("general_norm", affine, weight, bias))
+    return apply(ops.general_norm, inp, *_parameters("general_norm", affine, weight, bias), axes=axes, eps=eps)
 
 
 def group_norm(
@@ -130,7 +134,7 @@ def group_norm(
     """
     if not eps >= 0:
         within("eps", eps, 0)
-    return apply(ops.group_norm, (num_groups, eps), inp, *_parameters("group_norm", affine, weight, bias))
+    return apply(ops.group_norm, inp, *_parameters("group_norm", affine, weight, bias), groups=num_groups, eps=eps)
 
 
 def instance_norm(
@@ -157,7 +161,7 @@ def instance_norm(
     channels = inp.shape[1] if inp.ndim > 1 else 0
     if not eps >= 0:
         within("eps", eps, 0)
-    return apply(ops.instance_norm, (channels, eps), inp, *_parameters("instance_norm", affine, weight, bias))
+    return apply(ops.instance_norm, inp, *_parameters("instance_norm", affine, weight, bias), groups=channels, eps=eps)
 
 
 def batch_norm(
@@ -212,13 +216,13 @@ def batch_norm(
     scale = full((channels,), 1.0, device=inp.device) if weight is None else weight
     shift = full((channels,), 0.0, device=inp.device) if bias is None else bias
     if not training:
-        return apply(ops.batch_norm, (eps,), inp, scale, shift, running_mean, running_var)
+        return apply(ops.batch_norm, inp, scale, shift, running_mean, running_var, eps=eps)
     old_mean = full((channels,), 0.0, device=inp.device) if running_mean is None else running_mean
     old_var = full((channels,), 1.0, device=inp.device) if running_var is None else running_var
     held = [old for old in (running_mean, running_var) if old is not None]
     with exclusive:
         claim(held)
-        out, mean, var = apply(ops.batch_norm_training, (eps,), inp, scale, shift, old_mean, old_var, plain(momentum))
+        out, mean, var = apply(ops.batch_norm_training, inp, scale, shift, old_mean, old_var, plain(momentum), eps=eps)
         if not held or inplace:
             reset_together(held, [new for old, new in ((running_mean, mean), (running_var, var)) if old is not None])
             return out
@@ -248,5 +252,5 @@ def local_response_norm(
     """
     if inp.ndim < 2:
         raise RuntimeError(f"local_response_norm: the input needs channels, it has shape {inp.shape}")
-    numbers = float(k), float(alpha), float(beta)
-    return apply(ops.local_response_norm, (_axes.as_int(kernel_size, "kernel_size"), *numbers), inp)
+    numbers = {"k": float(k), "alpha": float(alpha), "beta": float(beta)}
+    return apply(ops.local_response_norm, inp, size=_axes.as_int(kernel_size, "kernel_size"), **numbers)

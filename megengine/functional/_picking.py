@@ -44,7 +44,7 @@ def where(mask: Any, x: Tensor | float, y: Tensor | float) -> Tensor:
     if isinstance(mask, (np.ndarray, np.bool_, list, bool)):
         mask = as_constant(mask)
     _require_mask(mask)
-    return apply(elemwise.where, (), mask, x, y)
+    return apply(elemwise.where, mask, x, y)
 
 
 def cond_take(mask: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +71,7 @@ def cond_take(mask: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     if mask.shape != x.shape:
         raise RuntimeError(f"cond_take: the mask has shape {mask.shape}, x has {x.shape}")
     index = as_constant(np.flatnonzero(mask.numpy()).astype(np.int32))
-    return apply(ops.take, (), x, index), index  # type: ignore[return-value]
+    return apply(ops.take, x, index), index  # type: ignore[return-value]
 
 
 def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
@@ -124,7 +124,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
         )
     axis = _axes.one_axis(axis, inp.ndim, "gather")
     _check_range("gather", index, inp.shape[axis], axis)
-    return apply(ops.gather, (axis,), inp, index)
+    return apply(ops.gather, inp, index, axis=axis)
 
 
 def _as_index(index: Any) -> Any:
@@ -168,7 +168,7 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
         raise ValueError(f"scatter: index has shape {index.shape}, source {source.shape}")
     axis = _axes.one_axis(axis, inp.ndim, "scatter")
     _check_range("scatter", index, inp.shape[axis], axis)
-    inp._reset(apply(ops.scatter, (axis,), inp, index, source))
+    inp._reset(apply(ops.scatter, inp, index, source, axis=axis))
     return inp
 
 
@@ -186,7 +186,7 @@ def cumsum(inp: Tensor, axis: int) -> Tensor:
         >>> F.cumsum(Tensor([1, 2, 3]), 0)
         Tensor([1 3 6], dtype=int32, device=xpux:0)
     """
-    return apply(reduce.cumsum, (_axes.one_axis(axis, inp.ndim, "cumsum"),), inp)
+    return apply(reduce.cumsum, inp, axis=_axes.one_axis(axis, inp.ndim, "cumsum"))
 
 
 def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
@@ -209,4 +209,4 @@ def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -
     """
     if axis is not None:
         axisa = axisb = axisc = axis
-    return apply(linalg.cross, ((axisa, axisb, axisc),), a, b)
+    return apply(linalg.cross, a, b, axes=(axisa, axisb, axisc))

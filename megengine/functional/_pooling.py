@@ -11,10 +11,10 @@ from ..tensor import Tensor
 from ._settings import SettingError, require_dims, require_mode, sizes
 
 
-def _windows(kernel_size: Any, stride: Any, padding: Any) -> tuple[tuple[int, ...], ...]:
+def _windows(kernel_size: Any, stride: Any, padding: Any) -> dict[str, tuple[int, ...]]:
     window = sizes(kernel_size, 2, "kernel_size")
     step = window if stride is None else sizes(stride, 2, "stride")
-    return window, step, sizes(padding, 2, "padding", 0)
+    return {"window": window, "stride": step, "padding": sizes(padding, 2, "padding", 0)}
 
 
 def max_pool2d(
@@ -44,7 +44,7 @@ def max_pool2d(
         >>> F.max_pool2d(F.arange(8).reshape(1, 1, 2, 4), 2)
         Tensor([[[[5. 7.]]]], device=xpux:0)
     """
-    return apply(ops.max_pool, _windows(kernel_size, stride, padding), inp)
+    return apply(ops.max_pool, inp, **_windows(kernel_size, stride, padding))
 
 
 def avg_pool2d(
@@ -78,10 +78,10 @@ def avg_pool2d(
         Tensor([[[[0.5 1.5]]]], device=xpux:0)
     """
     name = require_mode(mode, ("average_count_exclude_padding", "average"), "mode")
-    return apply(ops.mean_pool, (*_windows(kernel_size, stride, padding), name == "average"), inp)
+    return apply(ops.mean_pool, inp, **_windows(kernel_size, stride, padding), count_padding=name == "average")
 
 
-def _adaptive(name: str, inp: Tensor, oshp: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _adaptive(name: str, inp: Tensor, oshp: Any) -> dict[str, tuple[int, ...]]:
     """Window and stride that give a size."""
     out = sizes(oshp, 2, "oshp")
     if inp.ndim != 4:
@@ -90,7 +90,7 @@ def _adaptive(name: str, inp: Tensor, oshp: Any) -> tuple[tuple[int, ...], tuple
         raise SettingError(f"{name}: oshp {out} is larger than the input of shape {inp.shape}")
     step = tuple(n // o for o, n in zip(out, inp.shape[2:], strict=True))
     window = tuple(n - (o - 1) * s for o, n, s in zip(out, inp.shape[2:], step, strict=True))
-    return window, step
+    return {"window": window, "stride": step, "padding": (0, 0)}
 
 
 def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
         >>> F.adaptive_max_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
         Tensor([[[[5. 7.]]]], device=xpux:0)
     """
-    return apply(ops.max_pool, (*_adaptive("adaptive_max_pool2d", inp, oshp), (0, 0)), inp)
+    return apply(ops.max_pool, inp, **_adaptive("adaptive_max_pool2d", inp, oshp))
 
 
 def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Tensor:
@@ -136,7 +136,7 @@ def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
         >>> F.adaptive_avg_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
         Tensor([[[[2.5 4.5]]]], device=xpux:0)
     """
-    return apply(ops.mean_pool, (*_adaptive("adaptive_avg_pool2d", inp, oshp), (0, 0), True), inp)
+    return apply(ops.mean_pool, inp, **_adaptive("adaptive_avg_pool2d", inp, oshp), count_padding=True)
 
 
 def sliding_window(
@@ -167,8 +167,8 @@ def sliding_window(
         Tensor([[[[[[1. 2.]]
             [[2. 3.]]]]]], device=xpux:0)
     """
-    window, step, around = _windows(kernel_size, stride, padding)
-    return apply(ops.sliding_window, (window, around, step, sizes(dilation, 2, "dilation")), inp)
+    windows = _windows(kernel_size, stride, padding)
+    return apply(ops.sliding_window, inp, **windows, dilation=sizes(dilation, 2, "dilation"))
 
 
 def sliding_window_transpose(
@@ -201,7 +201,7 @@ def sliding_window_transpose(
         Tensor([[[[1. 2. 1.]]]], device=xpux:0)
     """
     require_dims(inp, 6, "sliding_window_transpose: the input")
-    window, step, around = _windows(kernel_size, stride, padding)
+    window, step, around = _windows(kernel_size, stride, padding).values()
     spread = sizes(dilation, 2, "dilation")
     out = sizes(output_size, 2, "output_size")
     counts = tuple(
@@ -212,7 +212,7 @@ def sliding_window_transpose(
             f"sliding_window_transpose: an image of {out} has windows (N, C, {counts[0]}, {counts[1]}, {window[0]}, "
             f"{window[1]}), the input has shape {inp.shape}"
         )
-    return apply(ops.sliding_window_transpose, (out, around, step, spread), inp)
+    return apply(ops.sliding_window_transpose, inp, size=out, padding=around, stride=step, dilation=spread)
 
 
 def deformable_psroi_pooling(
@@ -258,12 +258,15 @@ def deformable_psroi_pooling(
         >>> F.deformable_psroi_pooling(F.arange(4).reshape(1, 1, 2, 2), rois, still, True, 1, 1, 1, 2, 1.0)
         Tensor([[[[0.75]]]], device=xpux:0)
     """
-    attrs = (
-        bool(no_trans),
-        sizes(part_size, 1, "part_size")[0],
-        (sizes(pooled_h, 1, "pooled_h")[0], sizes(pooled_w, 1, "pooled_w")[0]),
-        sizes(sample_per_part, 1, "sample_per_part")[0],
-        float(spatial_scale),
-        float(trans_std),
+    return apply(
+        deform.deformable_psroi_pooling,
+        inp,
+        rois,
+        trans.detach() if no_trans else trans,
+        still=bool(no_trans),
+        part=sizes(part_size, 1, "part_size")[0],
+        pooled=(sizes(pooled_h, 1, "pooled_h")[0], sizes(pooled_w, 1, "pooled_w")[0]),
+        samples=sizes(sample_per_part, 1, "sample_per_part")[0],
+        scale=float(spatial_scale),
+        spread=float(trans_std),
     )
-    return apply(deform.deformable_psroi_pooling, attrs, inp, rois, trans.detach() if no_trans else trans)

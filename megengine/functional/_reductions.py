@@ -196,9 +196,9 @@ def _arg(op: Any, inp: Tensor, axis: Axis, keepdims: bool) -> Any:
     if axis is None:
         if keepdims:
             raise AssertionError(f"{op.name}: keepdims=True needs an axis")
-        return apply(op, (None, False), inp)
+        return apply(op, inp, axis=None, keepdims=False)
     if isinstance(axis, int) and not -inp.ndim <= axis < inp.ndim:
         raise AssertionError(f"{op.name}: axis {axis} is out of range for shape {inp.shape}")
     for one in reversed(_axes.reduction_axes(axis, inp.ndim, op.name) or ()):
-        inp = apply(op, (one, bool(keepdims)), inp)
+        inp = apply(op, inp, axis=one, keepdims=bool(keepdims))
     return inp

@@ -111,7 +111,7 @@ def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
     target = _axes.as_shape(shape)
     if any(n < 0 for n in target):
         raise ArgumentError(f"broadcast_to: the sizes of a shape cannot be negative: {target}")
-    return apply(ops.broadcast_to, (target,), inp)
+    return apply(ops.broadcast_to, inp, shape=target)
 
 
 def _kept_sizes(have: tuple[int, ...], shape: Sequence[Any]) -> list[Any]:
@@ -141,7 +141,7 @@ def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
     """
     axes = (axis,) if not isinstance(axis, (list, tuple)) else tuple(axis)
     total = inp.ndim + len(axes)
-    return apply(ops.expand_dims, (tuple(sorted(_axes.one_axis(a, total, "expand_dims") for a in axes)),), inp)
+    return apply(ops.expand_dims, inp, axes=tuple(sorted(_axes.one_axis(a, total, "expand_dims") for a in axes)))
 
 
 def squeeze(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
@@ -166,4 +166,4 @@ def squeeze(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
         for a in axes:
             if inp.shape[a] != 1:
                 raise RuntimeError(f"squeeze: dimension {a} of shape {inp.shape} has size {inp.shape[a]}, not 1")
-    return apply(ops.squeeze, (axes,), inp)
+    return apply(ops.squeeze, inp, axes=axes)

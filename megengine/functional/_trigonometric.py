@@ -17,7 +17,7 @@ def sin(x: Tensor | float) -> Tensor:
         >>> F.sin(Tensor([0.0, 1.0]))
         Tensor([0.     0.8415], device=xpux:0)
     """
-    return apply(ops.sin, (), x)
+    return apply(ops.sin, x)
 
 
 def cos(x: Tensor | float) -> Tensor:
@@ -30,7 +30,7 @@ def cos(x: Tensor | float) -> Tensor:
         >>> F.cos(Tensor([0.0, 1.0]))
         Tensor([1.     0.5403], device=xpux:0)
     """
-    return apply(ops.cos, (), x)
+    return apply(ops.cos, x)
 
 
 def tan(x: Tensor | float) -> Tensor:
@@ -43,7 +43,7 @@ def tan(x: Tensor | float) -> Tensor:
         >>> F.tan(Tensor([0.0, 1.0]))
         Tensor([0.     1.5574], device=xpux:0)
     """
-    return apply(ops.tan, (), x)
+    return apply(ops.tan, x)
 
 
 def asin(x: Tensor | float) -> Tensor:
@@ -56,7 +56,7 @@ def asin(x: Tensor | float) -> Tensor:
         >>> F.asin(Tensor([0.0, 1.0]))
         Tensor([0.     1.5708], device=xpux:0)
     """
-    return apply(ops.asin, (), x)
+    return apply(ops.asin, x)
 
 
 def acos(x: Tensor | float) -> Tensor:
@@ -69,7 +69,7 @@ def acos(x: Tensor | float) -> Tensor:
         >>> F.acos(Tensor([0.0, 1.0]))
         Tensor([1.5708 0.    ], device=xpux:0)
     """
-    return apply(ops.acos, (), x)
+    return apply(ops.acos, x)
 
 
 def atan(x: Tensor | float) -> Tensor:
@@ -82,7 +82,7 @@ def atan(x: Tensor | float) -> Tensor:
         >>> F.atan(Tensor([0.0, 1.0]))
         Tensor([0.     0.7854], device=xpux:0)
     """
-    return apply(ops.atan, (), x)
+    return apply(ops.atan, x)
 
 
 def atan2(y: Tensor | float, x: Tensor | float) -> Tensor:
@@ -96,7 +96,7 @@ def atan2(y: Tensor | float, x: Tensor | float) -> Tensor:
         >>> F.atan2(Tensor([1.0, -1.0]), Tensor([1.0, -1.0]))
         Tensor([ 0.7854 -2.3562], device=xpux:0)
     """
-    return apply(ops.atan2, (), y, x)
+    return apply(ops.atan2, y, x)
 
 
 def sinh(x: Tensor | float) -> Tensor:
@@ -109,7 +109,7 @@ def sinh(x: Tensor | float) -> Tensor:
         >>> F.sinh(Tensor([0.0, 1.0]))
         Tensor([0.     1.1752], device=xpux:0)
     """
-    return apply(ops.sinh, (), x)
+    return apply(ops.sinh, x)
 
 
 def cosh(x: Tensor | float) -> Tensor:
@@ -122,7 +122,7 @@ def cosh(x: Tensor | float) -> Tensor:
         >>> F.cosh(Tensor([0.0, 1.0]))
         Tensor([1.     1.5431], device=xpux:0)
     """
-    return apply(ops.cosh, (), x)
+    return apply(ops.cosh, x)
 
 
 def tanh(x: Tensor | float) -> Tensor:
@@ -135,7 +135,7 @@ def tanh(x: Tensor | float) -> Tensor:
         >>> F.tanh(Tensor([0.0, 1.0]))
         Tensor([0.     0.7616], device=xpux:0)
     """
-    return apply(ops.tanh, (), x)
+    return apply(ops.tanh, x)
 
 
 def asinh(x: Tensor | float) -> Tensor:
@@ -148,7 +148,7 @@ def asinh(x: Tensor | float) -> Tensor:
         >>> F.asinh(Tensor([0.0, 1.0]))
         Tensor([0.     0.8814], device=xpux:0)
     """
-    return apply(ops.asinh, (), x)
+    return apply(ops.asinh, x)
 
 
 def acosh(x: Tensor | float) -> Tensor:
@@ -161,7 +161,7 @@ def acosh(x: Tensor | float) -> Tensor:
         >>> F.acosh(Tensor([1.0, 2.0]))
         Tensor([0.    1.317], device=xpux:0)
     """
-    return apply(ops.acosh, (), x)
+    return apply(ops.acosh, x)
 
 
 def atanh(x: Tensor | float) -> Tensor:
@@ -174,4 +174,4 @@ def atanh(x: Tensor | float) -> Tensor:
         >>> F.atanh(Tensor([0.0, 0.5]))
         Tensor([0.     0.5493], device=xpux:0)
     """
-    return apply(ops.atanh, (), x)
+    return apply(ops.atanh, x)

@@ -29,7 +29,7 @@ def sigmoid(x: Tensor | float) -> Tensor:
         >>> F.nn.sigmoid(Tensor([-1.0, 0.0, 1.0]))
         Tensor([0.2689 0.5    0.7311], device=xpux:0)
     """
-    return apply(ops.sigmoid, (), x)
+    return apply(ops.sigmoid, x)
 
 
 def hsigmoid(x: Tensor | float) -> Tensor:
@@ -42,7 +42,7 @@ def hsigmoid(x: Tensor | float) -> Tensor:
         >>> F.nn.hsigmoid(Tensor([-3.0, 0.0, 1.5]))
         Tensor([0.   0.5  0.75], device=xpux:0)
     """
-    return apply(ops.hsigmoid, (), x)
+    return apply(ops.hsigmoid, x)
 
 
 def relu(x: Tensor | float) -> Tensor:
@@ -55,7 +55,7 @@ def relu(x: Tensor | float) -> Tensor:
         >>> F.nn.relu(Tensor([-1.0, 0.0, 2.0]))
         Tensor([0. 0. 2.], device=xpux:0)
     """
-    return apply(ops.relu, (), x)
+    return apply(ops.relu, x)
 
 
 def relu6(x: Tensor | float) -> Tensor:
@@ -68,7 +68,7 @@ def relu6(x: Tensor | float) -> Tensor:
         >>> F.nn.relu6(Tensor([-1.0, 2.0, 8.0]))
         Tensor([0. 2. 6.], device=xpux:0)
     """
-    return apply(ops.relu6, (), x)
+    return apply(ops.relu6, x)
 
 
 def hswish(x: Tensor | float) -> Tensor:
@@ -84,7 +84,7 @@ def hswish(x: Tensor | float) -> Tensor:
         >>> F.nn.hswish(Tensor([-4.0, 1.5, 4.0]))
         Tensor([0.    1.125 4.   ], device=xpux:0)
     """
-    return apply(ops.hswish, (), x)
+    return apply(ops.hswish, x)
 
 
 def prelu(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -98,7 +98,7 @@ def prelu(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.nn.prelu(Tensor([-2.0, 2.0]), Tensor([0.25]))
         Tensor([-0.5  2. ], device=xpux:0)
     """
-    return apply(ops.prelu, (), x, y)
+    return apply(ops.prelu, x, y)
 
 
 def leaky_relu(inp: Tensor | float, negative_slope: float = 0.01) -> Tensor:
@@ -112,7 +112,7 @@ def leaky_relu(inp: Tensor | float, negative_slope: float = 0.01) -> Tensor:
         >>> F.nn.leaky_relu(Tensor([-2.0, 2.0]), 0.1)
         Tensor([-0.2  2. ], device=xpux:0)
     """
-    return apply(ops.prelu, (), inp, negative_slope)
+    return apply(ops.prelu, inp, negative_slope)
 
 
 def silu(x: Tensor | float) -> Tensor:
@@ -128,7 +128,7 @@ def silu(x: Tensor | float) -> Tensor:
         >>> F.nn.silu(Tensor([-1.0, 0.0, 1.0]))
         Tensor([-0.2689  0.      0.7311], device=xpux:0)
     """
-    return apply(ops.silu, (), x)
+    return apply(ops.silu, x)
 
 
 def gelu(x: Tensor | float) -> Tensor:
@@ -144,7 +144,7 @@ def gelu(x: Tensor | float) -> Tensor:
         >>> F.nn.gelu(Tensor([-1.0, 0.0, 1.0]))
         Tensor([-0.1587  0.      0.8413], device=xpux:0)
     """
-    return apply(ops.gelu, (), x)
+    return apply(ops.gelu, x)
 
 
 def softplus(inp: Tensor | float) -> Tensor:
@@ -157,7 +157,7 @@ def softplus(inp: Tensor | float) -> Tensor:
         >>> F.nn.softplus(Tensor([0.0, 100.0]))
         Tensor([  0.6931 100.    ], device=xpux:0)
     """
-    return apply(ops.softplus, (), inp)
+    return apply(ops.softplus, inp)
 
 
 def logsigmoid(inp: Tensor | float) -> Tensor:
@@ -170,7 +170,7 @@ def logsigmoid(inp: Tensor | float) -> Tensor:
         >>> F.nn.logsigmoid(Tensor([0.0, -100.0]))
         Tensor([  -0.6931 -100.    ], device=xpux:0)
     """
-    return apply(ops.logsigmoid, (), inp)
+    return apply(ops.logsigmoid, inp)
 
 
 def softmax(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
@@ -190,7 +190,7 @@ def softmax(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
     """
     if axis is None:
         axis = 0 if inp.ndim in (0, 1, 3) else 1
-    return apply(ops.softmax, (_axes.reduction_axes(axis, inp.ndim, "softmax"),), inp)
+    return apply(ops.softmax, inp, axis=_axes.reduction_axes(axis, inp.ndim, "softmax"))
 
 
 def logsoftmax(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
@@ -207,7 +207,7 @@ def logsoftmax(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
         >>> F.nn.logsoftmax(Tensor([[0.0, 0.0]]), 1)
         Tensor([[-0.6931 -0.6931]], device=xpux:0)
     """
-    return apply(ops.logsoftmax, (_axes.reduction_axes(axis, inp.ndim, "logsoftmax"),), inp)
+    return apply(ops.logsoftmax, inp, axis=_axes.reduction_axes(axis, inp.ndim, "logsoftmax"))
 
 
 def logsumexp(inp: Tensor, axis: int | Sequence[int], keepdims: bool = False) -> Tensor:
@@ -225,4 +225,4 @@ def logsumexp(inp: Tensor, axis: int | Sequence[int], keepdims: bool = False) ->
         >>> F.nn.logsumexp(Tensor([[0.0, 0.0], [100.0, 0.0]]), 1)
         Tensor([  0.6931 100.    ], device=xpux:0)
     """
-    return apply(reduce.logsumexp, (_axes.reduction_axes(axis, inp.ndim, "logsumexp"), bool(keepdims)), inp)
+    return apply(reduce.logsumexp, inp, axis=_axes.reduction_axes(axis, inp.ndim, "logsumexp"), keepdims=bool(keepdims))

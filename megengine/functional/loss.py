@@ -35,7 +35,7 @@ def l1_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
         Tensor(2.0, device=xpux:0)
     """
     check_reduction(reduction)
-    return apply(ops.l1_loss, (reduction,), pred, label)
+    return apply(ops.l1_loss, pred, label, reduction=reduction)
 
 
 def square_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
@@ -55,7 +55,7 @@ def square_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
         Tensor(5.0, device=xpux:0)
     """
     check_reduction(reduction)
-    return apply(ops.square_loss, (reduction,), pred, label)
+    return apply(ops.square_loss, pred, label, reduction=reduction)
 
 
 def cross_entropy(
@@ -112,10 +112,11 @@ def cross_entropy(
     wrong = outside(label, 0, pred.shape[axis])
     if wrong is not None:
         raise BadIndexError(f"cross_entropy: label {wrong} is out of range for {pred.shape[axis]} classes")
-    attrs = (axis, bool(with_logits), reduction)
     if label_smooth is None or (type(label_smooth) in (int, float) and within("label_smooth", label_smooth, 0, 1) == 0):
-        return apply(ops.cross_entropy, attrs, pred, label)
-    return apply(ops.cross_entropy, attrs, pred, label, label_smooth)
+        operands: tuple[Tensor | float, ...] = (pred, label)
+    else:
+        operands = (pred, label, label_smooth)
+    return apply(ops.cross_entropy, *operands, axis=axis, with_logits=bool(with_logits), reduction=reduction)
 
 
 def _check_whole(label: Tensor) -> None:
@@ -145,7 +146,7 @@ def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, 
         Tensor([0.6931 0.1269], device=xpux:0)
     """
     check_reduction(reduction)
-    return apply(ops.binary_cross_entropy, (bool(with_logits), reduction), pred, label)
+    return apply(ops.binary_cross_entropy, pred, label, with_logits=bool(with_logits), reduction=reduction)
 
 
 def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", reduction: str = "mean") -> Tensor:
@@ -169,4 +170,4 @@ def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", reduction: str = "
     check_reduction(reduction)
     if norm.upper() not in ("L1", "L2"):
         raise AssertionError(f"hinge_loss: norm={norm!r}: write L1 or L2")
-    return apply(ops.hinge_loss, (norm.upper() == "L2", reduction), pred, label)
+    return apply(ops.hinge_loss, pred, label, squared=norm.upper() == "L2", reduction=reduction)

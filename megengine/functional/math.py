@@ -33,7 +33,7 @@ def sign(x: Tensor | float) -> Tensor:
         >>> F.sign(Tensor([-2.0, 0.0, 3.0]))
         Tensor([-1.  0.  1.], device=xpux:0)
     """
-    return apply(elemwise.sign, (), x)
+    return apply(elemwise.sign, x)
 
 
 def isnan(inp: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ def isnan(inp: Tensor) -> Tensor:
         >>> F.isnan(Tensor([1.0, float("nan")]))
         Tensor([False  True], dtype=bool, device=xpux:0)
     """
-    return apply(elemwise.isnan, (), inp)
+    return apply(elemwise.isnan, inp)
 
 
 def isinf(inp: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ def isinf(inp: Tensor) -> Tensor:
         >>> F.isinf(Tensor([1.0, float("-inf")]))
         Tensor([False  True], dtype=bool, device=xpux:0)
     """
-    return apply(elemwise.isinf, (), inp)
+    return apply(elemwise.isinf, inp)
 
 
 def sort(inp: Tensor, descending: bool = False) -> tuple[Tensor, Tensor]:
@@ -81,7 +81,7 @@ def sort(inp: Tensor, descending: bool = False) -> tuple[Tensor, Tensor]:
         >>> F.sort(Tensor([3.0, 1.0, 2.0]))
         (Tensor([1. 2. 3.], device=xpux:0), Tensor([1 2 0], dtype=int32, device=xpux:0))
     """
-    return apply(reduce.sort, (bool(descending),), inp)
+    return apply(reduce.sort, inp, descending=bool(descending))
 
 
 def argsort(inp: Tensor, descending: bool = False) -> Tensor:
@@ -101,7 +101,7 @@ def argsort(inp: Tensor, descending: bool = False) -> Tensor:
         >>> F.argsort(Tensor([3.0, 1.0, 2.0]))
         Tensor([1 2 0], dtype=int32, device=xpux:0)
     """
-    return apply(reduce.argsort, (bool(descending),), inp)
+    return apply(reduce.argsort, inp, descending=bool(descending))
 
 
 def topk(
@@ -133,7 +133,7 @@ def topk(
         raise RuntimeError("topk: k must not be 0")
     if count < 0:
         count, descending = -count, not descending
-    return apply(reduce.topk, (count, bool(descending), bool(kth_only)), inp)
+    return apply(reduce.topk, inp, k=count, descending=bool(descending), kth_only=bool(kth_only))
 
 
 def matmul(
@@ -186,7 +186,7 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
         raise ArgumentError(f"einsum takes an equation first, not {equation!r}")
     for k, x in enumerate(operands):
         require_tensor(x, f"einsum: operand {k}")
-    return apply(linalg.einsum, (equation,), *operands)
+    return apply(linalg.einsum, *operands, equation=equation)
 
 
 def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
     """
     if inp1.ndim > 1 or inp2.ndim > 1:
         raise AssertionError(f"dot takes vectors or scalars, not shapes {inp1.shape} and {inp2.shape}; see matmul")
-    return apply(linalg.dot, (), inp1, inp2)
+    return apply(linalg.dot, inp1, inp2)
 
 
 def matinv(inp: Tensor) -> Tensor:
@@ -223,7 +223,7 @@ def matinv(inp: Tensor) -> Tensor:
         Tensor([[0.5  0.  ]
          [0.   0.25]], device=xpux:0)
     """
-    return apply(linalg.matinv, (), inp)
+    return apply(linalg.matinv, inp)
 
 
 def svd(inp: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor] | Tensor:
@@ -245,7 +245,7 @@ def svd(inp: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> tu
         >>> F.svd(Tensor([[3.0, 0.0], [0.0, 2.0]]))[1]
         Tensor([3. 2.], device=xpux:0)
     """
-    return apply(linalg.svd, (bool(full_matrices), bool(compute_uv)), inp)
+    return apply(linalg.svd, inp, full_matrices=bool(full_matrices), compute_uv=bool(compute_uv))
 
 
 def norm(
@@ -266,7 +266,7 @@ def norm(
         >>> F.norm(Tensor([[3.0, 4.0], [6.0, 8.0]]), axis=1)
         Tensor([ 5. 10.], device=xpux:0)
     """
-    return apply(reduce.norm, _norm_attrs("norm", inp, ord, axis, keepdims), inp)
+    return apply(reduce.norm, inp, **_which_norm("norm", inp, ord, axis), keepdims=bool(keepdims))
 
 
 def normalize(
@@ -288,7 +288,7 @@ def normalize(
         Tensor([0.6 0.8], device=xpux:0)
     """
     within("eps", eps, 0)
-    return apply(reduce.normalize, _norm_attrs("normalize", inp, ord, axis, axis is not None)[:2], inp, eps)
+    return apply(reduce.normalize, inp, eps, **_which_norm("normalize", inp, ord, axis))
 
 
 def _check_non_finite(inps: Tensor | Iterable[Tensor], scale: float = 1.0) -> Tensor:
@@ -307,13 +307,13 @@ def _check_non_finite(inps: Tensor | Iterable[Tensor], scale: float = 1.0) -> Te
         (1, array([0.5, inf], dtype=float32))
     """
     tensors = [inps] if isinstance(inps, Tensor) else list(inps)
-    *scaled, found = apply(optimize.unscale, (), float(scale), *tensors)
+    *scaled, found = apply(optimize.unscale, float(scale), *tensors)
     reset_together(tensors, scaled)
     return found
 
 
-def _norm_attrs(name: str, inp: Tensor, ord: float | None, axis: Any, keepdims: bool) -> tuple[Any, ...]:
+def _which_norm(name: str, inp: Tensor, ord: float | None, axis: Any) -> dict[str, Any]:
     require_tensor(inp, "inp")
     if axis is None and inp.ndim != 1:
         raise TypeError(f"{name}: axis is needed for an input of {plural(inp.ndim, 'dimension')}, shape {inp.shape}")
-    return (2 if ord is None else within("ord", ord)), _axes.reduction_axes(axis, inp.ndim, name), bool(keepdims)
+    return {"ord": 2 if ord is None else within("ord", ord), "axis": _axes.reduction_axes(axis, inp.ndim, name)}

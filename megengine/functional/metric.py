@@ -34,5 +34,5 @@ def topk_accuracy(logits: Tensor, target: Tensor, topk: int | Iterable[int] = 1)
     counts = (topk,) if isinstance(topk, int) else tuple(topk)
     for k in counts:
         within("topk", k, 1, logits.shape[-1])
-    shares = [apply(reduce.topk_accuracy, (k,), logits, target) for k in counts]
+    shares = [apply(reduce.topk_accuracy, logits, target, k=k) for k in counts]
     return shares[0] if len(shares) == 1 else shares

@@ -110,8 +110,8 @@ def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode
         Tensor([[3.5 6. ]], device=xpux:0)
     """
     if bias is None:
-        return apply(linalg.linear, (), inp, weight)
-    return apply(linalg.linear, (), inp, weight, bias)
+        return apply(linalg.linear, inp, weight)
+    return apply(linalg.linear, inp, weight, bias)
 
 
 def one_hot(inp: Tensor, num_classes: int) -> Tensor:
@@ -139,7 +139,7 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
     wrong = outside(inp, 0, classes)
     if wrong is not None and classes:
         raise BadIndexError(f"one_hot: class {wrong} is out of range for {classes} classes")
-    return apply(shape_ops.one_hot, (classes,), inp)
+    return apply(shape_ops.one_hot, inp, classes=classes)
 
 
 def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool = False) -> Tensor:
@@ -168,7 +168,7 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
         raise BadIndexError(
             f"indexing_one_hot: index {wrong} is out of range for dimension {axis} of size {src.shape[axis]}"
         )
-    return apply(index_ops.take_along, (axis, bool(keepdims)), src, index)
+    return apply(index_ops.take_along, src, index, axis=axis, keepdims=bool(keepdims))
 
 
 def embedding(
@@ -263,7 +263,7 @@ def pad(
         raise RuntimeError(
             f"pad: a reflection must be shorter than the dimension: widths {widths} for shape {src.shape}"
         )
-    return apply(ops.pad, (tuple(widths), kind), src, plain(constant_value))
+    return apply(ops.pad, src, plain(constant_value), widths=tuple(widths), mode=kind)
 
 
 def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:
@@ -287,4 +287,4 @@ def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:
     factor = _axes.as_int(upscale_factor, "upscale_factor")
     if inp.ndim < 3 or factor < 1 or inp.shape[-3] % factor**2:
         raise RuntimeError(f"pixel_shuffle: the channels of shape {inp.shape} are no multiple of {factor} * {factor}")
-    return apply(ops.pixel_shuffle, (factor,), inp)
+    return apply(ops.pixel_shuffle, inp, factor=factor)

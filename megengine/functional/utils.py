@@ -28,7 +28,7 @@ def _assert_equal(expect: Tensor, actual: Tensor, *, maxerr: float = 0.0001, ver
         >>> F.utils._assert_equal(Tensor([1.0, 2.0]), Tensor([1.0, 2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    result = apply(ops.assert_equal, (float(maxerr),), expect, actual)
+    result = apply(ops.assert_equal, expect, actual, maxerr=float(maxerr))
     if thread.graph.capture is None:
         full_sync()
     return result

@@ -96,7 +96,7 @@ def cvt_color(inp: Tensor, mode: str = "") -> Tensor:
     name = mode if "YCrCb" in mode else mode.upper()
     if name not in ops.MODES:
         raise AssertionError(f"cvt_color: there is no mode {mode!r}; the modes are {', '.join(ops.MODES)}")
-    return apply(ops.cvt_color, (name,), inp)
+    return apply(ops.cvt_color, inp, mode=name)
 
 
 def _interpolated_size(shape: Sequence[int], size: Any, scale_factor: Any, mode: str) -> tuple[int, ...]:
@@ -171,7 +171,7 @@ def interpolate(
         inp = inp.astype("float32")
     if mode == "trilinear" and inp.dtype != np.float32:
         raise RuntimeError(f"interpolate: mode trilinear takes floats, not {np.dtype(inp.dtype).name}")
-    return apply(interpolate_ops.resize, (sizes, _RESIZES[mode], bool(align_corners)), inp)
+    return apply(interpolate_ops.resize, inp, sizes=sizes, mode=_RESIZES[mode], corners=bool(align_corners))
 
 
 def remap(
@@ -203,7 +203,7 @@ def remap(
     require_tensor(map_xy, "map_xy")
     border = _choice(border_mode, warp_ops.BORDERS, "remap: border_mode")
     mode = _choice(interp_mode, ("linear", "nearest"), "remap: interp_mode")
-    return apply(warp_ops.remap, (border, mode), inp, map_xy, float(scalar))
+    return apply(warp_ops.remap, inp, map_xy, float(scalar), border=border, mode=mode)
 
 
 def _warp(name: str, inp: Tensor, mat: Tensor, out_shape: Any, options: tuple[Any, Any, Any], fill: float) -> Tensor:
@@ -213,13 +213,16 @@ def _warp(name: str, inp: Tensor, mat: Tensor, out_shape: Any, options: tuple[An
     rows = {"warp_affine": 2, "warp_perspective": 3}[name]
     if mat.shape[1:] != (rows, 3):
         raise RuntimeError(f"{name}: mat must have shape (N, {rows}, 3), not {mat.shape}")
-    attrs = (
-        _two(out_shape, f"{name}: out_shape"),
-        _choice(border, warp_ops.BORDERS, f"{name}: border_mode"),
-        _choice(layout, ("nchw", "nhwc"), f"{name}: format").upper(),
-        _choice(mode, ("linear", "nearest", "cubic", "lanczos4"), f"{name}: interp_mode"),
+    return apply(
+        warp_ops.warp,
+        inp,
+        mat,
+        float(fill),
+        size=_two(out_shape, f"{name}: out_shape"),
+        border=_choice(border, warp_ops.BORDERS, f"{name}: border_mode"),
+        layout=_choice(layout, ("nchw", "nhwc"), f"{name}: format").upper(),
+        mode=_choice(mode, ("linear", "nearest", "cubic", "lanczos4"), f"{name}: interp_mode"),
     )
-    return apply(warp_ops.warp, attrs, inp, mat, float(fill))
 
 
 def warp_affine(
@@ -360,7 +363,9 @@ def roi_pooling(
     """
     kind = _choice(mode, ("max", "average"), "roi_pooling: mode", AssertionError)
     size = _one_or_two(output_shape, "roi_pooling: output_shape")
-    return apply(roi_ops.roi_pooling, (size, kind, float(within("scale", scale, 0, above=True))), inp, rois)
+    return apply(
+        roi_ops.roi_pooling, inp, rois, size=size, mode=kind, scale=float(within("scale", scale, 0, above=True))
+    )
 
 
 def roi_align(
@@ -408,12 +413,7 @@ def roi_align(
     points = _one_or_two(sample_points, "roi_align: sample_points")
     offset = 0.5 if aligned else 0.0
     factor = float(within("spatial_scale", spatial_scale, 0, above=True))
-    return apply(
-        roi_ops.roi_align,
-        (size, points, kind, factor, offset),
-        inp,
-        rois,
-    )
+    return apply(roi_ops.roi_align, inp, rois, size=size, points=points, mode=kind, scale=factor, offset=offset)
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None = None) -> Tensor:
@@ -534,7 +534,17 @@ def correlation(
     for name, number in numbers.items():
         if not isinstance(number, Integral):
             raise ArgumentError(f"correlation: {name} must be an integer, not {number!r}")
-    return apply(ops.correlation, (*map(int, numbers.values()), bool(is_multiply)), data1, data2)
+    return apply(
+        ops.correlation,
+        data1,
+        data2,
+        kernel=int(kernel_size),
+        displacement=int(max_displacement),
+        stride1=int(stride1),
+        stride2=int(stride2),
+        pad=int(pad_size),
+        multiply=bool(is_multiply),
+    )
 
 
 def nvof(src: Tensor, precision: int = 1) -> Tensor:

@@ -14,7 +14,9 @@ LOOKS_EVERY = 1.0  # seconds
 _changing = threading.Lock()
 _reasons: set[str] = set()  # for one thread
 _before: dict[str, int] = {}  # how many threads each library had
-_applied: bool | None = False  # whether they are limited; None from when that begins to change, which an interrupt may divide
+_applied: bool | None = (
+    False  # whether they are limited; None from when that begins to change, which an interrupt may divide
+)
 _looked = 0.0
 
 

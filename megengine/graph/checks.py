@@ -63,7 +63,7 @@ class Unchecked:
 
 
 def _refused(instr: Instr, where: Where) -> BadIndexError:
-    what = instr.op.invalid.format(**dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+    what = instr.op.invalid.format(**instr.op.named(instr.attrs))
     return BadIndexError(f"{instr.op.name} at {text(where)}: {what}")
 
 
@@ -108,7 +108,7 @@ def fits(instr: Instr, operands: Sequence[Any], where: Where) -> bool:
     # Of a tensor that is not of integers, only shape and dtype.
     known = [(x.array if is_integral(spec) else spec) if isinstance(x, Value) else x for x, spec in pairs]
     try:
-        holds = rule[0](*known, **dict(zip(instr.op.attrs, instr.attrs, strict=True)))
+        holds = rule[0](*known, **instr.op.named(instr.attrs))
     except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known
         return False
     if not holds:

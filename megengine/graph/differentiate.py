@@ -247,7 +247,7 @@ def _accumulate(cots: dict[GradNode, list[Handle | None]], node: Any, slot: int,
     if row is None:
         row = cots[node] = [None] * node.width
     have = row[slot]
-    row[slot] = grad if have is None else apply(add, (), have, grad)
+    row[slot] = grad if have is None else apply(add, have, grad)
 
 
 def _between(tape: Tape, roots: list[GradNode]) -> dict[GradNode, None]:
@@ -308,7 +308,7 @@ def _pull_differentiably(node: GradNode, cots: list[Handle | None], need: tuple[
 
     key = ("grad", instr.attrs, instr.targets, outs, wanted, present)
     derived = _derived(instr.op, key, f"{instr.op.name}.grad", make)
-    return apply(derived, (), *operands, *(c for c in cots if c is not None))
+    return apply(derived, *operands, *(c for c in cots if c is not None))
 
 
 def _pull_kept(node: GradNode, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
@@ -316,7 +316,7 @@ def _pull_kept(node: GradNode, cots: list[Handle | None], need: tuple[int, ...])
     assert node.kept is not None
     pullback, arrays = node.kept
     gradient = pullback.gradient(need, tuple(c is not None for c in cots))
-    return apply(gradient, pullback.sizes, *arrays, *(c for c in cots if c is not None))
+    return apply(gradient, *arrays, *(c for c in cots if c is not None), **gradient.named(pullback.sizes))
 
 
 def keep(node: GradNode, pullback: Pullback, arrays: list[Any], device: Any) -> None:

@@ -44,7 +44,7 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     targets = tuple(None if w is None or w == o else w for w, o in zip(wanted, own, strict=True))
     operands = [aval(s.shape if isinstance(s, Aval) else (), np.dtype(o)) for s, o in zip(specs, own, strict=True)]
     if op.check is not None:
-        op.check(*operands, **dict(zip(op.attrs, attrs, strict=True)))
+        op.check(*operands, **op.named(attrs))
     try:
         traced, multi = forward(op, attrs, targets, specs)
     except (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError) as error:
@@ -52,7 +52,7 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
     outs = traced.results()
     dtypes = [dtype for _, dtype in outs]
     if op.quantised is not None:
-        found = op.quantised(op.name, own, **dict(zip(op.attrs, attrs, strict=True)))
+        found = op.quantised(op.name, own, **op.named(attrs))
         dtypes = dtypes if found is None else [found] * len(dtypes)
     shapes = [shape for shape, _ in outs]
     formats = labels(op.name, attrs, specs, [len(s) for s in shapes])

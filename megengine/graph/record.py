@@ -168,19 +168,26 @@ thread = _Thread()
 serials = itertools.count()  # gradient nodes are ordered by theirs
 
 
-def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
+def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
     """Record ``op(*operands)`` and return handles on its pending results.
 
     Args:
         op: an operator of the table.
-        attrs: its static attributes, in the order of ``op.attrs``, hashable.
         operands: handles, Python scalars, or what converts to a constant (arrays, lists).
+        named: the op's static attributes, hashable.
 
     Raises:
+        TypeError: an attribute is missing or unknown.
         RuntimeError: shapes, dtypes or devices do not fit; nothing is recorded then.
     """
-    if precision.ever_on and op.autocast is not None:
+    if op.autocast is not None and precision.ever_on:
         op = precision.cast(op)
+    attrs = op.attrs
+    if attrs or named:
+        try:
+            attrs = op.pick(named) if len(named) == len(attrs) else op.in_order(named)
+        except KeyError:
+            attrs = op.in_order(named)
     graph = thread.graph
     index = graph.index
     key: list[Any] = [op, attrs]
@@ -199,7 +206,7 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
                             return folded
                     position = graph.bind(value, x)
                     if position is None:
-                        return _switch_device(graph, op, attrs, operands)
+                        return _switch_device(graph, op, operands, named)
                 key.append(position)
                 if x._node is not None:
                     tracked = True
@@ -221,11 +228,11 @@ def apply(op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
                     graph.rollback()
                     return apply(
                         op,
-                        attrs,
                         *[
                             y if isinstance(y, Handle) or type(y) in _KIND else as_operand(y, operands)
                             for y in operands
                         ],
+                        **named,
                     )
                 key.append(kind)
         full = tuple(key)
@@ -315,12 +322,12 @@ def apply_pull(
     return out
 
 
-def apply_on(device: str | Device | None, op: Op, attrs: tuple[Any, ...], *operands: Any) -> Any:
+def apply_on(device: str | Device | None, op: Op, /, *operands: Any, **named: Any) -> Any:
     """Record an op without tensor operands on a device of choice (None: the default device)."""
     wanted = resolve(device)
     if thread.graph.device is not wanted and thread.graph.device.place != wanted.place:
         _leave_for(wanted)
-    out = apply(op, attrs, *operands)
+    out = apply(op, *operands, **named)
     for made in out if isinstance(out, tuple) else (out,):
         made._value.device = wanted
     return out
@@ -333,7 +340,7 @@ def _leave_for(device: Device) -> None:
     thread.graph.device = device
 
 
-def _switch_device(graph: Graph, op: Op, attrs: tuple[Any, ...], operands: tuple[Any, ...]) -> Any:
+def _switch_device(graph: Graph, op: Op, operands: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """An operand lives elsewhere: run what is pending here and go on there."""
     graph.rollback()
     devices = {x._value.device.place: x._value.device for x in operands if isinstance(x, Handle)}
@@ -341,7 +348,7 @@ def _switch_device(graph: Graph, op: Op, attrs: tuple[Any, ...], operands: tuple
         names = ", ".join(sorted(d.name for d in devices.values()))
         raise RuntimeError(f"{op.name}: operands are on different devices ({names}); move them with .to() or F.copy()")
     _leave_for(next(iter(devices.values())))
-    return apply(op, attrs, *operands)
+    return apply(op, *operands, **named)
 
 
 def rebind(handle: Handle, other: Handle) -> None:

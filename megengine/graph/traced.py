@@ -325,7 +325,7 @@ def rule_on_values(instr: Any) -> Traced:
     op = instr.op
 
     def jaxpr(attrs: tuple[Any, ...], specs: Sequence[Any]) -> ClosedJaxpr:
-        return jax.make_jaxpr(partial(op.valid, **dict(zip(op.attrs, attrs, strict=True))))(*map(struct_of, specs))
+        return jax.make_jaxpr(partial(op.valid, **op.named(attrs)))(*map(struct_of, specs))
 
     def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> _Shared:
         return _Shared(jaxpr(attrs, specs), symbols, False)

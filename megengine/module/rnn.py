@@ -84,7 +84,7 @@ class RNNCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         h = self._no_state(input) if hx is None else hx
-        return apply(ops.rnn_cell, (self.nonlinearity,), *self._operands(input, h))
+        return apply(ops.rnn_cell, *self._operands(input, h), activation=self.nonlinearity)
 
 
 class LSTMCell(RNNCellBase):
@@ -118,7 +118,7 @@ class LSTMCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
         h, c = (self._no_state(input), self._no_state(input)) if hx is None else hx
-        h, c = apply(ops.lstm_cell, (), *self._operands(input, h), c)
+        h, c = apply(ops.lstm_cell, *self._operands(input, h), c)
         return h, c
 
 
@@ -197,7 +197,7 @@ class RNNBase(Module):
     def _zeros(self, batch_size: int) -> Tensor:
         return zeros((self.num_directions * self.num_layers, batch_size, self.hidden_size))
 
-    def _run(self, op: Any, x: Tensor, states: tuple[Tensor, ...], *activation: str) -> tuple[Tensor, list[Tensor]]:
+    def _run(self, op: Any, x: Tensor, states: tuple[Tensor, ...], **activation: str) -> tuple[Tensor, list[Tensor]]:
         """Layer after layer, with dropout between them; outputs and last states."""
         expected = (self.num_directions * self.num_layers, x.shape[1], self.hidden_size)
         for state in states:
@@ -210,8 +210,8 @@ class RNNBase(Module):
             if layer and self.training:
                 x = dropout(x, self.dropout) if self.dropout < 1 else x * 0
             own = slice(layer * self.num_directions, (layer + 1) * self.num_directions)
-            attrs = (start, bool(self.bias), self.num_directions, *activation)
-            x, *after = apply(op, attrs, x, self._flatten_weights, *(state[own] for state in states))
+            attrs = {"start": start, "bias": bool(self.bias), "directions": self.num_directions, **activation}
+            x, *after = apply(op, x, self._flatten_weights, *(state[own] for state in states), **attrs)
             last.append(after)
             start += self._flatten_weights.shape[0] * self._columns(layer)
         return x, [after[0] if len(after) == 1 else concat(after) for after in zip(*last, strict=True)]
@@ -274,7 +274,7 @@ class RNN(RNNBase):
         return hx
 
     def apply_op(self, input: Tensor, hx: Tensor) -> tuple[Tensor, Tensor]:
-        output, (h,) = self._run(ops.rnn_layer, input, (hx,), self.nonlinearity)
+        output, (h,) = self._run(ops.rnn_layer, input, (hx,), activation=self.nonlinearity)
         return output, h
 
 

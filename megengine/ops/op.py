@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import jax
@@ -38,6 +39,7 @@ class Op:
             rule it is refused.
         strict: whether that holds for integers of 8 and 16 bits too; otherwise an int of 32 bits wraps beside them, as it does in
             the reference.
+        defaults: what attributes are that a call leaves out.
         identity: a name of what ``lower`` and ``valid`` compute that means the same in every process; empty if there is none.
     """
 
@@ -55,9 +57,14 @@ class Op:
     ints: RangeRule | None = None
     strict: bool = False
     jaxpr: Callable[..., Any] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""
+    pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = field(init=False, repr=False)
     inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
     derived: dict[Any, Op] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.pick = _picker(self.attrs)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -67,9 +74,29 @@ class Op:
         same = changes.keys().isdisjoint(("lower", "attrs", "valid"))
         return replace(self, inferred={}, derived={}, identity=self.identity if same else "", **changes)
 
+    def in_order(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Attributes given by name, in the order of ``attrs``, with the defaults of those left out.
+
+        Raises:
+            TypeError: an attribute that the op does not have, or one without a default is left out.
+        """
+        given = {**self.defaults, **named}
+        missing = [n for n in self.attrs if n not in given]
+        for name in given:
+            if name not in self.attrs:
+                has = f"attributes {', '.join(self.attrs)}" if self.attrs else "no attributes"
+                raise TypeError(f"{self.name} has no attribute {name!r}; it has {has}") from None
+        if missing:
+            raise TypeError(f"{self.name}: attribute {missing[0]!r} is missing") from None
+        return tuple(given[n] for n in self.attrs)
+
+    def named(self, attrs: tuple[Any, ...]) -> dict[str, Any]:
+        """Attributes in the order of ``attrs``, by name."""
+        return dict(zip(self.attrs, attrs, strict=True))
+
     def bind(self, attrs: tuple[Any, ...], targets: Sequence[Any]) -> Callable[..., Any]:
         """The function of arrays alone that this op is with these attributes and operand dtypes."""
-        lower = partial(self.lower, **dict(zip(self.attrs, attrs, strict=True))) if attrs else self.lower
+        lower = partial(self.lower, **self.named(attrs)) if attrs else self.lower
         if all(t is None for t in targets):
             return lower
 
@@ -117,9 +144,20 @@ def op(
         lower = fn if grad is None else _with_gradient(fn, grad)
         own_name = name or fn.__name__.strip("_")
         rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict)
-        return Op(own_name, lower, attrs, *rules, identity=f"{fn.__module__}.{fn.__qualname__}")
+        identity = f"{fn.__module__}.{fn.__qualname__}"
+        return Op(own_name, lower, attrs, *rules, defaults=fn.__kwdefaults__ or {}, identity=identity)
 
     return declare
+
+
+def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """The function that takes the values of these names, in this order, out of a mapping."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    if names:
+        name = names[0]
+        return lambda named: (named[name],)
+    return lambda named: ()
 
 
 def _with_gradient(fn: Callable[..., Any], grad: Callable[..., Any]) -> Callable[..., Any]:

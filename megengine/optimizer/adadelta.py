@@ -58,4 +58,4 @@ class Adadelta(ParameterwiseOptimizer):
         held = (param, state["square_avg"], state["acc_delta"], state["step"])
         decay = group["weight_decay"]
         options = (group["lr"], decay, group["rho"], group["eps"])
-        replace(held, apply(optimize.adadelta, (decay != 0.0,), param, grad, *held[1:], *options))
+        replace(held, apply(optimize.adadelta, param, grad, *held[1:], *options, decays=decay != 0.0))

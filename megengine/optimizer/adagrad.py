@@ -58,4 +58,4 @@ class Adagrad(ParameterwiseOptimizer):
         held = (param, state["square_avg"], state["step"])
         decay = group["weight_decay"]
         options = (group["lr"], decay, group["lr_decay"], group["eps"])
-        replace(held, apply(optimize.adagrad, (decay != 0.0,), param, grad, *held[1:], *options))
+        replace(held, apply(optimize.adagrad, param, grad, *held[1:], *options, decays=decay != 0.0))

@@ -62,4 +62,4 @@ class Adam(ParameterwiseOptimizer):
         held = (param, state["exp_avg"], state["exp_avg_sq"], state["step"])
         decay, (beta0, beta1) = group["weight_decay"], map(float, group["betas"])
         options = (group["lr"], decay, beta0, beta1, group["eps"])
-        replace(held, apply(self._rule, (decay != 0.0,), param, grad, *held[1:], *options))
+        replace(held, apply(self._rule, param, grad, *held[1:], *options, decays=decay != 0.0))

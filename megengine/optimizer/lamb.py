@@ -68,9 +68,13 @@ class LAMB(ParameterwiseOptimizer):
     def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
         held = (param, *(state[name] for name in self._held))
         decay, (beta0, beta1) = group["weight_decay"], map(float, group["betas"])
-        settings = (decay != 0.0, bool(self.bias_correction), bool(self.always_adapt or decay > 0.0))
         options = (group["lr"], decay, beta0, beta1, group["eps"])
-        replace(held, apply(self._rule, settings, param, grad, *held[1:], *options))
+        attrs = {
+            "decays": decay != 0.0,
+            "corrects": bool(self.bias_correction),
+            "adapts": bool(self.always_adapt or decay > 0.0),
+        }
+        replace(held, apply(self._rule, param, grad, *held[1:], *options, **attrs))
 
 
 class LAMBFp16(LAMB):

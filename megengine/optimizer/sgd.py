@@ -61,13 +61,12 @@ class SGD(ParameterwiseOptimizer):
     def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
         momentum, decay = group["momentum"], group["weight_decay"]
         if momentum == 0.0:
-            param._reset(apply(optimize.sgd, (decay != 0.0,), param, grad, group["lr"], decay))
+            param._reset(apply(optimize.sgd, param, grad, group["lr"], decay, decays=decay != 0.0))
             return
         if "momentum_buffer" not in state:  # the user set a momentum after the first steps
             self._add_state(param, "momentum_buffer")
             state = self._state[param]
         velocity = state["momentum_buffer"]
-        attrs = (decay != 0.0, self.nesterov)
-        replace(
-            (param, velocity), apply(optimize.sgd_momentum, attrs, param, grad, velocity, group["lr"], decay, momentum)
-        )
+        attrs = {"decays": decay != 0.0, "nesterov": self.nesterov}
+        stepped = apply(optimize.sgd_momentum, param, grad, velocity, group["lr"], decay, momentum, **attrs)
+        replace((param, velocity), stepped)

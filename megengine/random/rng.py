@@ -19,6 +19,7 @@ from ..graph.shared import claim, exclusive, publish
 from ..graph.value import new_handle
 from ..ops import random as ops
 from ..ops.index import getitem
+from ..ops.op import Op
 from ..ops.rng.xoroshiro import Xoroshiro128
 from ..ops.rng.xorwow import seed_state
 from ..tensor import Tensor
@@ -133,13 +134,13 @@ class RNG:
     def _where(self) -> Device:
         return resolve(self._device)
 
-    def _draw(self, kind: str, op: Any, attrs: tuple[Any, ...], *operands: Any, device: Device | None = None) -> Tensor:
+    def _draw(self, kind: str, op: Op, *operands: Any, device: Device | None = None, **attrs: Any) -> Tensor:
         """Advance the stream ``kind`` by one op ``(state, *operands) -> (state, result)``."""
         device = device or self._where()
         with exclusive:
             state = self._streams.state(kind, device)
             claim((state,))
-            after, result = apply(op, attrs, state, *operands)
+            after, result = apply(op, state, *operands, **attrs)
             state._reset(after)
             publish()
         result._value.device = device
@@ -174,8 +175,8 @@ class RNG:
         shape, low, high = _size(size), _number(low), _number(high)
         if _generator == "xorwow":
             if not isinstance(low, Tensor) and not isinstance(high, Tensor):
-                return self._draw("uniform", ops.uniform, (shape,), low, high)
-            return low + (high - low) * self._draw("uniform", ops.uniform, (shape,), 0.0, 1.0)
+                return self._draw("uniform", ops.uniform, low, high, shape=shape)
+            return low + (high - low) * self._draw("uniform", ops.uniform, 0.0, 1.0, shape=shape)
         drawn = self._constant(self._on_host("uniform", Xoroshiro128.uniform, int(np.prod(shape))), shape)
         return low + (high - low) * drawn
 
@@ -203,7 +204,7 @@ class RNG:
             within("mean", mean)
         shape, mean, std = _size(size), _number(mean), _number(std)
         if _generator == "xorwow":
-            return self._draw("normal", ops.normal, (shape,), mean, std)
+            return self._draw("normal", ops.normal, mean, std, shape=shape)
         return self._constant(
             self._on_host("normal", Xoroshiro128.normal, int(np.prod(shape)), float(mean), float(std)), shape
         )
@@ -304,7 +305,7 @@ class RNG:
         except RuntimeError as error:  # a ValueError here, in MegEngine
             raise ArgumentError(str(error)) from None
         shape = front + own or (1,)
-        return self._draw(kind, op, (shape, dtypes.pop()), *operands, device=resolve(device))
+        return self._draw(kind, op, *operands, device=resolve(device), shape=shape, dtype=dtypes.pop())
 
     def permutation(self, n: int | Tensor, *, dtype: str = "int32") -> Tensor:
         """A random order of ``0 .. n - 1``, or the rows of a tensor in a random order.
@@ -361,15 +362,15 @@ class RNG:
     def _dropout(self, inp: Tensor, drop_prob: Any) -> Tensor:
         """Drop elements where a draw from the stream of dropout is under ``drop_prob``, and scale the rest."""
         if _generator == "xorwow":
-            return self._draw("dropout", ops.dropout, (), inp, drop_prob)
+            return self._draw("dropout", ops.dropout, inp, drop_prob)
         drawn = self._constant(self._on_host("dropout", Xoroshiro128.uniform, int(np.prod(inp.shape))), inp.shape)
-        dropped: Tensor = apply(ops.drop_where, (), inp, drawn, drop_prob)
+        dropped: Tensor = apply(ops.drop_where, inp, drawn, drop_prob)
         return dropped
 
     def _rows(self, inp: Tensor, order: np.ndarray) -> Tensor:
         index = self._constant(order.astype(np.int32), order.shape)
         spec = ("a",) + (":",) * (inp.ndim - 1)
-        picked: Tensor = apply(getitem, (spec,), inp, index)
+        picked: Tensor = apply(getitem, inp, index, spec=spec)
         return picked
 
     def _constant(self, flat: np.ndarray, shape: tuple[int, ...]) -> Tensor:

@@ -165,7 +165,7 @@ class Tensor(Protocols):
         if format == known.format:
             return
         if value.array is None or thread.graph.capture is not None:
-            self._reset(apply(elemwise.relabel, (format,), self))
+            self._reset(apply(elemwise.relabel, self, format=format))
         else:
             self._value = Value(None, aval(known.shape, known.dtype, format), value.array, value.device)
 
@@ -268,7 +268,7 @@ class Tensor(Protocols):
             return requantized(self, wanted)
         if wanted == have:
             return self
-        return apply(elemwise.cast, (wanted,), self)
+        return apply(elemwise.cast, self, dtype=wanted)
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one size may be -1.
@@ -277,7 +277,7 @@ class Tensor(Protocols):
             RuntimeError: the number of elements differs.
         """
         target = _axes.as_shape(shape[0] if len(shape) == 1 else shape)
-        return apply(shape_ops.reshape, (_axes.reshape_target(self.shape, target),), self)
+        return apply(shape_ops.reshape, self, shape=_axes.reshape_target(self.shape, target))
 
     def transpose(self, *pattern: Any) -> Tensor:
         """The tensor with its dimensions permuted, reversed without arguments; ``"x"`` adds one of size 1."""
@@ -285,15 +285,15 @@ class Tensor(Protocols):
             pattern = tuple(reversed(range(self.ndim)))
         elif len(pattern) == 1 and not isinstance(pattern[0], (int, str, np.integer)):
             pattern = pattern[0].tolist() if isinstance(pattern[0], Tensor) else _axes.as_pattern(pattern[0])
-        return apply(shape_ops.transpose, (_axes.transpose_pattern(self.ndim, pattern),), self)
+        return apply(shape_ops.transpose, self, pattern=_axes.transpose_pattern(self.ndim, pattern))
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         """The tensor with dimensions ``start_axis`` to ``end_axis`` made one."""
-        return apply(shape_ops.reshape, (_axes.flatten_target(self.shape, start_axis, end_axis),), self)
+        return apply(shape_ops.reshape, self, shape=_axes.flatten_target(self.shape, start_axis, end_axis))
 
     def _broadcast(self, *shape: Any) -> Tensor:
         target = _axes.as_shape(shape[0] if len(shape) == 1 else shape)
-        return apply(shape_ops.broadcast_to, (target,), self)
+        return apply(shape_ops.broadcast_to, self, shape=target)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
         """Sum over all elements or over ``axis``."""

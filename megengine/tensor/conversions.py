@@ -21,9 +21,9 @@ def requantized(x: Any, wanted: np.dtype) -> Any:
         key = quantised.key_of(have)
         if quantised.is_quantised(wanted) and quantised.key_of(wanted) == key:
             return x
-        x = apply(quantised.dequantise, (key,), x)
+        x = apply(quantised.dequantise, x, of=key)
     if quantised.is_quantised(wanted):
-        return apply(quantised.quantise, (quantised.key_of(wanted),), x)
+        return apply(quantised.quantise, x, to=quantised.key_of(wanted))
     return x.astype(np.dtype(wanted.name))
 
 
@@ -43,5 +43,5 @@ def moved(x: Any, device: Any) -> Any:
     target = resolve(device)
     here = x._value.device
     if target is here:
-        return apply(elemwise.copy, (), x)
+        return apply(elemwise.copy, x)
     return transfer(x, target)

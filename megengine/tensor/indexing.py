@@ -30,8 +30,8 @@ def getitem(x: Any, index: Any) -> Any:
         return getitem(getitem(x, None), slice(0, 0))
     spec, numbers = _plan(x, index)
     if all(e == ":" for e in spec):
-        return apply(elemwise.copy, (), x)
-    return apply(ops.getitem, (spec,), x, *numbers)
+        return apply(elemwise.copy, x)
+    return apply(ops.getitem, x, *numbers, spec=spec)
 
 
 def _is_whole(entry: Any) -> bool:
@@ -50,11 +50,11 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
     shape = value._value.aval.shape if isinstance(value, Handle) else ()
     mask = _pending_mask(x, index) if shape in ((), (1,)) else None
     if mask is not None:
-        filled = apply(elemwise.cast, (np.dtype(x.dtype),), value)
-        return apply(elemwise.where, (), mask, filled, x)
+        filled = apply(elemwise.cast, value, dtype=np.dtype(x.dtype))
+        return apply(elemwise.where, mask, filled, x)
     spec, numbers = _plan(x, index)
     try:
-        return apply(ops.setitem, (spec,), x, value, *numbers)
+        return apply(ops.setitem, x, value, *numbers, spec=spec)
     except RangeError:
         raise
     except RuntimeError as error:
@@ -95,7 +95,7 @@ def _pending_mask(x: Any, index: Any) -> Any:
     if shape[axis : axis + len(known)] != known:
         return None
     behind = (1,) * (len(shape) - axis - len(known))
-    return apply(reshape, (known + behind,), masks[0]) if behind else masks[0]
+    return apply(reshape, masks[0], shape=known + behind) if behind else masks[0]
 
 
 def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
@@ -192,7 +192,7 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
             wrong = outside(entry, -sizes[0], sizes[0])
             if wrong is not None:
                 raise BadIndexError(f"index {wrong} is out of range for dimension {axis} of size {sizes[0]}")
-            return [apply(ops.wrap_negative, (sizes[0],), entry)]
+            return [apply(ops.wrap_negative, entry, size=sizes[0])]
         entry = entry.numpy()  # type: ignore[attr-defined]
     array = np.asarray(entry)
     if array.dtype == np.bool_:

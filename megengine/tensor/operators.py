@@ -23,8 +23,8 @@ def power(x: Any, y: Any) -> Any:
     if isinstance(y, np.generic) and y.dtype.itemsize == 8 and y.dtype.kind in "iuf":  # as the Python number
         y = y.item()
     if type(y) in (int, float) and y in _FIXED_EXPONENTS:
-        return apply(ops.pow_fixed, (y,), x)
-    return apply(ops.pow, (), x, y)
+        return apply(ops.pow_fixed, x, exponent=y)
+    return apply(ops.pow, x, y)
 
 
 def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:
@@ -34,7 +34,7 @@ def matmul(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False)
     if not isinstance(y, Handle):
         y = _matrix(y, x)
     vectors = x._value.aval.ndim == y._value.aval.ndim == 1
-    return apply(linalg.inner if vectors else linalg.matmul, (transpose_a, transpose_b), x, y)
+    return apply(linalg.inner if vectors else linalg.matmul, x, y, transpose_a=transpose_a, transpose_b=transpose_b)
 
 
 def _matrix(data: Any, other: Any) -> Any:
@@ -56,10 +56,10 @@ def _require_bools(name: str, x: Any, y: Any = True) -> Any:
 
 def _binary(op: Op) -> tuple[Any, Any, Any]:
     def forward(self: Any, other: Any) -> Any:
-        return apply(op, (), self, other)
+        return apply(op, self, other)
 
     def reflected(self: Any, other: Any) -> Any:
-        return apply(op, (), other, self)
+        return apply(op, other, self)
 
     return forward, reflected, _in_place(forward)
 
@@ -74,7 +74,7 @@ def _in_place(forward: Any) -> Any:
 
 def _logical(op: Op) -> tuple[Any, Any, Any]:
     def forward(self: Any, other: Any) -> Any:
-        return apply(op, (), self, _require_bools(op.name, self, other))
+        return apply(op, self, _require_bools(op.name, self, other))
 
     def reflected(self: Any, other: Any) -> Any:
         return forward(self, other)
@@ -84,19 +84,19 @@ def _logical(op: Op) -> tuple[Any, Any, Any]:
 
 def _equality(op: Op, without_value: bool) -> Any:
     def compare(self: Any, other: Any) -> Any:
-        return without_value if other is None else apply(op, (), self, other)
+        return without_value if other is None else apply(op, self, other)
 
     return compare
 
 
 def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
     """Quotient rounded down and the remainder that belongs to it, which has the divisor's sign."""
-    remainder = apply(ops.mod, (), x, y)  # C's for floats
+    remainder = apply(ops.mod, x, y)  # C's for floats
     if remainder._value.aval.is_float:
-        other_sign = apply(ops.less, (), apply(ops.mul, (), remainder, y), 0)
-        remainder = apply(ops.where, (), other_sign, apply(ops.add, (), remainder, y), remainder)
-    exact = apply(ops.div, (), apply(ops.sub, (), x, remainder), y)
-    whole = apply(ops.round, (), exact) if exact.dtype == remainder.dtype else apply(ops.floor_div, (), x, y)
+        other_sign = apply(ops.less, apply(ops.mul, remainder, y), 0)
+        remainder = apply(ops.where, other_sign, apply(ops.add, remainder, y), remainder)
+    exact = apply(ops.div, apply(ops.sub, x, remainder), y)
+    whole = apply(ops.round, exact) if exact.dtype == remainder.dtype else apply(ops.floor_div, x, y)
     return whole, remainder
 
 
@@ -175,7 +175,7 @@ class Operators(Handle):
         return power(self, other)
 
     def __rpow__(self, other: Any) -> Any:
-        return apply(ops.pow, (), other, self)
+        return apply(ops.pow, other, self)
 
     def __ipow__(self, other: Any) -> Any:
         self._reset(power(self, other))  # type: ignore[attr-defined]
@@ -192,40 +192,40 @@ class Operators(Handle):
         return self
 
     def __neg__(self) -> Any:
-        return apply(ops.neg, (), self)
+        return apply(ops.neg, self)
 
     def __pos__(self) -> Any:
         return self
 
     def __abs__(self) -> Any:
-        return apply(ops.abs, (), self)
+        return apply(ops.abs, self)
 
     def __invert__(self) -> Any:
         _require_bools("logical_not", self)
-        return apply(ops.logical_not, (), self)
+        return apply(ops.logical_not, self)
 
     def __round__(self, ndigits: Any = None) -> Any:
         """Halves away from zero, as :func:`megengine.functional.round`."""
         digits = 0 if ndigits is None else index(ndigits)
         whole = not self._value.aval.is_float
         if digits == 0 or (whole and digits > 0):
-            return apply(ops.round, (), self)
+            return apply(ops.round, self)
         scale = 10 ** abs(digits)
         if whole:
-            size, half = apply(ops.abs, (), self), scale // 2
-            return (size + half) // scale * scale * apply(ops.sign, (), self)
+            size, half = apply(ops.abs, self), scale // 2
+            return (size + half) // scale * scale * apply(ops.sign, self)
         if digits > 0:
-            return apply(ops.round, (), self * scale) / scale
-        return apply(ops.round, (), self / scale) * scale
+            return apply(ops.round, self * scale) / scale
+        return apply(ops.round, self / scale) * scale
 
     def __floor__(self) -> Any:
-        return apply(ops.floor, (), self)
+        return apply(ops.floor, self)
 
     def __ceil__(self) -> Any:
-        return apply(ops.ceil, (), self)
+        return apply(ops.ceil, self)
 
     def __trunc__(self) -> Any:
-        return apply(ops.where, (), self < 0, apply(ops.ceil, (), self), apply(ops.floor, (), self))
+        return apply(ops.where, self < 0, apply(ops.ceil, self), apply(ops.floor, self))
 
     def __hash__(self) -> int:
         return id(self)

@@ -17,4 +17,4 @@ def reduced(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
     """
     if axis is None and keepdims:
         raise AssertionError(f"{op.name}: keepdims=True needs an axis")
-    return apply(op, (_axes.reduction_axes(axis, x.ndim, op.name), bool(keepdims)), x)
+    return apply(op, x, axis=_axes.reduction_axes(axis, x.ndim, op.name), keepdims=bool(keepdims))

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import megengine.ops
-from megengine.ops import promote
-from megengine.ops.op import Op
+from megengine import Tensor
+from megengine.graph.record import apply
+from megengine.ops import elemwise, promote
+from megengine.ops.op import Op, op
 
 F32, F16, I32, I8, U8, BOOL = (np.dtype(d) for d in ("float32", "float16", "int32", "int8", "uint8", "bool"))
 
@@ -72,3 +74,27 @@ def test_other_rules() -> None:
     for rule, kind in refusals:
         with pytest.raises(RuntimeError, match="cannot combine"):
             rule("op", [kind])
+
+
+def test_attributes_are_bound_by_name() -> None:
+    @op(name="scaled")
+    def scaled(x, *, factor, offset=0):
+        return x * factor + offset
+
+    assert scaled.in_order({"offset": 3, "factor": 2}) == (2, 3)
+    assert scaled.in_order({"factor": 2}) == (2, 0) and scaled.variant(name="other").in_order({"factor": 2}) == (2, 0)
+    x = Tensor([1.0, 2.0])
+    assert apply(scaled, x, offset=1, factor=2).tolist() == [3.0, 5.0]
+    assert apply(scaled, x, factor=2).tolist() == [2.0, 4.0]
+    wrong = [
+        ({}, "scaled: attribute 'factor' is missing"),
+        ({"offset": 1}, "scaled: attribute 'factor' is missing"),
+        ({"factor": 1, "scale": 2}, "scaled has no attribute 'scale'; it has attributes factor, offset"),
+        ({"factor": 1, "offset": 2, "scale": 3}, "scaled has no attribute 'scale'"),
+        ({"scale": 1}, "scaled has no attribute 'scale'"),
+    ]
+    for named, words in wrong:
+        with pytest.raises(TypeError, match=words):
+            apply(scaled, x, **named)
+    with pytest.raises(TypeError, match="add has no attribute 'axis'; it has no attributes"):
+        apply(elemwise.add, x, x, axis=0)
