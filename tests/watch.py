@@ -87,7 +87,7 @@ class Watch:
             return self._judge(session)  # of its workers
         if (background := sys.modules.get("megengine.graph.background")) is not None:
             background.shut_down()
-        if (pools := sys.modules.get("megengine.data.worker_pool")) is not None:
+        if (pools := sys.modules.get("megengine.data.workers.pool")) is not None:
             pools.pool.shut_down()
         peak, left = peak_memory(), end_children()
         if output is not None:

@@ -18,9 +18,9 @@ from .dataset.meta_dataset import Dataset, StreamDataset
 from .iterators import MapBatches, Preloading, StreamBatches, Timed, raise_timeout, raw_batches, stream_batches
 from .position import Position
 from .sampler import MapSampler, Sampler, SequentialSampler, StreamSampler
-from .seeding import draw_pass_seed
 from .transform import PseudoTransform, Transform
 from .worker_info import WorkerInfo, get_worker_info
+from .workers.seeding import draw_pass_seed
 
 __all__ = ["DataLoader", "WorkerInfo", "get_worker_info"]
 
@@ -153,7 +153,7 @@ class DataLoader:
 
     def _by_workers(self, position: Position) -> Iterator[Any] | None:
         """The batches of a pass, made by workers, or None if there can be none."""
-        from .starting import batches_of_workers
+        from .workers.starting import batches_of_workers
 
         work: Iterator[Any] | None = None
         if self.datakind == "map":

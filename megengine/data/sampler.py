@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def _process_group() -> tuple[int, int]:
+def process_group() -> tuple[int, int]:
     """(world size, rank) of this process; where the distributed package was never imported there can be no group."""
     distributed = sys.modules.get("megengine.distributed")
     if distributed is None or not distributed.is_distributed():
@@ -108,7 +108,7 @@ class MapSampler(Sampler):
             raise ValueError(f"drop_last must be True or False, not {drop_last!r}")
         if num_samples is not None:
             _check_positive("num_samples", num_samples)
-        group_size, group_rank = _process_group()
+        group_size, group_rank = process_group()
         self.dataset = dataset
         self.batch_size = batch_size
         self.drop_last = drop_last

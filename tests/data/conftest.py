@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from megengine.data import worker_pool
+from megengine.data.workers import pool as worker_pool
 
 
 class MessageList(logging.Handler):

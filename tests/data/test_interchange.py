@@ -12,7 +12,7 @@ import pytest
 
 from megengine.data import Collator, DataLoader, RandomSampler, SequentialSampler, StreamSampler
 
-from .workers import values
+from .made import values
 
 
 class Rows:

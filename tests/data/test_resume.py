@@ -15,7 +15,7 @@ from megengine.data import DataLoader, Infinite, MapSampler, RandomSampler, Repl
 from megengine.data import transform as T
 from megengine.data.dataloader import get_worker_info
 
-from .workers import Made, Stream, values
+from .made import Made, Stream, values
 
 
 class Noise(T.Transform):

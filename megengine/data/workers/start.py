@@ -1,4 +1,4 @@
-"""The program of a worker process, run by its path: ``_worker_start.py SOCKET PIPE PACKAGE_FOLDER``.
+"""The program of a worker process, run by its path: ``start.py SOCKET PIPE PACKAGE_FOLDER``.
 
 It comes before any import of the package, whose ``__init__`` would load JAX.
 """
@@ -41,15 +41,17 @@ def main() -> None:
     end_with_parent(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
-    spec = spec_from_file_location("megengine.data.stand_ins", os.path.join(folder, "data", "stand_ins.py"))
+    spec = spec_from_file_location(
+        "megengine.data.workers.stand_ins", os.path.join(folder, "data", "workers", "stand_ins.py")
+    )
     assert spec is not None and spec.loader is not None
     stand_ins = module_from_spec(spec)
     spec.loader.exec_module(stand_ins)
     sys.modules[spec.name] = stand_ins
     stand_ins.install(folder)
 
-    from megengine.data.channel import Channel
-    from megengine.data.worker import serve
+    from megengine.data.workers.channel import Channel
+    from megengine.data.workers.worker import serve
 
     gc.freeze()  # the collection after each pass has only the pass to look at
     serve(Channel(socket.socket(fileno=sock)))

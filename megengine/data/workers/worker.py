@@ -14,15 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._help.tracebacks import formatted
-from .batching import BatchMaker, take
+from ..._help.tracebacks import formatted
+from ..batching import BatchMaker, take
+from ..worker_info import WorkerInfo, acting_as
 from .by_value import dump_by_value
 from .channel import Channel
 from .seeding import seed_batch, seed_generators
 from .shared_memory import Slot, anonymous_file, layout
 from .shipping import unpack
 from .stand_ins import set_process_group
-from .worker_info import WorkerInfo, acting_as
 
 __all__ = ["Assignment", "serve"]
 

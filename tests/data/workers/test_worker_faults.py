@@ -19,16 +19,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from megengine.data import Collator, DataLoader, RandomSampler, SequentialSampler, StreamSampler, parallel
+from megengine.data import Collator, DataLoader, RandomSampler, SequentialSampler, StreamSampler
 from megengine.data import transform as T
-from megengine.data.channel import Channel
 from megengine.data.dataset import ArrayDataset
 from megengine.data.iterators import raise_timeout
-from megengine.data.worker import END
-from megengine.data.worker_pool import pool
+from megengine.data.workers import parallel
+from megengine.data.workers.channel import Channel
+from megengine.data.workers.pool import pool
+from megengine.data.workers.worker import END
 from tests.processes import PATIENCE, Programs, gone, is_alive, until
 
-from .workers import AsList, Made, Stream, connections, held, members, values
+from ..made import AsList, Made, Stream, connections, held, members, values
 
 NEVER = 3600.0  # seconds; what has to happen happens before, or the test's time limit ends it
 

@@ -21,10 +21,10 @@ from megengine.data import Collator, DataLoader, Infinite, RandomSampler, Sequen
 from megengine.data import transform as T
 from megengine.data.dataloader import get_worker_info
 from megengine.data.dataset import ArrayDataset
-from megengine.data.worker_pool import pool
+from megengine.data.workers.pool import pool
 from megengine.tensor import Tensor
 
-from .workers import AsList, Made, Stream, held, values
+from ..made import AsList, Made, Stream, held, values
 
 ROOT = Path(megengine.__path__[0]).parent
 Pair = namedtuple("Pair", "image label")

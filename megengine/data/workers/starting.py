@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..logger import get_logger
+from ...logger import get_logger
+from ..position import Position
+from ..worker_info import WorkerInfo
 from .parallel import ParallelBatches, WorkersUnable
-from .position import Position
+from .pool import pool
 from .shipping import culprit, pack
 from .worker import Assignment
-from .worker_info import WorkerInfo
-from .worker_pool import pool
 
 if TYPE_CHECKING:
-    from .dataloader import DataLoader
+    from ..dataloader import DataLoader
 
 __all__ = ["batches_of_workers"]
 

@@ -15,15 +15,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from .batching import ENDING, as_error, note
-from .iterators import drawn
-from .position import Position
-from .sampler import _process_group
+from ..batching import ENDING, as_error, note
+from ..iterators import drawn
+from ..position import Position
+from ..sampler import process_group
+from ..worker_info import WorkerInfo
+from .pool import DEATH, Crew, Worker, environment
 from .shared_memory import Lease, Shelf, Slot
 from .shipping import pack
 from .worker import BATCH, ERROR, FINISHED, PASS, READY, TASK, UNABLE, Assignment, Surroundings
-from .worker_info import WorkerInfo
-from .worker_pool import DEATH, Crew, Worker, environment
 
 __all__ = ["ParallelBatches", "WorkersUnable", "surroundings"]
 
@@ -44,7 +44,7 @@ class WorkersUnable(Exception):
 
 def surroundings() -> Surroundings:
     """What the workers take over from this process."""
-    return Surroundings(list(sys.path), list(sys.argv), os.getcwd(), environment(), _process_group())
+    return Surroundings(list(sys.path), list(sys.argv), os.getcwd(), environment(), process_group())
 
 
 class _Member:

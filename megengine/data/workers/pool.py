@@ -25,8 +25,8 @@ from .worker import END, IDLE
 
 __all__ = ["Crew", "Worker", "WorkerPool", "environment", "pool"]
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-_START = Path(__file__).resolve().parent / "_worker_start.py"
+_PACKAGE = Path(__file__).resolve().parents[2]
+_START = Path(__file__).resolve().parent / "start.py"
 _WAIT_FOR_OLD = 0.2  # seconds; starting a worker takes about as long
 _GRACE = 5.0  # seconds that a worker may go on with a batch nobody wants
 DEATH = 10.0  # seconds that a process may take to end once it was killed or has closed its connection

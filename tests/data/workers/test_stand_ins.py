@@ -13,16 +13,16 @@ import pytest
 
 import megengine
 from megengine.data import DataLoader
-from megengine.data.stand_ins import absent
+from megengine.data.workers.stand_ins import absent
 from megengine.tensor import Parameter
 
-from .workers import AsList, Made
+from ..made import AsList, Made
 
 PROGRAM = """
     import sys
     sys.path.insert(0, sys.argv[1])
     from importlib.util import module_from_spec, spec_from_file_location
-    spec = spec_from_file_location("megengine.data.stand_ins", sys.argv[1] + "/megengine/data/stand_ins.py")
+    spec = spec_from_file_location("megengine.data.workers.stand_ins", sys.argv[1] + "/megengine/data/workers/stand_ins.py")
     stand_ins = module_from_spec(spec)
     spec.loader.exec_module(stand_ins)
     stand_ins.install(sys.argv[1] + "/megengine")

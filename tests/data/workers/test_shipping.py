@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from megengine.data.channel import Channel
-from megengine.data.shared_memory import Lease, Shelf, Slot, anonymous_file, layout
-from megengine.data.shipping import culprit, pack, unpack
+from megengine.data.workers.channel import Channel
+from megengine.data.workers.shared_memory import Lease, Shelf, Slot, anonymous_file, layout
+from megengine.data.workers.shipping import culprit, pack, unpack
 
 
 def through(value: Any) -> Any:
@@ -81,7 +81,7 @@ def test_modules_that_cannot_be_imported_elsewhere_go_by_value(tmp_path: Path) -
     finally:
         del sys.modules["settings_of_the_test"]
     program = (
-        "import sys; from megengine.data.shipping import unpack\n"
+        "import sys; from megengine.data.workers.shipping import unpack\n"
         "scaled, held = unpack(int(sys.argv[1]), eval(sys.argv[2]))\n"
         "print(scaled(held.x), type(held).__name__, 'settings_of_the_test' in sys.modules)"
     )

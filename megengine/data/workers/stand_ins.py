@@ -27,7 +27,7 @@ class Absent:
     """The result of a call into the engine, in a process without one.
 
     Example:
-        >>> from megengine.data.stand_ins import absent
+        >>> from megengine.data.workers.stand_ins import absent
         >>> relu = absent("megengine.functional.relu(...)")
         >>> relu + 1
         Traceback (most recent call last):
