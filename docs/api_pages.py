@@ -100,9 +100,13 @@ def write() -> None:
         link = f"[{namespace}](_generated/{namespace}.md)" if have else namespace
         rows.append(f"| {link} | {have} | {have + lack} |")
         if have:
-            (TARGET / f"{namespace}.md").write_text(page(namespace, here[namespace], absent[namespace]), encoding="utf-8")
+            (TARGET / f"{namespace}.md").write_text(
+                page(namespace, here[namespace], absent[namespace]), encoding="utf-8"
+            )
     total = sum(map(len, here.values()))
     rows.append(f"| all | {total} | {total + sum(map(len, absent.values()))} |")
     (TARGET / "table.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
     entries = [*(f"_generated/{n}" for n in order if here[n]), "utils", "graph"]
-    (TARGET / "contents.txt").write_text("```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n", encoding="utf-8")
+    (TARGET / "contents.txt").write_text(
+        "```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n", encoding="utf-8"
+    )

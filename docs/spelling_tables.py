@@ -24,6 +24,8 @@ TABLES = {
     "torchvision.transforms.": spellings.TRANSFORM,
     "scaler.": spellings.SCALER,
     "torch.autograd.": spellings.AUTODIFF,
+    "torch.utils.": spellings.UTILS,
+    "gm.": spellings.MANAGER,
     "torch.jit.": spellings.JIT,
     "torch.distributed.": spellings.DISTRIBUTED,
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from .spellings import INPLACE, KEYWORDS, WITHOUT
+from .spellings import INPLACE, KEYWORDS, SORTING, WITHOUT
 
 _PACKAGE = __name__.partition(".")[0]
 _MISSING = object()
@@ -23,7 +23,8 @@ _CLASSES = ("amp", "data", "data.dataset", "data.transform", "module", "optimize
 
 
 def explain_keywords(modules: Mapping[str, Any], methods_of: type) -> None:
-    """Explain unknown keywords of public functions, methods of a class, and constructors, wherever modules hold them."""
+    """Explain unknown keywords of public functions, methods and constructor of a class, and other constructors, wherever modules
+    hold them."""
     listed = [vars(modules[f"{_PACKAGE}.{place}"]) for place in _FUNCTIONS]
     functions = [thing for names in listed for name, thing in names.items() if _has_foreign(name, thing)]
     wrapped = _explained(functions)
@@ -34,6 +35,8 @@ def explain_keywords(modules: Mapping[str, Any], methods_of: type) -> None:
     methods = [method for name, method in vars(methods_of).items() if _has_foreign(name, method)]
     for method, wrapper in _explained(methods).items():
         setattr(methods_of, method.__name__, wrapper)
+    new = methods_of.__new__
+    setattr(methods_of, "__new__", _explained([new])[new])  # noqa: B010  # mypy refuses the assignment
     found = [thing for place in _CLASSES for thing in vars(modules[f"{_PACKAGE}.{place}"]).values()]
     for cls in {base: None for thing in found if isinstance(thing, type) for base in thing.__mro__}:
         own = vars(cls).get("__init__")
@@ -45,7 +48,7 @@ def _has_foreign(name: str, thing: Any) -> bool:
     """Whether a public function has a keyword in PyTorch that it has not here."""
     if type(thing) is not FunctionType or name.startswith("_"):
         return False
-    return name in INPLACE or not _FOREIGN.isdisjoint(_parameters(thing.__code__))
+    return name in INPLACE or name in SORTING or not _FOREIGN.isdisjoint(_parameters(thing.__code__))
 
 
 def _explained(functions: Iterable[Any]) -> dict[Any, Callable[..., Any]]:
@@ -111,6 +114,8 @@ def keyword_error(name: str, parameters: Iterable[str], unknown: Iterable[str]) 
     message = f"{name}() got an unexpected keyword argument {keyword!r}"
     known = set(parameters)
     spelling = next((f"{own}=" for own in KEYWORDS.get(keyword, ()) if own in known), None) or WITHOUT.get(keyword)
+    if keyword == "dim" and name in SORTING:
+        spelling = f"{SORTING[name]}: the last axis is sorted"
     return TypeError(message if spelling is None else f"{message}; MegEngine's spelling is {spelling}")
 
 
@@ -123,12 +128,22 @@ def _explained_constructor(init: FunctionType) -> Callable[..., None]:
             trace = error.__traceback__
             if trace is None or trace.tb_next is not None:
                 raise
-            unknown = [name for name in kwargs if f"unexpected keyword argument {name!r}" in str(error)]
-            if not unknown:
-                raise
-            raise constructor_error(self, unknown) from None
+            unknown = _unknown(init.__code__, kwargs, str(error))
+            if unknown:
+                raise constructor_error(self, unknown) from None
+            message = str(error).replace(f"{init.__qualname__}()", f"{type(self).__name__}.__init__()")
+            raise TypeError(message) from None
 
     return __init__
+
+
+def _unknown(code: CodeType, kwargs: Iterable[str], message: str) -> list[str]:
+    """The keywords that a constructor does not have; where something is missing as well, Python names that alone."""
+    if "missing" not in message:
+        return [name for name in kwargs if f"unexpected keyword argument {name!r}" in message]
+    known = _parameters(code)
+    others = [name for name in kwargs if name not in known]
+    return [name for name in others if not code.co_flags & 8 or not set(known).isdisjoint(KEYWORDS.get(name, ()))]
 
 
 def constructor_error(made: Any, unknown: Iterable[str]) -> TypeError:

@@ -13,6 +13,7 @@ from .spellings import OF_MODULES, TENSOR
 _PACKAGE = __name__.partition(".")[0]
 _IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 _FUNCTIONS = ("functional", "functional.nn", "functional.loss", "functional.vision", "functional.metric")
+_CLASSES = ("module", "optimizer", "autodiff", "data", "data.dataset", "data.transform", "amp", "jit", "distributed")
 
 
 def explain_names(modules: Mapping[str, Any]) -> None:
@@ -29,7 +30,10 @@ def _getattr_of(module: ModuleType, name: str) -> Callable[[str], NoReturn]:
         if attribute.startswith("__"):  # as the machinery of imports asks
             raise AttributeError(message, name=attribute, obj=module)
         spelling = (
-            OF_MODULES[name].get(attribute) or _function_called(attribute) or OF_MODULES["functional"].get(attribute)
+            OF_MODULES[name].get(attribute)
+            or _function_called(attribute)
+            or _class_called(attribute)
+            or OF_MODULES["functional"].get(attribute)
         )
         if spelling is None:
             raise AttributeError(message, name=attribute, obj=module)
@@ -52,6 +56,9 @@ def _imports(frame: FrameType | None) -> bool:
 
 def _function_called(name: str, first: str = "") -> str | None:
     """How to write a function of :mod:`megengine.functional` that is looked for elsewhere."""
+    if name.endswith("_") and not name.startswith("_"):
+        stem = _function_called(name[:-1], first or "x")
+        return stem and f"x = {stem}"
     for place in _FUNCTIONS:
         function = vars(sys.modules.get(f"{_PACKAGE}.{place}", sys)).get(name)
         if callable(function) and not name.startswith("_") and not isinstance(function, type):
@@ -61,15 +68,21 @@ def _function_called(name: str, first: str = "") -> str | None:
     return None
 
 
+def _class_called(name: str) -> str | None:
+    """Where a public class or decorator is that is looked for in another module of the package."""
+    for place in _CLASSES:
+        found = vars(sys.modules.get(f"{_PACKAGE}.{place}", sys)).get(name)
+        if isinstance(found, type) and found.__module__.startswith(_PACKAGE) and not name.startswith("_"):
+            return f"M.{name}" if place == "module" else f"mge.{place}.{name}"
+    return None
+
+
 def no_tensor_attribute(tensor: Any, name: str) -> AttributeError:
     """The error of an attribute that tensors do not have."""
     message = f"{type(tensor).__name__!r} object has no attribute {name!r}"
     if name.startswith("_"):
         return AttributeError(message, name=name, obj=tensor)
     spelling = TENSOR.get(name) or _function_called(name, "x")
-    if spelling is None and name.endswith("_"):
-        stem = _function_called(name[:-1], "x")
-        spelling = stem and f"x = {stem}"
     if spelling is None:
         return AttributeError(message, name=name, obj=tensor)
     return AttributeError(f"{message}; MegEngine's spelling is {spelling}")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._help.describe import plural
+from .._help.names import no_attribute
+from .._help.spellings import MANAGER
 from ..graph.differentiate import GradNode, Tape, alias, attach, backward
 from ..graph.host_data import host_value, to_array
 from ..graph.record import apply
@@ -78,6 +80,11 @@ class GradManager:
         if tape is not None:
             tape.release()
 
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property failed: its own error
+        raise no_attribute(self, name, MANAGER)
+
     @property
     def _recording(self) -> bool:
         return self._tape is not None
@@ -99,6 +106,7 @@ class GradManager:
             This manager.
 
         Raises:
+            TypeError: nothing to go through, such as a module itself.
             AssertionError: not a tensor, or not of a floating-point dtype.
         """
         if callbacks is None:
@@ -106,6 +114,10 @@ class GradManager:
         elif callable(callbacks):
             callbacks = [callbacks]
         callbacks = list(callbacks)
+        if not isinstance(tensors, Iterable):
+            hint = "; give its parameters: gm.attach(net.parameters())" if hasattr(tensors, "parameters") else ""
+            hint = "; call it, as in gm.attach(net.parameters())" if callable(tensors) and not hint else hint
+            raise TypeError(f"attach() takes tensors, not {type(tensors).__name__}{hint}")
         for tensor in [tensors] if isinstance(tensors, Tensor) else tensors:
             if not isinstance(tensor, Tensor):
                 raise AssertionError(f"attach() takes tensors, not {type(tensor).__name__}")

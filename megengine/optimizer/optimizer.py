@@ -34,9 +34,11 @@ def require(name: str, value: Any, least: float, most: float = math.inf, below: 
     """Check that least <= value <= most and value < below.
 
     Raises:
-        HyperparameterError: it is not so, or the value is not a number.
-        TypeError: the value cannot be compared.
+        HyperparameterError: it is not so, or the value is NaN.
+        TypeError: the value is not a number.
     """
+    if isinstance(value, str):
+        raise TypeError(f"the {name} must be a number, not {value!r}")
     if not (least <= value <= most and value < below):
         raise HyperparameterError(f"Invalid {name}: {value}")
 

@@ -36,7 +36,7 @@ def words() -> Iterator[dict[str, Any]]:
         "square": Tensor([[2.0, 0.0], [0.0, 1.0]]), "vector": Tensor([1.0, 2.0]), "function": abs, "hook": lambda t, g: g,
         "image": Tensor(np.zeros((1, 3, 4, 4))), "picture": Tensor(np.zeros((1, 4, 4, 3), np.uint8)),
         "net": net, "gm": gm, "optimizer": mge.optimizer.SGD(net.parameters(), lr=0.1), "scaler": mge.amp.GradScaler(),
-        "dataset": ArrayDataset(np.arange(2.0)),
+        "dataset": ArrayDataset(np.arange(2.0)), "sequence": Tensor(np.zeros((1, 3, 4))),
     }  # fmt: skip
     x.reshape(3, 2)
     device = mge.get_default_device()
@@ -48,7 +48,7 @@ def words() -> Iterator[dict[str, Any]]:
     mge.set_default_device(device)
 
 
-OF_OBJECTS = {"x": spellings.TENSOR, "net": spellings.NETWORK, "scaler": spellings.SCALER}
+OF_OBJECTS = {"x": spellings.TENSOR, "net": spellings.NETWORK, "scaler": spellings.SCALER, "gm": spellings.MANAGER}
 CODES = {code for table in (*OF_OBJECTS.values(), *spellings.OF_MODULES.values()) for code in table.values()}
 
 
@@ -79,6 +79,11 @@ def test_every_name_is_refused_with_its_spelling(owner: str, words: dict[str, An
         ("megengine", "relu", "F.relu(...)"),
         ("megengine", "cat", "F.concat([x, y], axis)"),
         ("megengine.data", "TensorDataset", "mge.data.dataset.ArrayDataset"),
+        ("megengine", "DataLoader", "mge.data.DataLoader"),
+        ("megengine", "trace", "mge.jit.trace"),
+        ("megengine.functional", "Linear", "M.Linear"),
+        ("megengine.functional", "leaky_relu_", "x = F.leaky_relu(x)"),
+        ("megengine.module", "GradManager", "mge.autodiff.GradManager"),
     ],
 )
 def test_imports_say_the_spelling(module: str, name: str, spelling: str) -> None:
@@ -142,7 +147,19 @@ def test_copies_and_pickles_still_work(words: dict[str, Any]) -> None:
         (lambda x: F.roll(x, shifts=1), "shift="),
         (lambda x: F.linspace(0, 1, steps=5), "num="),
         (lambda x: F.split(x, split_size_or_sections=2), "nsplits_or_sections="),
-        (lambda x: F.sort(x, dim=1), "got an unexpected keyword argument 'dim'$"),
+        (lambda x: F.sort(x, dim=1), r"'dim'; MegEngine's spelling is F.sort\(x.T\): the last axis is sorted"),
+        (lambda x: F.topk(x, 1, dim=0), r"F.topk\(x.T, 2\)"),
+        (lambda x: F.log(x, dim=1), "got an unexpected keyword argument 'dim'$"),  # type: ignore[call-arg]
+        (lambda x: F.matmul(x, other=x), "inp2="),
+        (lambda x: F.var(x, 1, unbiased=False), "nothing: the divisor"),
+        (lambda x: Tensor([1.0], requires_grad=True), r"Tensor.__new__.*'requires_grad'; .*gm.attach\(x\)"),
+        (lambda x: Parameter([1.0], requires_grad=False), r"gm.attach\(x\)"),
+        (lambda x: Tensor([1.0], no_such=1), "'no_such'$"),
+        (lambda x: M.AdaptiveAvgPool2d(output_size=1), "AdaptiveAvgPool2d.__init__.*'output_size'; .*oshp="),
+        (lambda x: M.AvgPool2d(2, count_include_pad=False), "average_count_exclude_padding"),
+        (lambda x: M.LayerNorm(3, elementwise_affine=False), "affine="),
+        (lambda x: M.Conv2d(3, 4), "^Conv2d.__init__.* missing 1 required positional argument: 'kernel_size'$"),
+        (lambda x: mge.data.transform.RandomCrop(4, padding=1), "padding_size="),
         (lambda x: x.sum(dim=1), "Tensor.sum.*axis="),
         (lambda x: x.max(dim=1, keepdim=True), "Tensor.max.*axis="),
         (lambda x: x.flatten(end_dim=1), "Tensor.flatten.*end_axis="),
@@ -172,6 +189,21 @@ def test_missing_arguments_are_said_as_ever() -> None:
         F.gather(x)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'out_features'"):
         M.Linear(3)  # type: ignore[call-arg]
+
+
+def test_a_module_is_not_attached_itself() -> None:
+    net = M.Linear(3, 2)
+    with pytest.raises(
+        TypeError, match=r"takes tensors, not Linear; give its parameters: gm.attach\(net.parameters\(\)\)"
+    ):
+        GradManager().attach(net)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not method; call it, as in gm.attach\(net.parameters\(\)\)"):
+        GradManager().attach(net.parameters)  # type: ignore[arg-type]
+
+
+def test_a_learning_rate_in_quotes() -> None:
+    with pytest.raises(TypeError, match="the learning rate must be a number, not '0.1'"):
+        mge.optimizer.SGD(M.Linear(3, 2).parameters(), lr="0.1")  # type: ignore[arg-type]
 
 
 def test_errors_inside_a_constructor_pass_unchanged() -> None:

@@ -33,7 +33,7 @@ OPTIONS = [
     ("SGD", {"lr": 0.1, "weight_decay": -1}, AssertionError, "weight_decay value: -1"),
     ("SGD", {"lr": 0.1, "nesterov": True}, AssertionError, "Nesterov momentum requires a momentum"),
     ("SGD", {}, TypeError, "lr"),
-    ("SGD", {"lr": "x"}, TypeError, "'str'"),
+    ("SGD", {"lr": "x"}, TypeError, "must be a number, not 'x'"),
     ("SGD", {"lr": 0.1, "nosuch": 1}, TypeError, "nosuch"),
     ("Adam", {"lr": -0.1}, ValueError, "learning rate: -0.1"),
     ("Adam", {"lr": 0.1, "weight_decay": -1}, ValueError, "weight_decay value: -1"),

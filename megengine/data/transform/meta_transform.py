@@ -32,7 +32,7 @@ class Transform(ABC):
     @vectorised(apply_whole)
     def apply_batch(self, inputs: Sequence[Any]) -> Any:
         """Applies the transform to each sample of a sequence and returns a tuple."""
-        return tuple(self.apply(sample) for sample in inputs)
+        return tuple([self.apply(sample) for sample in inputs])  # a generator would hide a StopIteration
 
     @abstractmethod
     def apply(self, input: Any) -> Any:
