@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import autocast, promote, ranges
+from . import autocast, formats, promote, quantized, ranges
 from .op import op
 
 
@@ -263,7 +263,7 @@ def _choice(name, kinds):
     return [promote.BOOL, *promote.comparison(name, kinds[1:])]
 
 
-@op(promote=_choice)
+@op(promote=_choice, formats=formats.dropped)
 def where(mask, x, y):
     return jnp.where(mask, x, y)
 
@@ -280,12 +280,12 @@ def cast(x, *, dtype):
     return x.astype(dtype)
 
 
-@op()
+@op(quantized=quantized.kept)
 def copy(x):
     return x
 
 
-@op()
+@op(formats=formats.given)
 def relabel(x, *, format):
     """The same with another label of its memory format."""
     return x

@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from . import formats, quantized
 from .op import op
 
 
@@ -70,7 +71,7 @@ def _has(spec, kind):
     return any(e == kind or e[0] == kind for e in spec)
 
 
-@op()
+@op(quantized=quantized.kept)
 def getitem(x, *numbers, spec):
     if _has(spec, "a"):
         windows = tuple(":" if e == "i" else e for e in spec)
@@ -147,7 +148,7 @@ def _picks_within(x, index, *rest, axis):
     return ((index >= -x.shape[axis]) & (index < x.shape[axis])).all()
 
 
-@op(valid=_picks_within, invalid="an index is out of range for dimension {axis}")
+@op(valid=_picks_within, invalid="an index is out of range for dimension {axis}", quantized=quantized.kept)
 def gather(x, index, *, axis):
     return jnp.take_along_axis(x, index, axis)
 
@@ -159,7 +160,7 @@ def scatter(x, index, source, *, axis):
     return x.at[tuple(grid)].set(source.astype(x.dtype))
 
 
-@op()
+@op(quantized=quantized.kept)
 def take(x, index):
     return x.reshape(-1)[index]
 
@@ -169,7 +170,7 @@ def _takes_within(x, index, *, axis, keepdims):
     return ((index >= 0) & (index < x.shape[axis])).all()
 
 
-@op(valid=_takes_within, invalid="an index is out of range for dimension {axis}")
+@op(valid=_takes_within, invalid="an index is out of range for dimension {axis}", formats=formats.dropped)
 def take_along(x, index, *, axis, keepdims):
     picked = jnp.take_along_axis(x, jnp.expand_dims(index, axis), axis)
     return picked if keepdims else jnp.squeeze(picked, axis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from . import autocast, promote
+from . import autocast, formats, promote
 from .op import op
 
 
@@ -23,7 +23,7 @@ def _check_matmul(x, y, *, transpose_a, transpose_b):
         )
 
 
-@op(promote=promote.arithmetic, check=_check_matmul, autocast=autocast.low)
+@op(promote=promote.arithmetic, check=_check_matmul, autocast=autocast.low, formats=formats.dropped)
 def matmul(x, y, *, transpose_a, transpose_b):
     if transpose_a and x.ndim > 1:
         x = jnp.swapaxes(x, -1, -2)

@@ -7,7 +7,7 @@ from math import prod
 import jax.numpy as jnp
 from jax import lax
 
-from . import autocast, promote
+from . import autocast, formats, promote
 from .op import op
 from .sizes import reshaped
 
@@ -122,7 +122,7 @@ def local_response_norm(x, *, size, k, alpha, beta):
     return x * (k + alpha * window) ** -beta
 
 
-@op(differentiable=(True, False))
+@op(differentiable=(True, False), formats=formats.dropped)
 def pad(x, value, *, widths, mode):
     if mode == "constant":
         return jnp.pad(x, widths, constant_values=value.astype(x.dtype))

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from .formats import FormatRule, kept
 from .ranges import RangeRule
 
 PromotionRule = Callable[[str, Sequence[Any]], Sequence[Any]]
@@ -32,8 +33,9 @@ class Op:
         on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
             yet, or None where it would not be the same.
         jaxpr: for an op of several results whose jaxpr is there already ``jaxpr(*attrs)``, which gives it.
-        quantised: for an op that takes or gives quantised tensors ``quantised(name, dtypes, **attrs)``, the results' dtype from
+        quantized: for an op that takes or gives quantised tensors ``quantized(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
+        formats: which results have the label of a memory format (see :mod:`megengine.ops.formats`).
         autocast: what mixed precision makes of the dtypes that ``promote`` gives (see :mod:`megengine.ops.autocast`).
         ints: what becomes of a Python int that the integers it meets do not hold (see :mod:`megengine.ops.ranges`); without a
             rule it is refused.
@@ -52,7 +54,8 @@ class Op:
     valid: Callable[..., Any] | None = None
     invalid: str = ""
     on_host: Callable[..., Any] | None = None
-    quantised: Callable[..., Any] | None = None
+    quantized: Callable[..., Any] | None = None
+    formats: FormatRule = kept
     autocast: AutocastRule | None = None
     ints: RangeRule | None = None
     strict: bool = False
@@ -107,45 +110,26 @@ class Op:
 
 
 def op(
-    name: str | None = None,
-    *,
-    promote: PromotionRule | None = None,
-    differentiable: bool | tuple[bool, ...] = True,
-    grad: Callable[..., Any] | None = None,
-    check: Callable[..., None] | None = None,
-    valid: Callable[..., Any] | None = None,
-    invalid: str = "",
-    on_host: Callable[..., Any] | None = None,
-    quantised: Callable[..., Any] | None = None,
-    autocast: AutocastRule | None = None,
-    ints: RangeRule | None = None,
-    strict: bool = False,
+    name: str | None = None, *, grad: Callable[..., Any] | None = None, **rules: Any
 ) -> Callable[[Callable[..., Any]], Op]:
-    """Declare the decorated pure function as an operator.
+    """Declare the decorated pure function as an operator; its keyword-only arguments are the op's attributes.
 
     Args:
         name: the op's name; default the function's.
-        promote: dtype rule of the operands (see :mod:`megengine.ops.promote`).
-        differentiable: whether (or which operands) gradients flow through.
         grad: own gradient ``grad(operands, outputs, cotangent, **attrs) -> tuple``; default JAX's vector-Jacobian product.
-        check: own validity rule, called with operand avals while recording.
-        valid: rule on the operands' values, evaluated with the graph.
-        invalid: what the error says when ``valid`` is false.
-        on_host: the op for NumPy arrays.
-        quantised: rule of the results' dtype where quantised dtypes take part.
-        autocast: rule of the operands' dtypes under mixed precision.
-        ints: rule for Python ints out of range.
-        strict: whether ints have to fit narrow integers too.
+        rules: the fields of :class:`Op` whose defaults do not serve.
     """
 
     def declare(fn: Callable[..., Any]) -> Op:
         code = fn.__code__
-        attrs = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-        lower = fn if grad is None else _with_gradient(fn, grad)
-        own_name = name or fn.__name__.strip("_")
-        rules = (promote, differentiable, check, valid, invalid, on_host, quantised, autocast, ints, strict)
-        identity = f"{fn.__module__}.{fn.__qualname__}"
-        return Op(own_name, lower, attrs, *rules, defaults=fn.__kwdefaults__ or {}, identity=identity)
+        return Op(
+            name or fn.__name__.strip("_"),
+            fn if grad is None else _with_gradient(fn, grad),
+            code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount],
+            defaults=fn.__kwdefaults__ or {},
+            identity=f"{fn.__module__}.{fn.__qualname__}",
+            **rules,
+        )
 
     return declare
 

@@ -7,7 +7,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from . import promote
+from . import formats, promote, quantized
 from .op import op
 
 
@@ -15,60 +15,60 @@ def _reshape_on_host(array, shape):
     return array.reshape(shape) if array.size == math.prod(shape) else None
 
 
-@op(on_host=_reshape_on_host)
+@op(on_host=_reshape_on_host, quantized=quantized.kept)
 def reshape(x, *, shape):
     return x.reshape(shape)
 
 
-@op()
+@op(quantized=quantized.kept, formats=formats.dropped)
 def transpose(x, *, pattern):
     axes = [p for p in pattern if p != "x"]
     return jnp.expand_dims(x.transpose(axes), [k for k, p in enumerate(pattern) if p == "x"])
 
 
-@op()
+@op(quantized=quantized.kept)
 def broadcast_to(x, *, shape):
     return jnp.broadcast_to(x, shape)
 
 
-@op()
+@op(quantized=quantized.kept)
 def expand_dims(x, *, axes):
     return jnp.expand_dims(x, axes)
 
 
-@op()
+@op(quantized=quantized.kept)
 def squeeze(x, *, axes):
     return jnp.squeeze(x, axes)
 
 
-@op(promote=promote.comparison)
+@op(promote=promote.comparison, quantized=quantized.same)
 def concat(*xs, axis):
     return jnp.concatenate([jnp.atleast_1d(x) for x in xs], axis)
 
 
-@op(promote=promote.comparison)
+@op(promote=promote.comparison, quantized=quantized.same, formats=formats.dropped)
 def stack(*xs, axis):
     joined = jnp.stack(xs, axis)
     # Scalars count as vectors of one element, as in the reference.
     return joined if xs[0].ndim or len(xs) == 1 else joined[:, None]
 
 
-@op()
+@op(quantized=quantized.kept)
 def split(x, *, points, axis):
     return tuple(jnp.split(x, points, axis))
 
 
-@op()
+@op(quantized=quantized.kept, formats=formats.dropped)
 def repeat(x, *, repeats, axis):
     return jnp.repeat(x, repeats, axis)
 
 
-@op()
+@op(quantized=quantized.kept, formats=formats.dropped)
 def tile(x, *, reps):
     return jnp.tile(x, reps)
 
 
-@op()
+@op(quantized=quantized.kept, formats=formats.dropped)
 def roll(x, *, shift, axes):
     return jnp.roll(x, shift, axes)
 

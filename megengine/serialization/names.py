@@ -21,7 +21,7 @@ import numpy as np
 
 from ..graph.device import Device
 from ..module import Module
-from ..ops.quantised import QuantDtypeMeta
+from ..ops.quantized import QuantDtypeMeta
 from ..optimizer import LRScheduler, Optimizer
 from ..tensor import Tensor
 from ..tensor.qparams import QParams, QuantMode

@@ -13,7 +13,6 @@ from ..graph.checks import verify
 from ..graph.device import Device, resolve
 from ..graph.dtypes import BFLOAT16, dtype_of
 from ..graph.errors import SizeError
-from ..graph.formats import FORMATS
 from ..graph.host_data import host_value, to_array
 from ..graph.notes import note_held, note_view
 from ..graph.record import apply, rebind, thread
@@ -21,6 +20,7 @@ from ..graph.value import Handle, Value, aval, new_handle, register_handle_type
 from ..logger import get_logger
 from ..ops import elemwise, reduce
 from ..ops import shape as shape_ops
+from ..ops.formats import FORMATS
 from . import axes as _axes
 from .conversions import converted, moved, requantized
 from .indexing import getitem as _getitem

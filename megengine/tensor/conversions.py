@@ -11,19 +11,19 @@ from ..graph.dtypes import dtype_of
 from ..graph.record import apply
 from ..graph.transfer import transfer
 from ..graph.value import Handle, Value
-from ..ops import elemwise, quantised
+from ..ops import elemwise, quantized
 
 
 def requantized(x: Any, wanted: np.dtype) -> Any:
     """Between quantised dtypes, and from and to others, by way of real numbers."""
     have = x._value.aval.dtype
-    if quantised.is_quantised(have):
-        key = quantised.key_of(have)
-        if quantised.is_quantised(wanted) and quantised.key_of(wanted) == key:
+    if quantized.is_quantized(have):
+        key = quantized.key_of(have)
+        if quantized.is_quantized(wanted) and quantized.key_of(wanted) == key:
             return x
-        x = apply(quantised.dequantise, x, of=key)
-    if quantised.is_quantised(wanted):
-        return apply(quantised.quantise, x, to=quantised.key_of(wanted))
+        x = apply(quantized.dequantize, x, of=key)
+    if quantized.is_quantized(wanted):
+        return apply(quantized.quantize, x, to=quantized.key_of(wanted))
     return x.astype(np.dtype(wanted.name))
 
 

@@ -13,20 +13,20 @@ from megengine.core.tensor.dtype import get_scale, is_dtype_equal, is_quantize, 
 X = np.float32([-1.0, -0.25, 0.0, 0.31, 3.0])
 
 
-@pytest.mark.parametrize("first", ["plain", "quantised"])
-def test_equal_shapes_of_plain_and_quantised_integers_do_not_mix(first: str) -> None:
+@pytest.mark.parametrize("first", ["plain", "quantized"])
+def test_equal_shapes_of_plain_and_quantized_integers_do_not_mix(first: str) -> None:
     shape = (1, 17) if first == "plain" else (1, 19)
 
     def plain() -> np.dtype:
         return F.concat([Tensor(np.ones(shape, np.int8))] * 2).reshape(-1).dtype
 
-    def quantised(scale: float) -> np.dtype:
+    def quantized(scale: float) -> np.dtype:
         return F.concat([Tensor(np.ones(shape, np.float32)).astype(qint8(scale))] * 2).reshape(-1).dtype
 
     if first == "plain":
         plain()
-    assert get_scale(quantised(0.5)) == 0.5
-    assert get_scale(quantised(0.25)) == 0.25
+    assert get_scale(quantized(0.5)) == 0.5
+    assert get_scale(quantized(0.25)) == 0.25
     assert not is_quantize(plain())
 
 

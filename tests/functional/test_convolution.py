@@ -289,7 +289,7 @@ def test_what_is_refused(settings: Any, message: str) -> None:
         F.conv2d(Tensor(normal(1, 2, 4, 4)), Tensor(normal(3, 2, 3, 3)), **settings)
 
 
-def test_quantised_functions_say_so() -> None:
+def test_quantized_functions_say_so() -> None:
     x = Tensor(normal(1, 1, 2, 2))
     for function in (F.quantized.conv_bias_activation, F.quantized.batch_conv_bias_activation):
         with pytest.raises(NotImplementedError, match="quantisation support"):

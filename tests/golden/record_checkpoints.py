@@ -125,7 +125,7 @@ OBJECTS = {
     "parameter": lambda: Parameter(ramp((2, 3))),
     "float16": lambda: Tensor(ramp((5,)), dtype="float16"),
     "bfloat16": lambda: Tensor(ramp((5,)), dtype=bfloat16),
-    "quantised": lambda: {"s8": Tensor(ramp((5,))).astype(qint8(0.125)), "u8": Tensor(ramp((5,))).astype(quint8(0.125, 7))},
+    "quantized": lambda: {"s8": Tensor(ramp((5,))).astype(qint8(0.125)), "u8": Tensor(ramp((5,))).astype(quint8(0.125, 7))},
     "qparams": with_qparams,
     "device": lambda: [Tensor([1, 2], device="cpu1"), Tensor([3], device="xpux").device],
     "nested": lambda: {

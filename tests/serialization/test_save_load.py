@@ -22,7 +22,7 @@ import megengine.module as M
 import megengine.optimizer as optim
 from megengine import Parameter, Tensor
 from megengine.core.tensor.dtype import qint8
-from megengine.ops.quantised import BUILTIN
+from megengine.ops.quantized import BUILTIN
 from megengine.serialization import CheckpointError, RefusedError, dmap, reading
 
 leaves = st.one_of(

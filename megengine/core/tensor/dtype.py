@@ -12,8 +12,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ...ops.quantised import BUILTIN as _builtin_quant_dtypes
-from ...ops.quantised import QuantDtypeMeta, is_quantised, key_of
+from ...ops.quantized import BUILTIN as _builtin_quant_dtypes
+from ...ops.quantized import QuantDtypeMeta, is_quantized, key_of
 
 __all__ = [
     "QuantDtypeMeta", "bfloat16", "create_quantized_dtype", "get_dtype_bit", "get_scale", "get_zero_point", "is_bfloat16",
@@ -66,7 +66,7 @@ def is_quantize(dtype: Any) -> bool:
         >>> is_quantize(qint8(0.1)), is_quantize(np.dtype("int8"))
         (True, False)
     """
-    return is_quantised(dtype)
+    return is_quantized(dtype)
 
 
 def is_dtype_equal(a: Any, b: Any) -> bool:
@@ -103,7 +103,7 @@ def get_zero_point(dtype: np.dtype) -> int:
 
 
 def _held(dtype: Any) -> dict[str, Any]:
-    if not is_quantised(dtype):
+    if not is_quantized(dtype):
         raise RuntimeError(f"{dtype!r} is not a quantised dtype")
     held: dict[str, Any] = dtype.metadata["mgb_dtype"]
     return held
@@ -177,7 +177,7 @@ def qint1(scale: float) -> np.dtype:
 
 def _check(what: str, dtype: Any, name: str) -> QuantDtypeMeta:
     meta = _builtin_quant_dtypes[name]
-    if not is_quantised(dtype) or _held(dtype)["name"] != meta.cname:
+    if not is_quantized(dtype) or _held(dtype)["name"] != meta.cname:
         raise ValueError(f"{what} must be a {name} dtype, not {dtype!r}")
     return meta
 

@@ -1,4 +1,4 @@
-"""Quantised dtypes, and the ops between quantised and real numbers.
+"""Quantised dtypes, the rules of ops for them, and the ops between quantised and real numbers.
 
 A quantised dtype is the NumPy dtype of its integers with metadata, as in MegEngine: ``{"mgb_dtype": {"name", "scale"}}`` and for
 unsigned ones ``"zero_point"``. NumPy calls two dtypes that differ in metadata equal, so attributes of ops hold a key instead.
@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from . import elemwise, index, shape
 from .op import op
 
 
@@ -78,7 +77,7 @@ class Key(NamedTuple):
     zero_point: int
 
 
-def is_quantised(dtype: Any) -> bool:
+def is_quantized(dtype: Any) -> bool:
     """Whether a dtype is a quantised NumPy dtype."""
     return isinstance(dtype, np.dtype) and dtype.metadata is not None and "mgb_dtype" in dtype.metadata
 
@@ -106,8 +105,8 @@ def _real(name: str, dtypes: Sequence[Any], *, of: Key) -> np.dtype:
     return np.dtype(np.float32)
 
 
-@op(differentiable=False, quantised=_to)
-def quantise(x, *, to):
+@op(differentiable=False, quantized=_to)
+def quantize(x, *, to):
     meta = _BY_CNAME[to.cname]
     scaled = x.astype(jnp.float32) / np.float32(to.scale)
     # Halves go away from zero.
@@ -115,29 +114,20 @@ def quantise(x, *, to):
     return jnp.clip(rounded, meta.qmin, meta.qmax).astype(meta.np_dtype_str)
 
 
-@op(differentiable=False, quantised=_real)
-def dequantise(x, *, of):
+@op(differentiable=False, quantized=_real)
+def dequantize(x, *, of):
     return (x.astype(jnp.float32) - np.float32(of.zero_point)) * np.float32(of.scale)
 
 
-def _first(name: str, dtypes: Sequence[Any], **attrs: Any) -> np.dtype | None:
+def kept(name: str, dtypes: Sequence[Any], **attrs: Any) -> np.dtype | None:
     """Elements that are only moved keep their dtype."""
-    return dtypes[0] if is_quantised(dtypes[0]) else None
+    return dtypes[0] if is_quantized(dtypes[0]) else None
 
 
-def _one(name: str, dtypes: Sequence[Any], **attrs: Any) -> np.dtype | None:
+def same(name: str, dtypes: Sequence[Any], **attrs: Any) -> np.dtype | None:
     """The dtype that all operands have."""
-    if not any(map(is_quantised, dtypes)):
+    if not any(map(is_quantized, dtypes)):
         return None
-    if not all(is_quantised(d) and key_of(d) == key_of(dtypes[0]) for d in dtypes):
+    if not all(is_quantized(d) and key_of(d) == key_of(dtypes[0]) for d in dtypes):
         raise RuntimeError(f"{name}: the tensors have different quantised dtypes; convert them with astype()")
     return dtypes[0]
-
-
-for _mover in (
-    *(elemwise.copy, shape.reshape, shape.transpose, shape.broadcast_to, shape.expand_dims, shape.squeeze, shape.split),
-    *(shape.repeat, shape.tile, shape.roll, index.getitem, index.gather, index.take),
-):
-    _mover.quantised = _first
-for _joiner in (shape.concat, shape.stack):
-    _joiner.quantised = _one

@@ -10,9 +10,9 @@ HELD = "; (y, D.is_quantize(y.dtype), y.dtype.metadata['mgb_dtype']['name'], D.g
 HALVES = [0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 126.5, 127.5, -128.5, -129.5, 1e9, -1e9]
 
 CASES = [
-    case("quantise", [f"{D}y = x.astype({k}){HELD}" for k in KINDS], x=f32(3, 4, low=-4, high=4)),
+    case("quantize", [f"{D}y = x.astype({k}){HELD}" for k in KINDS], x=f32(3, 4, low=-4, high=4)),
     case(
-        "quantise_halves",
+        "quantize_halves",
         [
             f"{D}x.astype({k})"
             for k in ("D.qint8(1.0)", "D.qint8(0.5)", "D.quint8(1.0, 3)", "D.qint4(1)", "D.qint1(1.0)")
@@ -20,13 +20,13 @@ CASES = [
         x=given(HALVES),
     ),
     case(
-        "quantise_others",
+        "quantize_others",
         [f"{D}x.astype(D.qint8(0.25))", f"{D}n.astype(D.qint8(0.25))", f"{D}n.astype(D.quint8(2.0, 128))"],
         x=f16(5),
         n=i32(5),
     ),
     case(
-        "dequantise",
+        "dequantize",
         [
             f"{D}x.astype({k}).astype({to})"
             for k in KINDS
@@ -35,7 +35,7 @@ CASES = [
         x=f32(6, low=-4, high=4),
     ),
     case(
-        "quantised_data",
+        "quantized_data",
         [
             f"{D}y = Tensor(a, dtype=D.qint8(0.1)){HELD}",
             f"{D}y = Tensor([1, 2], dtype=D.qint8(0.1)){HELD}",
@@ -50,7 +50,7 @@ CASES = [
         a=array(f32(2, 3)),
     ),
     case(
-        "quantised_moved",
+        "quantized_moved",
         [
             f"{D}y = x.astype(D.qint8(0.1)){move}{HELD}"
             for move in (".reshape(3, 2)", ".transpose()", "[0]", "[1, :2]", ".flatten()", ".detach()", ".to('cpu1')")
@@ -64,7 +64,7 @@ CASES = [
         x=f32(2, 3),
     ),
     case(
-        "quantised_numpy",
+        "quantized_numpy",
         [
             f"{D}q = D.convert_to_{n}(a, D.{n}({args})); (q, D.convert_from_{n}(q))"
             for n, args in (
@@ -79,7 +79,7 @@ CASES = [
         a=array(f32(3, 3)),
     ),
     case(
-        "quantised_dtypes",
+        "quantized_dtypes",
         [
             f"{D}D.qint8(0.1)",
             f"{D}D.quint4(0.1, 3)",
@@ -95,7 +95,7 @@ CASES = [
         ],
     ),
     case(
-        "quantised_errors",
+        "quantized_errors",
         [
             f"{D}D.quint8(0.05, 0.233)",
             f"{D}D.quint8(0.02, 777)",
