@@ -41,7 +41,7 @@ _interned: dict[Any, Aval] = {}
 
 
 def aval(shape: tuple[int, ...], dtype: np.dtype, format: str = "default") -> Aval:
-    """The interned abstract value of this shape, dtype and label (see :mod:`megengine.graph.formats`)."""
+    """The interned abstract value of this shape, dtype and label (see :mod:`megengine.ops.formats`)."""
     key: tuple[Any, ...] = (shape, dtype)
     if dtype.metadata is not None or format != "default":
         # NumPy calls quantised dtypes equal that differ in metadata.
