@@ -6,6 +6,8 @@ import importlib
 
 import pytest
 
+from megengine._help.core_paths import CORE_NAMES
+
 IMPORTS = """
 from megengine import functional as F, module as M, tensor, Tensor, Parameter, jit, hub, distributed as dist
 from megengine import config, core, dtr, utils, amp, random, serialization
@@ -54,6 +56,7 @@ from megengine.functional import expand_dims, ones, relu, softmax, zeros
 from megengine.functional.debug_param import get_execution_strategy, set_execution_strategy
 from megengine.functional.distributed import remote_recv, remote_send
 from megengine.experimental.weight_scaler import get_norm_mod_value, get_scaled_model
+from megengine.functional.elemwise import Elemwise, apply, convert_inputs
 from megengine.functional.elemwise import abs, exp, hsigmoid, hswish, log, maximum, relu, relu6, sigmoid
 from megengine.functional.external import tensorrt_runtime_opr
 from megengine.functional.inplace import _inplace_add_
@@ -61,6 +64,7 @@ from megengine.functional.loss import cross_entropy
 from megengine.functional.math import argmax, matmul
 from megengine.functional.metric import topk_accuracy
 from megengine.functional.nn import conv2d, dropout, relu, softmax
+from megengine.functional.nn import Const, Dimshuffle, _elwise, astensor1d, make_shape_tuple, subgraph_fn
 from megengine.functional.tensor import concat, ones, zeros
 from megengine.functional.vision import interpolate, nms, roi_align
 from megengine.hub import load, load_serialized_obj_from_url, pretrained
@@ -169,6 +173,25 @@ def test_names_are_one_object_under_all_paths() -> None:
     assert importlib.import_module("megengine.core.autodiff.grad").Function is mge.autodiff.Function
     assert importlib.import_module("megengine.core._imperative_rt.core2").Tensor is mge.Tensor
     assert mge.functional.distributed.all_reduce_sum is mge.distributed.functional.all_reduce_sum
+
+
+def test_modules_have_what_they_have_of_the_core() -> None:
+    """The names of MegEngine's core that its public modules import, and programs from there; here the core's own."""
+    for module, sources in CORE_NAMES.items():
+        for source, names in sources.items():
+            for name in names.split():
+                here = getattr(importlib.import_module(f"megengine.{module}"), name)
+                assert here is getattr(importlib.import_module(f"megengine.{source}"), name), (module, name)
+                assert name not in dir(importlib.import_module(f"megengine.{module}")) or name == "CompNode"
+
+
+def test_parts_of_complex_numbers() -> None:
+    from megengine import Tensor
+    from megengine.functional.tensor import create_complex, get_imag, get_real
+
+    z = create_complex(Tensor([1.0, 2.0]), Tensor([3.0, -4.0]))
+    assert z.numpy().tolist() == [1 + 3j, 2 - 4j]
+    assert get_real(z).tolist() == [1.0, 2.0] and get_imag(z).tolist() == [3.0, -4.0]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from .core_paths import CORE_NAMES
+
 _ELEMWISE, _TENSOR, _LOG = "functional.elemwise", "functional.tensor", "logger"
 
 # Module: where else its names are defined, and which; a name before a colon is what it is called here.
@@ -136,7 +138,8 @@ def _full(path: str) -> str:
 def _look_up(module: ModuleType, earlier: Callable[[str], Any] | None) -> Callable[[str], Any]:
     """The ``__getattr__`` of a module."""
     path = module.__name__.removeprefix("megengine").removeprefix(".")
-    names, modules = _entries(NAMES.get(path, {})), _entries(MODULES.get(path, {}))
+    names, modules = _entries(CORE_NAMES.get(path, {})), _entries(MODULES.get(path, {}))
+    names.update(_entries(NAMES.get(path, {})))
 
     def __getattr__(name: str) -> Any:
         if name in names:
@@ -154,7 +157,7 @@ def _look_up(module: ModuleType, earlier: Callable[[str], Any] | None) -> Callab
 
 def install() -> None:
     """Give the modules that are imported their second names."""
-    for path in [*NAMES, *(path for path in MODULES if path not in NAMES)]:
+    for path in {**NAMES, **MODULES, **CORE_NAMES}:
         module = sys.modules.get(_full(path))
         if module is not None:
             vars(module)["__getattr__"] = _look_up(module, vars(module).get("__getattr__"))

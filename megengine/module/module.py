@@ -441,6 +441,20 @@ class Module(metaclass=ABCMeta):
             module.state_dict(rst, f"{prefix}{key}.", keep_var)
         return rst
 
+    def _state_dict(
+        self, rst: OrderedDict[Any, Any] | None = None, prefix: str = "", keep_var: bool = False
+    ) -> OrderedDict[Any, Any]:
+        """:meth:`state_dict` by pairs of a module's class and a tensor's name, with the tensors' own shapes.
+
+        Programs that load weights of other layouts read it.
+        """
+        if rst is None:
+            rst = OrderedDict()
+        for name, module in self.named_modules(prefix.removesuffix(".")):
+            for key, tensor in module.named_tensors(recursive=False):
+                rst[(type(module), f"{name}.{key}".removeprefix("."))] = tensor if keep_var else tensor.numpy()
+        return rst
+
     def load_state_dict(
         self, state_dict: dict[str, Any] | Callable[[str, Tensor], np.ndarray | None], strict: bool = True
     ) -> None:

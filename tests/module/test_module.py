@@ -515,3 +515,16 @@ def test_access_structure() -> None:
     assert _access_structure(net, "parts.a", lambda holder, key, found: key) == "a"
     with pytest.raises(AttributeError, match="absent"):
         _access_structure(net, "0.absent")
+
+
+def test_state_by_class_and_name() -> None:
+    """As programs read it that load the weights of other layouts (recorded from MegEngine 1.13)."""
+    net = M.Sequential(M.Conv2d(1, 2, 3), M.BatchNorm2d(2))
+    conv, norm = M.Conv2d, M.BatchNorm2d
+    shapes = {key: value.shape for key, value in net._state_dict().items()}
+    assert shapes == {
+        (conv, "0.bias"): (1, 2, 1, 1), (conv, "0.weight"): (2, 1, 3, 3), (norm, "1.bias"): (1, 2, 1, 1),
+        (norm, "1.running_mean"): (1, 2, 1, 1), (norm, "1.running_var"): (1, 2, 1, 1), (norm, "1.weight"): (1, 2, 1, 1),
+    }  # fmt: skip
+    assert list(conv._state_dict(net[0], prefix="a.")) == [(conv, "a.bias"), (conv, "a.weight")]
+    assert conv._state_dict(net[0], keep_var=True)[conv, "weight"] is net[0].weight

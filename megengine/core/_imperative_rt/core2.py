@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import config
+from ... import config, functional
 from ...graph import scopes
 from ...graph.device import Device, resolve
 from ...graph.errors import TraceError
@@ -22,14 +22,15 @@ from ..tensor.amp import _get_amp_dtype_autocast, _get_amp_high_prec_dtype, _get
 from ..tensor.utils import make_shape_tuple
 
 __all__ = [
-    "Const", "Tensor", "TensorWeakRef", "TraceError", "apply", "close", "config_async_level", "dtype_promotion",
-    "full_sync", "get_async_level", "get_auto_format_convert", "get_device", "get_option", "make_shape_tuple", "pop_scope",
-    "push_scope", "set_auto_format_convert", "set_option", "sync", "_get_amp_dtype_autocast", "_get_amp_high_prec_dtype",
-    "_get_amp_low_prec_dtype",
+    "Const", "Tensor", "TensorWeakRef", "TraceError", "apply", "close", "config_async_level", "create_complex",
+    "dtype_promotion", "full_sync", "get_async_level", "get_auto_format_convert", "get_device", "get_imag",
+    "get_option", "get_real", "make_shape_tuple", "pop_scope", "push_scope", "set_auto_format_convert", "set_option",
+    "sync", "_get_amp_dtype_autocast", "_get_amp_high_prec_dtype", "_get_amp_low_prec_dtype",
 ]  # fmt: skip
 
 # Programs close the interpreter when they end: all that is left to do then is to wait.
 sync = close = full_sync
+create_complex, get_real, get_imag = functional.complex, functional.real, functional.imag
 
 
 def push_scope(name: str) -> None:
