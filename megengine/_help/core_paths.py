@@ -42,8 +42,5 @@ CORE_NAMES: dict[str, dict[str, str]] = {
         _METHODS: "ArrayMethodMixin", _OPERATORS: "Borrow Copy GetVarShape", _DEVICES: "CompNode as_device",
         "core._trace_option": "use_symbolic_shape",
     },
-    "utils.module_stats": {_DTYPES: "get_dtype_bit"},
-    "utils.profiler": {_APPLIED: "full_sync pop_scope push_scope sync"},
-    "utils.tensor_sanity_check": {_APPLIED: "sync"},
 }
 # fmt: on
