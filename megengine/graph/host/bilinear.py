@@ -1,4 +1,4 @@
-"""Convolution and its two gradients, as the engine's primitives: each is a convolution of axes of its own."""
+"""Convolution and its two gradients, as the engine's primitives: by oneDNN, or each as a convolution of axes of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.onednn.convolution import Convolution
+from ...ops.onednn.plan import Plan
 from .convolution import choose
 from .products import exactly, narrowed, wide
 from .rules import Equation, Run, rule
@@ -34,12 +36,28 @@ def _made(eqn: Equation, depth: int, run: Run) -> Run:
     dtype = np.dtype(out.dtype)
     if not (out.size and all(v.aval.size for v in eqn.invars)):
         return lambda a, b: np.zeros(out.shape, dtype)
+    of = Convolution(eqn.primitive.name, **eqn.params)
+    plan = of.plan() if wide(np.empty(0, dtype), dtype).dtype == np.float32 and of.worth_it() else None
+    if plan is not None:
+        return _by_onednn(plan, out.shape, dtype)
 
     def in_its_type(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         a, b = exactly(a, b, depth, dtype) if dtype.kind in "iu" else (wide(a, dtype), wide(b, dtype))
         return narrowed(run(a, b), dtype)
 
     return in_its_type
+
+
+def _by_onednn(plan: Plan, shape: tuple[int, ...], dtype: Any) -> Run:
+    """What runs a plan on dense arrays."""
+
+    def run(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        a, b = (np.ascontiguousarray(x, np.float32) for x in (a, b))
+        result = np.empty(shape, np.float32)
+        plan.run(a.ctypes.data, b.ctypes.data, result.ctypes.data)
+        return result.astype(dtype, copy=False)
+
+    return run
 
 
 @rule("convolve")

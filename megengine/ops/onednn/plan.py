@@ -1,0 +1,213 @@
+"""Primitives of oneDNN in a row, ready to run on arrays of known shapes and layouts, and the cache of what was made ready."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from ctypes import c_void_p
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .library import Dims, ExecArg, Library, check, library
+
+FLOAT32, ANY = 3, 1
+ALIGNMENT = 64
+SCRATCHPAD = 80
+FROM, TO = 1, 17
+_QUERY_SCRATCHPAD, _QUERY_NAME = 136, 8
+# A plan of a large convolution has about a megabyte of code.
+LIMIT = 512
+
+
+class Handle:
+    """What the library made, destroyed with this object."""
+
+    __slots__ = ("value", "_destroy")
+
+    def __init__(self, kind: str, value: int, lib: Library) -> None:
+        self.value = value
+        self._destroy = lib.destroyer(kind)
+
+    def __del__(self) -> None:
+        self._destroy(self.value)
+
+
+def dims(values: Sequence[int]) -> Any:
+    """Numbers as oneDNN takes them."""
+    return Dims(*values)
+
+
+class Plan:
+    """What computes an op: its primitives, with the memory that each reads and writes.
+
+    Made by calling :meth:`argument`, :meth:`primitive` and so on in the order in which things happen; then run, by any
+    number of threads at a time.
+
+    Args:
+        what: the op, for messages.
+        arguments: how many arrays it is called with, operands and then results.
+    """
+
+    def __init__(self, what: str, arguments: int) -> None:
+        lib = library()
+        assert lib is not None
+        self.what = what
+        self.lib = lib
+        self.bytes = 0
+        self.implementations: list[str] = []
+        self._count = arguments
+        self._descriptors: list[Handle] = []  # of each piece of memory, arguments first
+        self._offsets: list[int] = []  # of those that are not arguments
+        self._steps: list[tuple[Handle, list[tuple[int, int]]]] = []
+        self._idle: list[_Instance] = []
+
+    def described(self, shape: Sequence[int], strides: Sequence[int]) -> Handle:
+        """The memory descriptor of a float32 array with strides in elements."""
+        made = self.lib.made("memory_desc_create_with_strides", len(shape), dims(shape), FLOAT32, dims(strides))
+        return Handle("memory_desc", made, self.lib)
+
+    def undecided(self, shape: Sequence[int]) -> Handle:
+        """A memory descriptor whose layout the library chooses."""
+        made = self.lib.made("memory_desc_create_with_tag", len(shape), dims(shape), FLOAT32, ANY)
+        return Handle("memory_desc", made, self.lib)
+
+    def queried(self, descriptor: Handle, query: int) -> Handle:
+        """A memory descriptor that a primitive descriptor holds."""
+        found = c_void_p()
+        self.lib.call("primitive_desc_query", descriptor.value, query + 128, 0, ctypes.byref(found))
+        return Handle("memory_desc", self.lib.made("memory_desc_clone", found), self.lib)
+
+    def supported(self, name: str, *args: Any) -> Handle | None:
+        """A primitive descriptor; None where the library has no implementation."""
+        given = [a.value if isinstance(a, Handle) else a for a in args]
+        made = self.lib.supported(f"{name}_primitive_desc_create", *given)
+        return None if made is None else Handle("primitive_desc", made, self.lib)
+
+    def argument(self, descriptor: Handle) -> int:
+        """The next of the arrays that it is called with."""
+        assert len(self._descriptors) < self._count
+        self._descriptors.append(descriptor)
+        return len(self._descriptors) - 1
+
+    def temporary(self, descriptor: Handle) -> int:
+        """Memory that it has while it runs."""
+        assert len(self._descriptors) >= self._count
+        self._descriptors.append(descriptor)
+        self._offsets.append(self.bytes)
+        self.bytes += -(-self.lib.size(descriptor.value) // ALIGNMENT) * ALIGNMENT
+        return len(self._descriptors) - 1
+
+    def primitive(self, descriptor: Handle, memory: Mapping[int, int]) -> None:
+        """Run a primitive on these pieces of memory."""
+        made = Handle("primitive", self.lib.made("primitive_create", descriptor.value), self.lib)
+        scratchpad = self.queried(descriptor, _QUERY_SCRATCHPAD - 128)
+        arguments = list(memory.items())
+        if self.lib.size(scratchpad.value):
+            arguments.append((SCRATCHPAD, self.temporary(scratchpad)))
+        name = ctypes.c_char_p()
+        self.lib.call("primitive_desc_query", descriptor.value, _QUERY_NAME, 0, ctypes.byref(name))
+        self.implementations.append((name.value or b"").decode())
+        self._steps.append((made, arguments))
+
+    def reorder(self, source: int, target: int) -> None:
+        """Copy one piece of memory to another of another layout."""
+        engine = self.lib.engine
+        one, other = self._descriptors[source], self._descriptors[target]
+        descriptor = self.supported("reorder", one, engine, other, engine, self.lib.attributes)
+        if descriptor is None:
+            raise NotImplementedError
+        self.primitive(descriptor, {FROM: source, TO: target})
+
+    def read_as(self, memory: int, wanted: Handle) -> int:
+        """The same values in the layout of a descriptor, for an operand."""
+        if self.lib.equal(self._descriptors[memory].value, wanted.value):
+            return memory
+        copy = self.temporary(wanted)
+        self.reorder(memory, copy)
+        return copy
+
+    def written_as(self, memory: int, wanted: Handle) -> tuple[int, Callable[[], None]]:
+        """Memory in the layout of a descriptor, for a result, and what to call when that has been computed."""
+        if self.lib.equal(self._descriptors[memory].value, wanted.value):
+            return memory, lambda: None
+        copy = self.temporary(wanted)
+        return copy, lambda: self.reorder(copy, memory)
+
+    def run(self, *pointers: int) -> None:
+        """Compute.
+
+        Args:
+            pointers: where the arrays are.
+
+        Raises:
+            MemoryError, OneDNNError: it could not be computed.
+        """
+        try:
+            instance = self._idle.pop()
+        except IndexError:
+            instance = _Instance(self)
+        block = np.empty(self.bytes + ALIGNMENT, np.uint8) if self.bytes else None
+        base = 0 if block is None else -(-block.ctypes.data // ALIGNMENT) * ALIGNMENT
+        set_handle = self.lib.set_data_handle
+        for memory, pointer in zip(instance.arguments, pointers, strict=True):
+            set_handle(memory, pointer)
+        for memory, offset in instance.temporaries:
+            set_handle(memory, base + offset)
+        execute, stream = self.lib.execute, instance.stream.value
+        for primitive, count, arguments in instance.steps:
+            status = execute(primitive, stream, count, arguments)
+            if status:
+                check(status, self.what)
+        self._idle.append(instance)
+
+    def __repr__(self) -> str:
+        return f"<{self.what}: {', '.join(self.implementations)}>"
+
+
+class _Instance:
+    """What one thread at a time needs to run a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        lib = plan.lib
+        self.stream = Handle("stream", lib.made("stream_create", lib.engine, 1), lib)
+        memories = [lib.made("memory_create", d.value, lib.engine, None) for d in plan._descriptors]
+        self._memories = [Handle("memory", m, lib) for m in memories]
+        self.arguments = memories[: plan._count]
+        self.temporaries = list(zip(memories[plan._count :], plan._offsets, strict=True))
+        self.steps = [
+            (primitive.value, len(arguments), (ExecArg * len(arguments))(*((a, memories[k]) for a, k in arguments)))
+            for primitive, arguments in plan._steps
+        ]
+
+
+_changing = threading.Lock()
+_plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
+
+
+def cached(key: Hashable, make: Callable[[], Plan | None]) -> Plan | None:
+    """The plan of a key, made when it is first asked for; None where the library cannot compute it."""
+    with _changing:
+        if key in _plans:
+            _plans.move_to_end(key)
+            return _plans[key]
+    try:
+        made = make()
+    except NotImplementedError:
+        made = None
+    with _changing:
+        made = _plans.setdefault(key, made)
+        while len(_plans) > LIMIT:
+            _plans.popitem(last=False)
+    return made
+
+
+def strides_of(shape: Sequence[int], last: bool) -> tuple[int, ...]:
+    """Strides, in elements, of a dense array ``(N, C, *sizes)`` whose channels lie behind the sizes, or in front of them."""
+    if not last:
+        return tuple(prod(shape[k + 1 :]) for k in range(len(shape)))
+    channels, sizes = shape[1], shape[2:]
+    return channels * prod(sizes), 1, *(channels * prod(sizes[k + 1 :]) for k in range(len(sizes)))
