@@ -73,3 +73,19 @@ def require_dims(x: Tensor, ndim: int, what: str) -> None:
     """
     if len(x.shape) != ndim:
         raise AssertionError(f"{what} needs {ndim} dimensions, it has shape {x.shape}")
+
+
+def padding(pad_width: Any, mode: str) -> tuple[str, list[tuple[int, ...]]]:
+    """The mode of a padding under one name, and its widths as pairs.
+
+    Raises:
+        AssertionError: another mode.
+        RuntimeError: something else than pairs of numbers from 0 on.
+    """
+    kind = {"edge": "replicate"}.get(mode.lower(), mode.lower())
+    if kind not in ("constant", "replicate", "reflect"):
+        raise AssertionError(f"pad: mode={mode!r}: write constant, edge, replicate or reflect")
+    widths = [_axes.as_shape(pair, "pad_width") for pair in pad_width]
+    if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
+        raise RuntimeError(f"pad: pad_width must hold pairs of numbers from 0 on, not {pad_width}")
+    return kind, widths

@@ -16,6 +16,7 @@ from ..random.rng import stream
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
+from . import _settings
 from ._args import plain, require_tensor
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import (
@@ -250,12 +251,7 @@ def pad(
         >>> F.nn.pad(Tensor([1.0, 2.0, 3.0]), ((1, 2),))
         Tensor([0. 1. 2. 3. 0. 0.], device=xpux:0)
     """
-    kind = {"edge": "replicate"}.get(mode.lower(), mode.lower())
-    if kind not in ("constant", "replicate", "reflect"):
-        raise AssertionError(f"pad: mode={mode!r}: write constant, edge, replicate or reflect")
-    widths = [_axes.as_shape(pair, "pad_width") for pair in pad_width]
-    if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
-        raise RuntimeError(f"pad: pad_width must hold pairs of numbers from 0 on, not {pad_width}")
+    kind, widths = _settings.padding(pad_width, mode)
     if any(any(pair) for pair in widths[src.ndim :]):
         raise RuntimeError(f"pad: {len(widths)} pairs for an input of shape {src.shape}")
     widths = [*widths[: src.ndim], *[(0, 0)] * (src.ndim - len(widths))]

@@ -142,6 +142,7 @@ REFUSED: dict[str, tuple[Any, dict[str, list[Any]]]] = {
     "Resize": (T.Resize, {"output_size": [0, -1, (0, 2)]}),
     "ShortestEdgeResize": (_of(T.ShortestEdgeResize, min_size=4), {"min_size": [0, -1], "max_size": [0]}),
     "RandomResize": (T.RandomResize, {"scale_range": [(-1, 1), (NAN, 1), (0, 0)]}),
+    "M.Pad": (_of(M.Pad, pad_width=((0, 1),)), {"pad_width": [((-1, 0),), ((1,),)], "mode": ["wrap"]}),
     "RandomCrop": (_of(T.RandomCrop, output_size=4), {"output_size": [0, -1], "padding_size": [-1]}),
     "CenterCrop": (T.CenterCrop, {"output_size": [0, -1, (0, 2)]}),
     "RandomResizedCrop": (
