@@ -42,10 +42,6 @@ _child: subprocess.Popen[bytes] | None = None
 _ending = False
 
 
-class _Ended(BaseException):
-    """Raised in the thread when the process ends."""
-
-
 def submit(program: Program) -> None:
     """Have a program compiled; when that is done, ``program.ready`` is what runs it."""
     global _thread
@@ -89,7 +85,7 @@ def _work() -> None:
             _working = True
         try:
             _compile(program)
-        except _Ended:
+        except SystemExit:  # of shut_down
             return
         finally:
             with _changed:
@@ -197,7 +193,7 @@ def _stop() -> None:
 
 def shut_down() -> None:
     """End what compiles in the background; what has not been compiled then is not."""
-    global _ending, _thread
+    global _changed, _ending, _thread, _working
     with _changed:
         _ending = True
         for program in _waiting:
@@ -207,10 +203,11 @@ def shut_down() -> None:
     _stop()
     shutil.rmtree(runtime.handed_over, ignore_errors=True)
     while _thread is not None and _thread.is_alive():  # XLA and its Python must not be at work when the process ends
-        # So that it need not trace to the end what nobody waits for.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(_Ended))
+        # So that it need not trace to the end what nobody waits for. A thread that ends by SystemExit, wherever, prints nothing.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(SystemExit))
         _thread.join(0.2)
-    _thread, _ending = None, False
+    _changed = threading.Condition()  # the thread may have held the old one
+    _thread, _ending, _working = None, False, False
 
 
 def _forget_in_child() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -324,3 +326,22 @@ def test_a_compilation_that_takes_too_long_is_given_up(monkeypatch: pytest.Monke
     monkeypatch.undo()
     assert (x * 7 - 1).sum().item() == 444.0
     _compile_all()  # the next one is
+
+
+def test_the_thread_ends_without_a_word_wherever_it_is(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The process's end comes to the thread between any two of its lines, also those that no ``try`` is around."""
+
+    def work() -> None:
+        while True:
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    monkeypatch.setattr(background, "_stop", lambda: None)
+    monkeypatch.setattr(background.runtime, "handed_over", str(tmp_path / "none"))
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    monkeypatch.setattr(background, "_thread", thread)
+    background.shut_down()
+    assert not thread.is_alive() and capfd.readouterr().err == ""
