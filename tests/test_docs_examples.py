@@ -153,7 +153,7 @@ def test_names_on_written_pages_are_here_with_an_example() -> None:
 
 def test_all_helpers_are_in_the_reference() -> None:
     """Modules of ``megengine.utils`` that programs import, as MegEngine has them; the others are parts of these."""
-    parts = {"layer_flops", "stats_rows", "tables", "tfevents"}
+    parts = {"layer_flops", "stats_rows"}
     shown = {name.split(".")[2] for name in on_written_pages() if name.startswith("megengine.utils.")}
     modules = {info.name for info in pkgutil.iter_modules(megengine.utils.__path__)}
     assert parts < modules and shown == modules - parts

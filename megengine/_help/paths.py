@@ -101,7 +101,6 @@ NAMES: dict[str, dict[str, str]] = {
         "tensor": "Tensor", "device": "get_default_device", "utils.max_recursion_limit": "max_recursion_limit",
     },
     "tensor": {"device": "get_default_device", _LOG: "get_logger"},
-    "utils.http_download": {_LOG: "get_logger"},
 }
 # Module: modules that it has as attributes, without a program importing them.
 MODULES: dict[str, dict[str, str]] = {
@@ -118,8 +117,8 @@ MODULES: dict[str, dict[str, str]] = {
     "module.normalization": {"": "F:functional"},
     "module.padding": {"functional": "nn"},
     "utils": {
-        "utils": "deprecation dlpack future max_recursion_limit module_stats naming persistent_cache profiler "
-        "tensor_sanity_check tuple_function",
+        "utils": "deprecation dlpack future hook http_download max_recursion_limit module_stats module_utils naming "
+        "persistent_cache profiler tensor_sanity_check tuple_function",
     },
 }
 # fmt: on

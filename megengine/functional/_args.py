@@ -25,11 +25,6 @@ def plain(x: Any) -> Any:
     return x.item() if isinstance(x, np.generic) else x
 
 
-def plural(count: int, noun: str) -> str:
-    """``1 dimension``, ``2 dimensions``."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 def check_reduction(reduction: str) -> None:
     """Refuse what is no way to reduce losses."""
     if reduction not in ("mean", "sum", "none"):

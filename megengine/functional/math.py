@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .._help.describe import plural
 from .._help.ranges import within
 from ..graph.errors import ArgumentError
 from ..graph.record import apply
@@ -13,7 +14,7 @@ from ..ops import elemwise, linalg, optimize, reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.operators import matmul as _matmul
-from ._args import plural, require_tensor
+from ._args import require_tensor
 from ._reductions import argmax, argmin, max, mean, min, prod, std, sum, var
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..utils.http_download import HTTPDownloadError
+from .._support.downloads import HTTPDownloadError
 
 __all__ = [
     "FetcherError", "GitCheckoutError", "GitPullError", "InvalidGitHost", "InvalidProtocol", "InvalidRepo",

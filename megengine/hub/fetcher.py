@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._support.downloads import reason, receive
 from ..distributed import synchronized
 from ..logger import get_logger
-from ..utils.http_download import reason, receive
 from ..version import __version__
 from .const import DEFAULT_BRANCH_NAME, HUBCONF
 from .exceptions import (

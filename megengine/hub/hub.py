@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .._support.downloads import HTTPDownloadError, digest_prefix, download_from_url, file_digest
 from ..distributed import synchronized
 from ..logger import get_logger
 from ..serialization import CheckpointError
 from ..serialization import load as load_file
-from ..utils.http_download import HTTPDownloadError, digest_prefix, download_from_url, file_digest
 from .const import (
     DEFAULT_CACHE_DIR,
     DEFAULT_GIT_HOST,

@@ -13,12 +13,12 @@ import numpy as np
 from .._help.keywords import constructor_error
 from .._help.names import no_attribute
 from .._help.spellings import NETWORK
+from .._support.hooks import HookHandler
 from ..functional import zeros_like
 from ..graph import compile, reset_together, scopes, settle
 from ..graph.notes import note_dependence
 from ..graph.record import thread
 from ..tensor import Parameter, Tensor
-from ..utils.hook import HookHandler
 from .access import access_structure as _access_structure  # noqa: F401  # programs import these from here
 from .state import load_state
 from .structure import CONTAINERS, assign_names, expand, is_module, logger

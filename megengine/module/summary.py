@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from .. import graph
+from .._support.tables import text_table
 from ..functional import zeros
 from ..tensor import Parameter, Tensor
-from ..utils.tables import text_table
 from .access import set_module_mode_safe
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from .._support.files import replacing
 from . import foreign, pickler, pytorch, safetensors
-from .atomic import replacing
 from .checksum import SummedWriter, verified_payloads
 from .errors import CheckpointError, RefusedError
 from .location import mapping_unpickler, placement

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from ml_dtypes import float8_e4m3fn, float8_e5m2
 
+from .._support.files import replacing
 from ..graph.dtypes import BFLOAT16
 from ..tensor import Tensor
-from .atomic import replacing
 from .errors import CheckpointError
 
 _LARGEST_HEADER = 100_000_000  # as the package has it

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import graph
 from .. import module as M
+from .._support.tables import readable, text_table
 from ..functional import mean, std, zeros
 from ..logger import get_logger
 from ..tensor import Tensor
@@ -28,7 +29,6 @@ from .layer_flops import (  # the rules, too: programs register them for classes
 from .module_utils import set_module_mode_safe
 from .stats_rows import *  # noqa: F403 - all that its __all__ names
 from .stats_rows import ACTIVATIONS, FLOPS, PARAMS, Rows, described, sum_flops, sum_sizes, table
-from .tables import readable, text_table
 
 __all__ = [
     "flops_adaptivePool", "flops_batchmatmul", "flops_convNd", "flops_convNdTranspose", "flops_linear", "flops_norm",

@@ -11,9 +11,9 @@ from contextlib import ContextDecorator, contextmanager
 from pathlib import Path
 from typing import Any
 
+from .._support.files import replacing
 from ..graph.profile import Recorder
 from ..logger import get_logger
-from ..serialization.atomic import replacing
 
 __all__ = ["Profiler", "is_profiling", "merge_trace_events", "profile", "scope"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .._support.tables import readable, text_table
 from ..core.tensor.dtype import get_dtype_bit
 from ..logger import get_logger
 from ..tensor import Tensor
 from .layer_flops import flops_of
-from .tables import readable, text_table
 
 __all__ = [
     "dict2table", "disable_receptive_field", "enable_receptive_field", "get_activation_stats", "get_op_stats",

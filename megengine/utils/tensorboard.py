@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from .._support.tfevents import FIXED64, VARINT, EventWriter, key, message, varint
 from ..tensor import Tensor
-from .tfevents import FIXED64, VARINT, EventWriter, key, message, varint
 
 DT_STRING = 7
 

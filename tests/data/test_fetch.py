@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from megengine._support import downloads
 from megengine.data.dataset import MNIST, FashionMNIST
 from megengine.data.dataset.vision import debian
 from megengine.data.dataset.vision.fashion_mnist import load_arrays
 from megengine.data.dataset.vision.fetch import DataFile, DataNotFoundError, Unavailable, read_checked, write_beside
 from megengine.data.dataset.vision.idx import parse_idx
-from megengine.utils import http_download
 
 COUNTS = {"train": 5, "t10k": 3}
 
@@ -319,7 +319,7 @@ def test_failed_downloads_leave_nothing(
     server.behaviour = behaviour
     with monkeypatch.context() as patch, pytest.raises(DataNotFoundError, match=re.escape(reason)):
         if behaviour == "slow":
-            patch.setattr(http_download, "time", clock(100))
+            patch.setattr(downloads, "time", clock(100))
         tiny(timeout=90)
     assert list((tmp_path / "cache/megengine/Tiny").iterdir()) == []
     server.behaviour = "right"

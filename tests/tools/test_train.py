@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from megengine._support.tfevents import read_records
 from megengine.tools.train.checkpoint import Checkpoint
 from megengine.tools.train.data import ImageData, Images
 from megengine.tools.train.options import TrainOptions
 from megengine.tools.train.trainer import Trainer
-from megengine.utils.tfevents import read_records
 
-from ..utils.test_tfevents import scalars
+from ..support.test_tfevents import scalars
 
 Run = Callable[..., tuple[int, str, str]]
 EPOCH_LINE = re.compile(r"Epoch = \d+, train_loss = \d+\.\d{3}, train_acc = \d\.\d{3}, val_acc = \d\.\d{3}")

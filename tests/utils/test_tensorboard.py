@@ -11,10 +11,10 @@ import pytest
 
 import megengine.functional as F
 from megengine import Tensor
+from megengine._support.tfevents import read_records
 from megengine.utils.tensorboard import SummaryWriter
-from megengine.utils.tfevents import read_records
 
-from .test_tfevents import fields, scalars
+from ..support.test_tfevents import fields, scalars
 
 
 def values(folder: Path) -> list[tuple[int, dict[int, Any]]]:

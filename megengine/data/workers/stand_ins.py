@@ -19,7 +19,7 @@ __all__ = ["Absent", "absent", "install"]
 
 PACKAGE = __name__.partition(".")[0]
 # Modules that load no JAX; a test holds that.
-_REAL = ("_help", "data", "logger", "version")
+_REAL = ("_help", "_support", "data", "logger", "version")
 _FROM_LOGGER = ("enable_debug_log", "get_logger", "set_log_file", "set_log_level")
 
 

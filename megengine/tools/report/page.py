@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write_atomically
+from ..._support.files import write_atomically
 from .classification import confusion_matrix, surest_mistakes
 from .curves import Series, chart, smooth, thin_out
 from .graph import arrange

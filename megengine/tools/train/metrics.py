@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import write_atomically
+from ..._support.files import write_atomically
 
 __all__ = ["Epoch", "History"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 import megengine
 
-from ...utils.tfevents import EventWriter
+from ..._support.tfevents import EventWriter
 from ..errors import UserError
 from ..report.environment import environment
 from ..report.page import write_report

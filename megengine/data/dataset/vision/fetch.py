@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ...._support.downloads import file_digest, progress_bar, reason, receive
+from ...._support.files import written_beside
 from ....logger import get_logger
-from ....utils.http_download import file_digest, progress_bar, reason, receive, written_beside
 from .idx import uncompressed
 
 __all__ = [

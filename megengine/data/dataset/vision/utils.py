@@ -7,8 +7,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from ...._support.downloads import file_digest, reason, receive
+from ...._support.files import written_beside
 from ....logger import get_logger
-from ....utils.http_download import file_digest, reason, receive, written_beside
 from .fetch import dataset_cache
 
 __all__ = ["IMG_EXT", "calculate_md5", "is_img", "load_raw_data_from_url", "untar", "untargz"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from megengine.utils import http_download
+from megengine._support import downloads
 from megengine.utils.http_download import HTTPDownloadError, download_from_url
 
 BODY = bytes(range(256)) * 2000
@@ -78,7 +78,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pauses between connections."""
-    monkeypatch.setattr(http_download.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: None)
 
 
 def test_a_download_gives_the_md5(server: Server, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_download_in_one_piece_after_a_broken_one(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.portion, server.ranges = 200_000, False
-    monkeypatch.setattr(http_download.time, "sleep", lambda seconds: setattr(server, "portion", len(BODY)))
+    monkeypatch.setattr(downloads.time, "sleep", lambda seconds: setattr(server, "portion", len(BODY)))
     download_from_url(server.url, tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == BODY
 
@@ -160,7 +160,7 @@ def test_an_interruption_leaves_nothing(server: Server, tmp_path: Path, monkeypa
     def interrupted(path: Path, algorithm: str) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(http_download, "file_digest", interrupted)
+    monkeypatch.setattr(downloads, "file_digest", interrupted)
     with pytest.raises(KeyboardInterrupt):
         download_from_url(server.url, tmp_path / "a")
     assert list(tmp_path.iterdir()) == []

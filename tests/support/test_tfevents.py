@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from megengine.utils.tfevents import EventWriter, crc32c, masked_crc32c, read_records
+from megengine._support.tfevents import EventWriter, crc32c, masked_crc32c, read_records
 
 
 def fields(message: bytes) -> list[tuple[int, Any]]:

@@ -6,8 +6,12 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
+
+__all__ = ["replacing", "write_atomically", "written_beside"]
 
 
 @contextlib.contextmanager
@@ -42,6 +46,46 @@ def replacing(path: str) -> Iterator[BinaryIO]:
             os.unlink(beside)
         raise
     _sync_folder(folder)
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
+    """Write a whole file, which takes the place of an old one at once.
+
+    Args:
+        path: the file to make or replace; its folder must exist.
+        data: the whole content; text is written as UTF-8.
+
+    Raises:
+        OSError: it cannot be written; the old file is then untouched.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from megengine._support.files import write_atomically
+        >>> write_atomically("a.txt", "new")
+        >>> Path("a.txt").read_text()
+        'new'
+    """
+    with replacing(os.fspath(path)) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """Gives a path beside ``path`` to write to, which takes its place when the block ends without an error.
+
+    Raises:
+        OSError: the folder cannot be made or written to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(descriptor)
+    part = Path(name)
+    try:
+        yield part
+        part.chmod(0o644)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: str) -> None:

@@ -42,7 +42,7 @@ def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli) of the bytes, RFC 3720 appendix B.4.
 
     Example:
-        >>> from megengine.utils.tfevents import crc32c
+        >>> from megengine._support.tfevents import crc32c
         >>> hex(crc32c(b"123456789"))
         '0xe3069283'
     """
@@ -121,7 +121,7 @@ class EventWriter:
             interrupted run had written from there on.
 
     Example:
-        >>> from megengine.utils.tfevents import EventWriter, read_records
+        >>> from megengine._support.tfevents import EventWriter, read_records
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with EventWriter(folder) as events:

@@ -1,0 +1,1 @@
+"""What several parts of the package need and that itself needs nothing of it: files, downloads, tables, hooks, event files."""
