@@ -8,7 +8,7 @@ from typing import Any
 from ..graph.record import apply
 from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import ParameterwiseOptimizer, replace, require
+from .parameterwise import Option, ParameterwiseOptimizer
 
 
 class Adadelta(ParameterwiseOptimizer):
@@ -35,6 +35,14 @@ class Adadelta(ParameterwiseOptimizer):
         True
     """
 
+    _options = {
+        "lr": Option("learning rate"),
+        "rho": Option("rho value", most=1),
+        "eps": Option("epsilon value"),
+        "weight_decay": Option("weight_decay value"),
+    }
+    _state_at_start = {"square_avg": None, "acc_delta": None, "step": 0.0}
+
     def __init__(
         self,
         params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any],
@@ -43,19 +51,9 @@ class Adadelta(ParameterwiseOptimizer):
         eps: float = 1e-6,
         weight_decay: float = 0.0,
     ) -> None:
-        require("learning rate", lr, 0)
-        require("rho value", rho, 0, 1)
-        require("epsilon value", eps, 0)
-        require("weight_decay value", weight_decay, 0)
         super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay})
 
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        self._add_state(param, "square_avg")
-        self._add_state(param, "acc_delta")
-        self._add_state(param, "step", initializer=0.0)
-
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        held = (param, state["square_avg"], state["acc_delta"], state["step"])
-        decay = group["weight_decay"]
-        options = (group["lr"], decay, group["rho"], group["eps"])
-        replace(held, apply(optimize.adadelta, param, grad, *held[1:], *options, decays=decay != 0.0))
+    def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
+        decay = options["weight_decay"]
+        numbers = options["lr"], decay, options["rho"], options["eps"]
+        return apply(optimize.adadelta, param, grad, *state, *numbers, decays=decay != 0.0)

@@ -8,7 +8,7 @@ from typing import Any
 from ..graph.record import apply
 from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import ParameterwiseOptimizer, replace, require
+from .parameterwise import Option, ParameterwiseOptimizer
 
 
 class Adagrad(ParameterwiseOptimizer):
@@ -36,6 +36,14 @@ class Adagrad(ParameterwiseOptimizer):
         array([0.5], dtype=float32)
     """
 
+    _options = {
+        "lr": Option("learning rate"),
+        "lr_decay": Option("learning rate decay"),
+        "eps": Option("epsilon value"),
+        "weight_decay": Option("weight_decay value"),
+    }
+    _state_at_start = {"square_avg": None, "step": 0.0}
+
     def __init__(
         self,
         params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any],
@@ -44,18 +52,9 @@ class Adagrad(ParameterwiseOptimizer):
         eps: float = 1e-10,
         weight_decay: float = 0.0,
     ) -> None:
-        require("learning rate", lr, 0)
-        require("learning rate decay", lr_decay, 0)
-        require("epsilon value", eps, 0)
-        require("weight_decay value", weight_decay, 0)
         super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "eps": eps, "weight_decay": weight_decay})
 
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        self._add_state(param, "square_avg")
-        self._add_state(param, "step", initializer=0.0)
-
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        held = (param, state["square_avg"], state["step"])
-        decay = group["weight_decay"]
-        options = (group["lr"], decay, group["lr_decay"], group["eps"])
-        replace(held, apply(optimize.adagrad, param, grad, *held[1:], *options, decays=decay != 0.0))
+    def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
+        decay = options["weight_decay"]
+        numbers = options["lr"], decay, options["lr_decay"], options["eps"]
+        return apply(optimize.adagrad, param, grad, *state, *numbers, decays=decay != 0.0)

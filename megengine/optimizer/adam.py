@@ -8,7 +8,7 @@ from typing import Any
 from ..graph.record import apply
 from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import ParameterwiseOptimizer, replace, require
+from .parameterwise import Option, ParameterwiseOptimizer
 
 
 class Adam(ParameterwiseOptimizer):
@@ -36,6 +36,13 @@ class Adam(ParameterwiseOptimizer):
         array([0.5], dtype=float32)
     """
 
+    _options = {
+        "lr": Option("learning rate"),
+        "weight_decay": Option("weight_decay value"),
+        "betas": Option("beta parameter", below=1),
+        "eps": Option("epsilon value"),
+    }
+    _state_at_start = {"exp_avg": None, "exp_avg_sq": None, "step": 0.0}
     _rule = optimize.adam
 
     def __init__(
@@ -46,20 +53,9 @@ class Adam(ParameterwiseOptimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        require("learning rate", lr, 0)
-        require("weight_decay value", weight_decay, 0)
-        require("epsilon value", eps, 0)
-        require("beta parameter at index 0", betas[0], 0, below=1)
-        require("beta parameter at index 1", betas[1], 0, below=1)
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
 
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        self._add_state(param, "exp_avg")
-        self._add_state(param, "exp_avg_sq")
-        self._add_state(param, "step", initializer=0.0)
-
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        held = (param, state["exp_avg"], state["exp_avg_sq"], state["step"])
-        decay, (beta0, beta1) = group["weight_decay"], map(float, group["betas"])
-        options = (group["lr"], decay, beta0, beta1, group["eps"])
-        replace(held, apply(self._rule, param, grad, *held[1:], *options, decays=decay != 0.0))
+    def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
+        decay, (beta0, beta1) = options["weight_decay"], map(float, options["betas"])
+        numbers = options["lr"], decay, beta0, beta1, options["eps"]
+        return apply(self._rule, param, grad, *state, *numbers, decays=decay != 0.0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from ..graph.record import apply
 from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import ParameterwiseOptimizer, replace, require
+from .parameterwise import Option, ParameterwiseOptimizer
 
 
 class LAMB(ParameterwiseOptimizer):
@@ -38,8 +38,14 @@ class LAMB(ParameterwiseOptimizer):
         array([2.5, 4. ], dtype=float32)
     """
 
+    _options = {
+        "lr": Option("learning rate"),
+        "weight_decay": Option("weight_decay value"),
+        "betas": Option("beta parameter", below=1),
+        "eps": Option("epsilon value"),
+    }
+    _state_at_start: ClassVar[Mapping[str, Any]] = {"exp_avg": None, "exp_avg_sq": None, "step": 0.0}
     _rule = optimize.lamb
-    _held: tuple[str, ...] = ("exp_avg", "exp_avg_sq", "step")
 
     def __init__(
         self,
@@ -51,30 +57,23 @@ class LAMB(ParameterwiseOptimizer):
         weight_decay: float = 0.0,
         always_adapt: bool = False,
     ) -> None:
-        require("learning rate", lr, 0)
-        require("weight_decay value", weight_decay, 0)
-        require("epsilon value", eps, 0)
-        require("beta parameter at index 0", betas[0], 0, below=1)
-        require("beta parameter at index 1", betas[1], 0, below=1)
         self.bias_correction = bias_correction
         self.always_adapt = always_adapt
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
 
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        self._add_state(param, "exp_avg")
-        self._add_state(param, "exp_avg_sq")
-        self._add_state(param, "step", initializer=0.0)
-
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        held = (param, *(state[name] for name in self._held))
-        decay, (beta0, beta1) = group["weight_decay"], map(float, group["betas"])
-        options = (group["lr"], decay, beta0, beta1, group["eps"])
+    def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
+        decay, (beta0, beta1) = options["weight_decay"], map(float, options["betas"])
         attrs = {
             "decays": decay != 0.0,
             "corrects": bool(self.bias_correction),
             "adapts": bool(self.always_adapt or decay > 0.0),
         }
-        replace(held, apply(self._rule, param, grad, *held[1:], *options, **attrs))
+        numbers = options["lr"], decay, beta0, beta1, options["eps"]
+        return apply(self._rule, param, grad, *state, *numbers, **attrs)
+
+
+def _as_float32(param: Parameter) -> Tensor:
+    return param.detach().astype("float32")
 
 
 class LAMBFp16(LAMB):
@@ -102,9 +101,5 @@ class LAMBFp16(LAMB):
         (array([0.9995], dtype=float16), array([0.9996], dtype=float32))
     """
 
+    _state_at_start = {**LAMB._state_at_start, "param_fp32": _as_float32}
     _rule = optimize.lamb_mixed
-    _held = ("exp_avg", "exp_avg_sq", "step", "param_fp32")
-
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        super()._init_state(param, group)
-        self._add_state(param, "param_fp32", initializer=param.detach().astype("float32"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -24,28 +23,6 @@ class _Required:
 
 required: Any = _Required()
 """Default of an option that every parameter group has to give."""
-
-
-class HyperparameterError(ValueError, AssertionError):
-    """A hyperparameter is out of its range (MegEngine raises now the one, now the other of the two bases)."""
-
-
-def require(name: str, value: Any, least: float, most: float = math.inf, below: float = math.inf) -> None:
-    """Check that least <= value <= most and value < below.
-
-    Raises:
-        HyperparameterError: it is not so, or the value is NaN.
-        TypeError: the value is not a number.
-    """
-    if isinstance(value, str):
-        raise TypeError(f"the {name} must be a number, not {value!r}")
-    if not (least <= value <= most and value < below):
-        raise HyperparameterError(f"Invalid {name}: {value}")
-
-
-def scalar(value: Any) -> Any:
-    """A hyperparameter as something to calculate with: NumPy's numbers become Python's, tensors stay."""
-    return value.item() if isinstance(value, np.generic | np.ndarray) else value
 
 
 class Optimizer(metaclass=ABCMeta):
@@ -330,34 +307,6 @@ class Optimizer(metaclass=ABCMeta):
             NotImplementedError: always.
         """
         raise NotImplementedError("use distributed.bcast_list_ instead")
-
-
-class ParameterwiseOptimizer(Optimizer):
-    """An optimizer that treats each parameter by itself; a subclass writes ``_init_state`` and ``_update``."""
-
-    def _create_state(self, param_group: dict[str, Any]) -> None:
-        for param in param_group["params"]:
-            self._init_state(param, param_group)
-
-    def _updates(self, param_group: dict[str, Any]) -> None:
-        options = {name: scalar(value) for name, value in param_group.items() if name != "params"}
-        for param in param_group["params"]:
-            if param.grad is not None:
-                self._update(param, param.grad, self._state.get(param, {}), options)
-
-    @abstractmethod
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        """Make the first state of one parameter."""
-
-    @abstractmethod
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        """Change one parameter and its state."""
-
-
-def replace(held: tuple[Tensor, ...], new: tuple[Tensor, ...]) -> None:
-    """Make tensors hold the results of an op."""
-    for tensor, value in zip(held, new, strict=True):
-        tensor._reset(value)
 
 
 def _group_text(group: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from ..graph.record import apply
 from ..ops import optimize
 from ..tensor import Parameter, Tensor
-from .optimizer import HyperparameterError, ParameterwiseOptimizer, replace, require
+from .parameterwise import HyperparameterError, Option, ParameterwiseOptimizer
 
 
 class SGD(ParameterwiseOptimizer):
@@ -38,6 +38,13 @@ class SGD(ParameterwiseOptimizer):
         array([0.75], dtype=float32)
     """
 
+    _options = {
+        "lr": Option("learning rate"),
+        "momentum": Option("momentum value"),
+        "weight_decay": Option("weight_decay value"),
+    }
+    _state_at_start = {"momentum_buffer": None}
+
     def __init__(
         self,
         params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any],
@@ -46,27 +53,25 @@ class SGD(ParameterwiseOptimizer):
         nesterov: bool = False,
         weight_decay: float = 0.0,
     ) -> None:
-        require("learning rate", lr, 0)
-        require("momentum value", momentum, 0)
-        require("weight_decay value", weight_decay, 0)
         if nesterov and momentum == 0:
             raise HyperparameterError("Nesterov momentum requires a momentum")
         self.nesterov = nesterov
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
-    def _init_state(self, param: Parameter, group: dict[str, Any]) -> None:
-        if group["momentum"] != 0.0:
-            self._add_state(param, "momentum_buffer")
+    def _create_state(self, param_group: dict[str, Any]) -> None:
+        if param_group["momentum"] != 0.0:
+            super()._create_state(param_group)
 
-    def _update(self, param: Parameter, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-        momentum, decay = group["momentum"], group["weight_decay"]
-        if momentum == 0.0:
-            param._reset(apply(optimize.sgd, param, grad, group["lr"], decay, decays=decay != 0.0))
-            return
-        if "momentum_buffer" not in state:  # the user set a momentum after the first steps
-            self._add_state(param, "momentum_buffer")
-            state = self._state[param]
-        velocity = state["momentum_buffer"]
-        attrs = {"decays": decay != 0.0, "nesterov": self.nesterov}
-        stepped = apply(optimize.sgd_momentum, param, grad, velocity, group["lr"], decay, momentum, **attrs)
-        replace((param, velocity), stepped)
+    def _state_names(self, options: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if options["momentum"] != 0.0 else ()
+
+    def _without_state(self, param: Parameter) -> dict[str, Tensor]:
+        self._init_state(param)  # the user set a momentum after the first steps
+        return self._state[param]
+
+    def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
+        lr, momentum, decay = options["lr"], options["momentum"], options["weight_decay"]
+        if not state:
+            return apply(optimize.sgd, param, grad, lr, decay, decays=decay != 0.0)
+        operands = param, grad, state[0], lr, decay, momentum
+        return apply(optimize.sgd_momentum, *operands, decays=decay != 0.0, nesterov=self.nesterov)
