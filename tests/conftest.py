@@ -22,6 +22,9 @@ _cache = Path(__file__).resolve().parent.parent / ".pytest_cache" / "megengine"
 _cache.mkdir(mode=0o700, parents=True, exist_ok=True)
 os.environ.setdefault("MEGENGINE_CACHE_DIR", str(_cache))
 
+# Every function of the graph is verified, before its passes and after each.
+os.environ.setdefault("MEGENGINE_VERIFY", "1")
+
 # Whoever works on the package wants to see its frames; what users see is tested in processes of their own.
 os.environ.setdefault("MEGENGINE_FULL_TRACEBACK", "1")
 

@@ -25,6 +25,7 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Tensor, random
 from megengine.autodiff import GradManager
+from megengine.graph.build import build
 from megengine.graph.lower import Plan
 from megengine.graph.record import Graph, thread
 from megengine.optimizer import SGD
@@ -82,11 +83,12 @@ def _forget_recorded() -> None:
 
 def _lower_recorded() -> None:
     """Turn what is recorded, gradients too, into a function of arrays, without compiling it."""
-    state = thread.graph.state
-    function = Plan(state, tuple(state.results()), (), False).function(jnp, attrgetter("staged"))
-    scalars = [(n, t) for n, t in ((state.floats, np.float32), (state.ints, np.int32)) if n]
+    function = build(thread.graph.node)
+    function = function.having(outputs=function.producer())
+    run = Plan(function, len(function.outputs), False).callable(jnp, attrgetter("staged"))
+    scalars = [(n, t) for n, t in ((function.floats, np.float32), (function.ints, np.int32)) if n]
     packed = [jax.ShapeDtypeStruct((n,), t) for n, t in scalars]
-    jax.eval_shape(function, *packed, *(jax.ShapeDtypeStruct(a.shape, a.dtype) for _, a in state.input_positions()))
+    jax.eval_shape(run, *packed, *(jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in function.inputs))
 
 
 def _said_by(

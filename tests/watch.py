@@ -46,9 +46,9 @@ def release_memory() -> None:
     global _after
     if (program := sys.modules.get("megengine.graph.program")) is None:
         return
-    structure = sys.modules["megengine.graph.structure"]
+    trie = sys.modules["megengine.graph.trie"]
     many = resident_memory() >= max(KEPT_MEMORY, _after + GROWTH) and len(program.loaded()) >= 20
-    if not many and structure._states < structure.STATE_LIMIT // 2:
+    if not many and trie._nodes < trie.NODE_LIMIT // 2:
         return
     program.clear()
     sys.modules["jax"].clear_caches()
@@ -114,6 +114,8 @@ class Watch:
             terminalreporter.write_line(f"peak memory: {each}")
         for name, peak in self.peaks.items():
             if peak > MOST_MEMORY:
-                terminalreporter.write_line(f"ERROR {name} took more than {MOST_MEMORY / 1e9:g} GB, in {self.largest}", red=True)
+                terminalreporter.write_line(
+                    f"ERROR {name} took more than {MOST_MEMORY / 1e9:g} GB, in {self.largest}", red=True
+                )
         for process in self.left:
             terminalreporter.write_line(f"ERROR a test left a process behind, which was ended: {process}", red=True)

@@ -16,11 +16,11 @@ periods = []
 note, show = run.note_program, builtins.print
 
 
-def noted(graph, state, key):
-    reason = note(graph, state, key)
+def noted(graph, node, key, recording):
+    reason = note(graph, node, key, recording)
     file, number = line(graph.where[0])
     compiled.append(
-        {"where": f"{os.path.basename(file)}:{number}", "ops": state.depth, "live": len(key[0]), "reason": reason}
+        {"where": f"{os.path.basename(file)}:{number}", "ops": node.depth, "live": len(key.outputs), "reason": reason}
     )
     return reason
 

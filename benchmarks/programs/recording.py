@@ -61,9 +61,9 @@ def once(x, layers):
     y = record(x, layers)
     recorded = time.perf_counter()
     graph = thread.graph
-    depth, places = graph.state.depth, {line(where) for where in graph.where}
+    depth, places = graph.node.depth, {line(where) for where in graph.where}
     # Since the first time this structure has one program; its executable is timed from inside.
-    [program] = graph.state.programs.values()
+    [program] = graph.node.programs.values()
     program.run = timed = Timed(program.run)
     started = time.perf_counter()
     cut()

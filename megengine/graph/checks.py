@@ -9,10 +9,11 @@ from weakref import ReferenceType, ref
 import numpy as np
 
 from .errors import BadIndexError
+from .ir import AnyEquation, Equation, Function, Scalar
 from .options import options
 from .program import Program
 from .record import Graph, thread
-from .structure import Instr, State
+from .signature import Signature
 from .value import Value
 from .where import Where, here, text
 
@@ -53,7 +54,7 @@ class Unchecked:
         if b"\0" not in holds.tobytes():
             return None
         first = int(holds.argmin())
-        error = _refused(self.program.state.path()[self.program.checked[first]].instr, self.where[first])
+        error = _refused(self.program.signature_of(self.program.checked[first]), self.where[first])
         bad = sum(1 << k for k, fine in enumerate(holds) if not fine)
         for reference, bits in self.dependent:
             value = reference()
@@ -62,9 +63,9 @@ class Unchecked:
         return error
 
 
-def _refused(instr: Instr, where: Where) -> BadIndexError:
-    what = instr.op.invalid.format(**instr.op.named(instr.attrs))
-    return BadIndexError(f"{instr.op.name} at {text(where)}: {what}")
+def _refused(signature: Signature, where: Where) -> BadIndexError:
+    what = signature.op.invalid.format(**signature.attributes)
+    return BadIndexError(f"{signature.op.name} at {text(where)}: {what}")
 
 
 def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
@@ -74,10 +75,10 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
         BadIndexError: one does not, in an optimizer's step; naming the op and its line.
     """
     found = []
-    for number, instr in graph.state.checked():
-        operands = [values[o] if isinstance(o, int) else number_of(o, graph) for o in instr.operands]
+    for number, call in graph.node.checked():
+        operands = [values[o] if isinstance(o, int) else number_of(o, graph) for o in call.operands]
         try:
-            if fits(instr, operands, graph.where[number]):
+            if fits(call.signature, operands, graph.where[number]):
                 found.append(number)
         except BadIndexError:
             if graph.stepped:
@@ -86,20 +87,20 @@ def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def fits(instr: Instr, operands: Sequence[Any], where: Where) -> bool:
+def fits(signature: Signature, operands: Sequence[Any], where: Where) -> bool:
     """Whether an op takes its operands' values; False where they have yet to be computed or are not on the host.
 
     Args:
-        instr: the op.
+        signature: the op.
         operands: values and numbers.
         where: the user's line.
 
     Raises:
         BadIndexError: it does not take them.
     """
-    pairs = [*zip(operands, instr.specs, strict=True)]
+    pairs = [*zip(operands, signature.specs, strict=True)]
     integers = [x for x, spec in pairs if isinstance(x, Value) and is_integral(spec)]
-    rule: tuple[Any, ...] = (instr.op.valid, instr.attrs, instr.specs)
+    rule: tuple[Any, ...] = (signature.op.valid, signature.attrs, signature.specs)
     only = integers[0] if len(integers) == 1 else None
     if only is not None and rule in getattr(only, "fits", ()):
         return True
@@ -108,11 +109,11 @@ def fits(instr: Instr, operands: Sequence[Any], where: Where) -> bool:
     # Of a tensor that is not of integers, only shape and dtype.
     known = [(x.array if is_integral(spec) else spec) if isinstance(x, Value) else x for x, spec in pairs]
     try:
-        holds = rule[0](*known, **instr.op.named(instr.attrs))
+        holds = rule[0](*known, **signature.attributes)
     except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known
         return False
     if not holds:
-        raise _refused(instr, where)
+        raise _refused(signature, where)
     if only is not None:  # it is known to fit when it has moved to the device, too
         only.fits = {rule, *getattr(only, "fits", ())}
     return True
@@ -170,25 +171,22 @@ def raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
     Raises:
         FloatingPointError: naming the first such op and its line.
     """
-    steps = program.state.path()
-    given = _given_nan(graph, steps)
+    function = program.function
+    equations = function.equations
+    given = _given_nan(graph, function)
     if not flags.any() and given is None:
         return
     first, inputs = int(flags.argmax()) if flags.any() else len(flags), len(program.inputs)
     if given is not None and first >= inputs + given:
-        raise FloatingPointError(f"{_name(steps, given)} at {text(graph.where[given])} is given the number NaN")
+        raise FloatingPointError(f"{_name(equations[given])} at {text(graph.where[given])} is given the number NaN")
     if first >= inputs:
         number = first - inputs
-        instr = steps[number].instr
-        name = instr.op.name if isinstance(instr, Instr) else "gradient of " + steps[instr.source].instr.op.name
-        raise FloatingPointError(
-            f"{name} at {text(graph.where[number])} gave NaN ({', '.join(map(repr, instr.avals))})"
-        )
-    position = program.inputs[first]
-    number = next(k for k, s in enumerate(steps) if s.parent is not None and position < s.count)
-    raise FloatingPointError(
-        f"an input {program.input_avals[first]!r} of {_name(steps, number)} at {text(graph.where[number])} holds NaN"
-    )
+        outs = ", ".join(repr(v.aval) for v in equations[number].outputs)
+        raise FloatingPointError(f"{equations[number].name} at {text(graph.where[number])} gave NaN ({outs})")
+    var = function.inputs[first]
+    number = next(k for k, e in enumerate(equations) if var in e.reads())
+    what = f"an input {var.aval!r} of {_name(equations[number])}"
+    raise FloatingPointError(f"{what} at {text(graph.where[number])} holds NaN")
 
 
 def read_for(name: str, x: Any) -> np.ndarray:
@@ -203,13 +201,14 @@ def read_for(name: str, x: Any) -> np.ndarray:
     return array
 
 
-def _given_nan(graph: Graph, steps: list[State]) -> int | None:
-    """The first op that takes a Python number which is NaN: what it computes of it need not be."""
-    bad = {("f", k) for k, number in enumerate(graph.floats) if number != number}
-    taken = ((n, s.instr) for n, s in enumerate(steps) if bad)
-    return next((n for n, instr in taken if isinstance(instr, Instr) and not bad.isdisjoint(instr.operands)), None)
+def _given_nan(graph: Graph, function: Function) -> int | None:
+    """The first equation that takes a Python number which is NaN: what it computes of it need not be."""
+    bad = {Scalar("f", k) for k, number in enumerate(graph.floats) if number != number}
+    if not bad:
+        return None
+    equations = enumerate(function.equations)
+    return next((n for n, e in equations if isinstance(e, Equation) and not bad.isdisjoint(e.inputs)), None)
 
 
-def _name(steps: list[State], number: int) -> str:
-    instr = steps[number].instr
-    return instr.op.name if isinstance(instr, Instr) else f"the gradient of {steps[instr.source].instr.op.name}"
+def _name(equation: AnyEquation) -> str:
+    return equation.name if isinstance(equation, Equation) else f"the {equation.name}"

@@ -18,13 +18,14 @@ import numpy as np
 from ..ops.elemwise import add
 from ..ops.op import Op
 from . import record
+from .identity import identity_of
 from .notes import note_view
 from .pullbacks import Pullback
-from .record import Graph, apply, apply_pull, serials, thread
-from .structure import State
+from .record import Graph, apply, apply_vjp, serials, thread
+from .signature import Signature
 from .traced import zero_cotangent
+from .trie import Node
 from .value import Handle, Value, aval, new_handle
-from .warm import identity_of
 
 _serial = attrgetter("serial")
 _NO_PARENT: tuple[Any, int] = (None, 0)
@@ -70,14 +71,14 @@ class GradNode:
         tapes: recordings it belongs to.
         parents: for each differentiated operand, the node it came from and which result of that node it is.
         width: how many results it has.
-        graph, source, mask, instr, where: the forward instruction, while its graph is pending.
+        graph, source, mask, signature, where: the forward call, while its graph is pending.
         kept: after a cut, this node's pullback and the arrays it needs.
         operands: the operands themselves, kept only under two or more tapes (higher-order gradients).
         leaf_of: the tapes for which this is an attached tensor.
     """
 
     __slots__ = (
-        "tapes", "serial", "parents", "width", "graph", "source", "mask", "instr", "where", "leaf_of", "kept", "operands",
+        "tapes", "serial", "parents", "width", "graph", "source", "mask", "signature", "where", "leaf_of", "kept", "operands",
         "__weakref__",
     )  # fmt: skip
 
@@ -89,7 +90,7 @@ class GradNode:
         graph: Graph | None = None,
         source: int = -1,
         mask: tuple[int, ...] = (),
-        instr: Any = None,
+        signature: Signature | None = None,
         where: Any = None,
         leaf_of: tuple[Tape, ...] = (),
     ) -> None:
@@ -100,7 +101,7 @@ class GradNode:
         self.graph = graph
         self.source = source
         self.mask = mask
-        self.instr = instr
+        self.signature = signature
         self.where = where
         self.leaf_of = leaf_of
         self.kept: tuple[Pullback, tuple[Handle, ...]] | None = None
@@ -127,10 +128,10 @@ class GradNode:
             record.run_ended()
         if self.kept is not None:
             return _pull_kept(self, cots, need)
-        assert self.instr is not None
+        assert self.signature is not None
         if self.graph is thread.graph:
-            specs, mask = self.instr.specs, self.mask
-            return apply_pull(self.source, mask, need, cots, tuple([specs[mask[k]] for k in need]), self.where)
+            specs, mask = self.signature.specs, self.mask
+            return apply_vjp(self.source, mask, need, cots, tuple([specs[mask[k]] for k in need]), self.where)
         raise RuntimeError(
             "the recorded history of this value is gone: it was recorded in another thread or its graph failed"
         )
@@ -146,11 +147,11 @@ class ChainNode(GradNode):
         return [cots[0]]
 
 
-def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: tuple[Any, ...]) -> None:
+def track(graph: Graph, op: Op, call_node: Node, operands: tuple[Any, ...], outs: tuple[Any, ...]) -> None:
     """Leave a node on the results of an op that has tracked operands."""
-    instr, tapes = state.instr, graph.tapes
+    signature, tapes = call_node.call.signature, graph.tapes
     mask, parents = [], []
-    for k in instr.smooth:
+    for k in signature.differentiable:
         x = operands[k]
         node = x._node
         if node is not None and (node.tapes is tapes or node.live()):
@@ -158,8 +159,8 @@ def track(graph: Graph, op: Op, state: State, operands: tuple[Any, ...], outs: t
             parents.append((node, x._slot))
     if not mask:
         return
-    source = state.depth - 1
-    node = GradNode(tapes, tuple(parents), len(outs), graph, source, tuple(mask), instr, graph.where[-1])
+    source = call_node.depth - 1
+    node = GradNode(tapes, tuple(parents), len(outs), graph, source, tuple(mask), signature, graph.where[-1])
     if len(tapes) > 1:
         node.operands = tuple(alias(x) if isinstance(x, Handle) else x for x in operands)
     graph.nodes.append(node)
@@ -282,14 +283,14 @@ def _derived(op: Op, key: tuple[Any, ...], name: str, make: Any) -> Op:
 
 def _pull_differentiably(node: GradNode, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
     """Record the gradient as an op of the operands and cotangents, which can be differentiated again."""
-    instr, operands = node.instr, node.operands
-    assert instr is not None and operands is not None
+    signature, operands = node.signature, node.operands
+    assert signature is not None and operands is not None
     present = tuple(c is not None for c in cots)
     wanted = tuple(node.mask[k] for k in need)
-    outs, count = instr.avals, len(operands)
+    outs, count = signature.avals, len(operands)
 
     def make() -> Any:
-        call = instr.op.bind(instr.attrs, instr.targets)
+        call = signature.op.bind(signature.attrs, signature.casts)
 
         def gradient(*arrays: Any) -> Any:
             xs, given = list(arrays[:count]), iter(arrays[count:])
@@ -302,12 +303,12 @@ def _pull_differentiably(node: GradNode, cots: list[Handle | None], need: tuple[
                 return call(*full)
 
             _, pullback = jax.vjp(of_wanted, *(xs[k] for k in wanted))
-            return tuple(pullback(tuple(cts) if instr.multi else cts[0]))
+            return tuple(pullback(tuple(cts) if signature.multi else cts[0]))
 
         return gradient
 
-    key = ("grad", instr.attrs, instr.targets, outs, wanted, present)
-    derived = _derived(instr.op, key, f"{instr.op.name}.grad", make)
+    key = ("grad", signature.attrs, signature.casts, outs, wanted, present)
+    derived = _derived(signature.op, key, f"{signature.op.name}.grad", make)
     return apply(derived, *operands, *(c for c in cots if c is not None))
 
 

@@ -6,67 +6,65 @@ a copy of the input. So a parameter's partner is its own update, not a gradient 
 
 from __future__ import annotations
 
-from .structure import Instr, Pull, State
+from .ir import AnyEquation, Equation, Function, Var
 from .value import Aval
 
 REACH = 8
 
 
-def pair(state: State, live: tuple[int, ...], candidates: tuple[int, ...]) -> dict[int, int]:
+def pair(function: Function, count: int, candidates: tuple[int, ...]) -> dict[int, int]:
     """Partners of inputs that may be overwritten.
 
     Args:
-        state: the structure.
-        live: positions of its results.
+        function: the function.
+        count: how many of its outputs are results.
         candidates: which inputs (by number) may be overwritten.
 
     Returns:
-        For each input that finds one, the position of a result of its shape and dtype: the one computed from it in the
+        For each input that finds one, the number of a result of its shape and dtype: the one computed from it in the
         fewest element-wise steps, else the one computed last.
     """
-    inputs = state.input_positions()
-    results = state.results()
-    makers = {step.instr.start + k: step.instr for step in state.path() for k in range(len(step.avals))}
-    free: dict[Aval, list[int]] = {}
-    for position in live:
-        free.setdefault(results[position], []).append(position)
-    wanted = {inputs[k][0]: k for k in candidates if inputs[k][1] in free}
+    producer = function.producer()
+    order = {var: k for k, var in enumerate(producer)}
+    free: dict[Aval, list[Var]] = {}
+    for var in dict.fromkeys(function.outputs[:count]):
+        if var in producer:
+            free.setdefault(var.aval, []).append(var)
+    wanted = {function.inputs[k]: k for k in candidates if function.inputs[k].aval in free}
     found = sorted(
-        (distance, -makers[position].start, position, wanted[source])
-        for known, outputs in free.items()
-        for position in outputs
-        for source, distance in _sources(position, wanted, makers, results).items()
-        if inputs[wanted[source]][1] is known
+        (distance, -order[var], function.outputs.index(var), wanted[source])
+        for outputs in free.values()
+        for var in outputs
+        for source, distance in _sources(var, wanted, producer).items()
+        if source.aval is var.aval
     )
     partners: dict[int, int] = {}
     taken: set[int] = set()
-    for _, _, position, k in found:
-        if k not in partners and position not in taken:
-            partners[k] = position
-            taken.add(position)
-    for k in wanted.values():
-        left = [p for p in free[inputs[k][1]] if p not in taken]
+    for _, _, number, k in found:
+        if k not in partners and number not in taken:
+            partners[k] = number
+            taken.add(number)
+    for source, k in wanted.items():
+        left = [n for v in free[source.aval] if (n := function.outputs.index(v)) not in taken]
         if k not in partners and left:
             partners[k] = left[-1]
             taken.add(left[-1])
     return partners
 
 
-def _sources(
-    position: int, wanted: dict[int, int], makers: dict[int, Instr | Pull], results: dict[int, Aval]
-) -> dict[int, int]:
+def _sources(var: Var, wanted: dict[Var, int], producer: dict[Var, AnyEquation]) -> dict[Var, int]:
     """The wanted inputs that a result is computed from through values of its own shape, with the number of steps."""
-    shape = results[position].shape
-    found: dict[int, int] = {}
-    frontier, seen = {position}, {position}
+    shape = var.aval.shape
+    found: dict[Var, int] = {}
+    frontier, seen = {var}, {var}
     for distance in range(1, REACH + 1):
-        reached: set[int] = set()
-        for p in frontier:
-            instr = makers[p]
-            if isinstance(instr, Instr):
-                reached.update(o for o in instr.operands if isinstance(o, int))
-        for p in reached & wanted.keys():
-            found.setdefault(p, distance)
-        frontier = {p for p in reached - seen if p in results and results[p].shape == shape}
+        reached: set[Var] = set()
+        for v in frontier:
+            equation = producer[v]
+            if isinstance(equation, Equation):
+                reached.update(equation.reads())
+        for v in reached & wanted.keys():
+            found.setdefault(v, distance)
+        frontier = {v for v in reached - seen if v in producer and v.aval.shape == shape}
         seen |= frontier
     return found

@@ -11,6 +11,10 @@ class RecompileError(RuntimeError):
     """A place in the program compiled again although ``on_recompile`` is ``"error"``."""
 
 
+class VerificationError(RuntimeError):
+    """A function of the graph is not well formed: a fault of the pass that made it."""
+
+
 class TraceError(RuntimeError):
     """A traced function did what a trace cannot hold."""
 

@@ -6,7 +6,7 @@ import os
 from typing import Any, NoReturn
 
 from . import record
-from .structure import State
+from .trie import Node
 
 _WHAT_TO_DO = (
     "this process was forked from one that computes with tensors, and the threads that compute are not in it; start it as a new "
@@ -33,8 +33,8 @@ def refuse() -> NoReturn:
 def _enter_child() -> None:
     local = record.thread
     graph = local.graph = record.Graph(local.graph.device)
-    graph.state = State(None, None, (), 0, 0)
-    graph.state.next = _Refusing()
+    graph.node = Node(None, None, (), (), 0, 0)
+    graph.node.next = _Refusing()
     local.ended = None
     record.forked = True
 

@@ -8,14 +8,15 @@ import numpy as np
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
+from .signature import Signature
 from .traced import forward
 from .value import Aval, aval
 
 INFERRED_LIMIT = 4096
 
 
-def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Aval, ...], bool]:
-    """``(cast dtype of each operand, abstract value of each result, whether results are a tuple)``.
+def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
+    """The op with these attributes and operands, with the abstract value of each result.
 
     Args:
         op: the operator.
@@ -26,7 +27,7 @@ def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[tuple
         RuntimeError: the op cannot take these shapes or dtypes.
     """
     key = (attrs, specs)
-    found = op.inferred.get(key)
+    found: Signature | None = op.inferred.get(key)
     if found is None:
         if len(op.inferred) >= INFERRED_LIMIT:
             op.inferred.clear()
@@ -34,19 +35,19 @@ def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[tuple
     return found
 
 
-def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
+def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
     kinds = [s.dtype if isinstance(s, Aval) else s for s in specs]
     if op.quantized is None and any(isinstance(s, Aval) and s.dtype.metadata for s in specs):
         raise RuntimeError(f"{op.name} takes no quantised tensors; convert with astype('float32')")
     own = [SCALAR_DTYPE[k] if isinstance(k, str) else k for k in kinds]
     wanted = op.promote(op.name, kinds) if op.promote is not None else own
     named = op.named(attrs)
-    targets = tuple(None if w is None or w == o else w for w, o in zip(wanted, own, strict=True))
+    casts = tuple(None if w is None or w == o else w for w, o in zip(wanted, own, strict=True))
     operands = [aval(s.shape if isinstance(s, Aval) else (), np.dtype(o)) for s, o in zip(specs, own, strict=True)]
     if op.check is not None:
         op.check(*operands, **named)
     try:
-        traced, multi = forward(op, attrs, targets, specs)
+        traced, multi = forward(op, attrs, casts, specs)
     except (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError) as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
     outs = traced.results()
@@ -56,7 +57,7 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Any:
         dtypes = dtypes if found is None else [found] * len(dtypes)
     shapes = [shape for shape, _ in outs]
     formats = op.formats([s for s in specs if isinstance(s, Aval)], [len(s) for s in shapes], **named)
-    return targets, tuple(map(aval, shapes, dtypes, formats)), multi
+    return Signature(op, attrs, specs, casts, tuple(map(aval, shapes, dtypes, formats)), multi)
 
 
 def _explain(op: Op, attrs: tuple[Any, ...], operands: list[Aval], error: Exception) -> str:

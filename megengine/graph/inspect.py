@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from . import scopes
+from .ir import Function, Var, VjpEquation
 from .program import Program
 from .record import Graph, thread
-from .structure import Instr, Pull
-from .where import text
+from .recording import Recording
 
 
 class Ran:
-    """One graph that was run: its program, and where its ops were recorded."""
+    """One graph that was run.
 
-    def __init__(self, graph: Graph, program: Program) -> None:
+    Attributes:
+        program: what ran it.
+        function: what was recorded, before any pass: with names, source lines and module scopes.
+    """
+
+    def __init__(self, program: Program, recording: Recording) -> None:
         self.program = program
-        self.where = [text(w) for w in graph.where]
-        self.scopes = list(graph.scopes or [()] * len(graph.where))
+        self.function = recording.function(program.node, program.live, program.key.residuals)
 
     def recorded(self) -> str:
         """The ops as recorded, one a line: result, op, operands, line of the user's program."""
-        lines = [f"%{p}: {a!r} = input" for p, a in self.program.state.input_positions()]
-        for step, where in zip(self.program.state.path(), self.where, strict=True):
-            instr = step.instr
-            outs = ", ".join(f"%{instr.start + k}: {a!r}" for k, a in enumerate(instr.avals))
-            lines.append(f"{outs} = {_call_text(instr)}    # {where}")
-        lines.append("return " + ", ".join(f"%{p}" for p in self.program.live))
-        return "\n".join(lines)
+        return str(self.function)
 
     def lowered(self) -> str:
         """The program given to XLA, as StableHLO."""
@@ -41,61 +39,42 @@ class Ran:
 
     def picture(self) -> dict[str, Any]:
         """Nodes of the graph with op, shape, dtype, source line, module scope and inputs, ready for JSON."""
-        nodes: list[dict[str, Any]] = []
-        producer: dict[int, int] = {}
-
-        def add(op: str, aval: Any, kind: str, where: str, scope: tuple[str, ...], inputs: list[int]) -> int:
-            number = len(nodes)
-            nodes.append(
-                {
-                    "id": number,
-                    "op": op,
-                    "shape": list(aval.shape),
-                    "dtype": aval.dtype.name,
-                    "where": where,
-                    "scope": list(scope),
-                    "inputs": sorted(set(inputs)),
-                    "kind": kind,
-                    "name": op,
-                }
-            )
-            return number
-
-        for position, a in self.program.state.input_positions():
-            producer[position] = add("input", a, "input", "", (), [])
-        steps = self.program.state.path()
-        for step, where, scope in zip(steps, self.where, self.scopes, strict=True):
-            instr = step.instr
-            if isinstance(instr, Pull):
-                source = steps[instr.source].instr
-                used = [producer[c] for c in instr.cots if c is not None] + [producer[source.start]]
-                name, kind = f"{source.op.name}.grad", "gradient"
-            else:
-                used = [producer[o] for o in instr.operands if isinstance(o, int)]
-                name, kind = instr.op.name, "gradient" if instr.op.name.endswith(".grad") else "op"
-            number = add(name, instr.avals[0], kind, where, scope, used)
-            producer.update((instr.start + k, number) for k in range(len(instr.avals)))
-        for position in self.program.live:
-            if nodes[producer[position]]["kind"] == "op":
-                nodes[producer[position]]["kind"] = "output"
         stats = {
-            "ops": len(steps),
-            "inputs": len(self.program.inputs),
-            "outputs": len(self.program.live),
+            "ops": len(self.function.equations),
+            "inputs": len(self.function.inputs),
+            "outputs": len(self.function.outputs),
             "donated": len(self.program.donated),
         }
-        return {"nodes": nodes, "stats": stats}
+        return {"nodes": nodes(self.function), "stats": stats}
 
 
-def _call_text(instr: Instr | Pull) -> str:
-    if isinstance(instr, Pull):
-        cots = ", ".join("0" if c is None else f"%{c}" for c in instr.cots)
-        return (
-            f"gradient of op {instr.source} ({cots}) for operands {', '.join(str(instr.mask[k]) for k in instr.need)}"
-        )
-    operands = ", ".join(f"%{o}" if isinstance(o, int) else f"{o[0]}{o[1]}" for o in instr.operands)
-    settings = "".join(f", {n}={v!r}" for n, v in zip(instr.op.attrs, instr.attrs, strict=True))
-    return f"{instr.op.name}({operands}{settings})"
+def nodes(function: Function) -> list[dict[str, Any]]:
+    """A node for each input and equation of a function."""
+    made: list[dict[str, Any]] = []
+    producer: dict[Var, int] = {}
+
+    def add(outputs: Sequence[Var], reads: Iterable[Var], **about: Any) -> None:
+        number, aval = len(made), outputs[0].aval
+        producer.update(dict.fromkeys(outputs, number))
+        inputs = sorted({producer[v] for v in reads})
+        shown = {"id": number, "shape": list(aval.shape), "dtype": aval.dtype.name, "inputs": inputs}
+        made.append({"where": "", "scope": [], **shown, **about})
+
+    for var in function.inputs:
+        add((var,), (), op="input", kind="input", name=var.name or "input")
+    for equation in function.equations:
+        if isinstance(equation, VjpEquation):
+            reads: Iterable[Var] = (*equation.reads(), equation.of.outputs[0])
+            op, kind = f"{equation.of.name}.grad", "gradient"
+        else:
+            reads, op = equation.reads(), equation.name
+            kind = "gradient" if op.endswith(".grad") else "op"
+        where = {"where": equation.source, "scope": list(equation.scope)}
+        add(equation.outputs, reads, op=op, kind=kind, name=op, **where)
+    for var in function.outputs:
+        if made[producer[var]]["kind"] == "op":
+            made[producer[var]]["kind"] = "output"
+    return made
 
 
 class Watch:
@@ -104,9 +83,9 @@ class Watch:
     def __init__(self) -> None:
         self.ran: list[Ran] = []
 
-    def add(self, graph: Graph, program: Program) -> None:
+    def add(self, program: Program, recording: Recording) -> None:
         """Called by the engine after each cut."""
-        self.ran.append(Ran(graph, program))
+        self.ran.append(Ran(program, recording))
 
     def __len__(self) -> int:
         return len(self.ran)

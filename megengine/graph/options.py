@@ -24,6 +24,7 @@ class Options:
         check_nan: look for NaN in every op's results.
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
         tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs on the CPU (see :func:`megengine.graph.tier`).
+        verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a cut.
         programs_limit: how many compiled programs stay loaded; the least recently used go first.
     """
@@ -32,6 +33,7 @@ class Options:
     check_nan: bool = False
     on_recompile: str = "log"
     tier: str = "auto"
+    verify: bool = False
     pending_limit: int = PENDING_LIMIT
     programs_limit: int = 1024
 
@@ -52,8 +54,8 @@ def _from_environment() -> Options:
     tier = os.environ.get("MEGENGINE_TIER", "auto")
     if tier not in TIERS:
         raise UsageError(f"environment variable MEGENGINE_TIER={tier!r}: write {TIERS_TEXT}")
-    eager, nan = _flag("MEGENGINE_EAGER"), _flag("MEGENGINE_CHECK_NAN")
-    return Options(eager=eager, check_nan=nan, on_recompile=policy, tier=tier)
+    eager, nan, verify = map(_flag, ("MEGENGINE_EAGER", "MEGENGINE_CHECK_NAN", "MEGENGINE_VERIFY"))
+    return Options(eager=eager, check_nan=nan, on_recompile=policy, tier=tier, verify=verify)
 
 
 options = _from_environment()

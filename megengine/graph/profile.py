@@ -16,9 +16,9 @@ from typing import Any
 import jax
 
 from . import scopes
+from .ir import Equation
 from .program import Program, Run, observe, unobserve
 from .run import full_sync
-from .structure import Instr
 from .where import here, is_user_file, text
 
 Event = dict[str, Any]
@@ -126,10 +126,7 @@ class Recorder:
 
 
 def _describe(program: Program) -> Event:
-    steps = program.state.path()
-    names = Counter(
-        s.instr.op.name if isinstance(s.instr, Instr) else f"{steps[s.instr.source].instr.op.name}.grad" for s in steps
-    )
+    names = Counter(e.name if isinstance(e, Equation) else f"{e.of.name}.grad" for e in program.function.equations)
     return {"ops": dict(names.most_common()), "inputs": len(program.inputs), "results": len(program.live)}
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,35 +18,65 @@ import numpy as np
 
 from .background import submit
 from .blas import adapt
+from .build import build
 from .counters import counters, counting
 from .donate import pair
 from .host_array import owned, plain
-from .lower import Plan, depends
+from .ir import Equation, Function
+from .lower import Plan, checked, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
+from .passes import PIPELINE
+from .passes import run as run_passes
 from .patience import announced
 from .pullbacks import Pullback
+from .recording import Recording
 from .runtime import prune_once
+from .signature import Signature
 from .sound import PRODUCTS_ALONE, first_options, sound
-from .structure import ROOT, State, forget
-from .structure import prune as drop
 from .tiers import earns
+from .trie import ROOT, Node, forget
+from .trie import prune as drop
 from .value import Aval
 from .warm import find
 
 log = logging.getLogger("megengine.graph")
 
 
+class Key(NamedTuple):
+    """What makes a program of a structure.
+
+    Attributes:
+        outputs: positions of the live values.
+        donatable: numbers of the inputs that may be overwritten.
+        residuals: calls, with the operands that they are linearised in, whose residuals are kept.
+        check_nan: whether NaN is looked for.
+        guards: whether the graph holds an optimizer's step, then pairs of positions: in place of the first's value the second's
+            is returned where an op that it depends on, or any op of a step, got values that it does not take.
+        trusted: calls whose operands' values are known to be ones that they take.
+    """
+
+    outputs: tuple[int, ...]
+    donatable: tuple[int, ...] = ()
+    residuals: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    check_nan: bool = False
+    guards: tuple[Any, ...] = ()
+    trusted: tuple[int, ...] = ()
+
+
 class Program:
     """One executable: a structure, which of its values live on, and which inputs it may overwrite.
 
     Attributes:
-        state: the structure.
+        node: the structure.
+        key: what else it was made by.
+        recording: where it was recorded when it was made.
+        function: what it computes, after the passes; its outputs are the live values, then what guards return instead.
         live: positions of the values it returns, in the order of the results.
         inputs: positions of its inputs.
         donated: which inputs are overwritten.
-        checked: instructions with a rule on their operands' values that the program itself checks.
-        depends: for each living value the checked instructions that it depends on, as bits; none where a failure leaves it as it
+        checked: calls with a rule on their operands' values that the program itself checks.
+        depends: for each living value the checked calls that it depends on, as bits; none where a failure leaves it as it
             was before.
         leading: how many results come before the living values: flags of NaN, flags of those rules.
         proven: whether it has run: then it fits into memory, and running it is a call of C code alone.
@@ -62,26 +92,31 @@ class Program:
         reason: what ``counters.compilations`` counts it by when it is compiled.
     """
 
-    def __init__(self, state: State, key: tuple[Any, ...]) -> None:
-        live, candidates, kept, check_nan, guards, trusted = key
-        self.state = state
+    def __init__(self, node: Node, key: Key, recording: Recording) -> None:
+        self.node = node
         self.key = key
-        self.check_nan: bool = check_nan
-        pairs = state.input_positions()
-        self.inputs = [position for position, _ in pairs]
-        self.input_avals = [aval for _, aval in pairs]
-        pairing = {} if kept else pair(state, live, candidates)
+        self.recording = recording
+        function = self._function()
+        pairing = {} if key.residuals else pair(function, len(key.outputs), key.donatable)
         self.donated = tuple(sorted(pairing))
         # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
-        partners = [pairing[k] for k in self.donated]
-        self.live: tuple[int, ...] = (*partners, *(p for p in live if p not in partners))
-        self.donated_bytes = sum(self.input_avals[k].size * self.input_avals[k].dtype.itemsize for k in self.donated)
-        self.checked = tuple(n for n, _ in state.checked() if n not in trusted) if state.checks else ()
-        self.leading = bool(check_nan) + bool(self.checked)
-        guarded = {new for new, _ in guards[1:]}
-        bits = depends(state, trusted) if self.checked else {}
-        self.depends = [0 if p in guarded else bits.get(p, 0) for p in self.live]
-        self.offset = bool(state.floats) + bool(state.ints)
+        order = [pairing[k] for k in self.donated]
+        order += [k for k in range(len(key.outputs)) if k not in pairing.values()]
+        rest = function.outputs[len(order) :]
+        self.function = function.having(outputs=(*(function.outputs[k] for k in order), *rest))
+        self.live = tuple(key.outputs[k] for k in order)
+        self.donated_bytes = sum(_bytes(function.inputs[k].aval) for k in self.donated)
+        self.inputs = [position for position, _ in node.input_positions()]
+        self.input_avals = [var.aval for var in function.inputs]
+        self.output_avals = [var.aval for var in self.function.outputs[: len(order)]]
+        self.checked = checked(self.function, key.trusted) if node.checks else ()
+        self.leading = bool(key.check_nan) + bool(self.checked)
+        guarded = {new for new, _ in key.guards[1:]}
+        bits = depends(self.function, key.trusted) if self.checked else {}
+        self.depends = [
+            0 if p in guarded else bits.get(v, 0) for p, v in zip(self.live, self.function.outputs, strict=False)
+        ]
+        self.offset = bool(node.floats) + bool(node.ints)
         self.first = threading.Lock()  # two threads would compile twice
         self.tier = ""
         self.interpreted = False
@@ -100,11 +135,21 @@ class Program:
         self.seconds = 0.0
         self.hits = 0
 
+    def _function(self) -> Function:
+        """What was recorded, after the passes; where NaN is looked for, all of it as it was recorded."""
+        key, node = self.key, self.node
+        olds = [old for _, old in key.guards[1:]]
+        function = build(node, (*key.outputs, *olds), key.residuals)
+        return run_passes(function, () if key.check_nan else PIPELINE)
+
     @cached_property
     def plan(self) -> Plan:
-        """What it computes; what was compiled before needs none."""
-        _, _, kept, check_nan, guards, trusted = self.key
-        return Plan(self.state, self.live, kept, check_nan, guards, trusted)
+        """How it is computed; what was compiled before needs none."""
+        key, guards = self.key, self.key.guards
+        if guards:
+            pairs = [(self.live.index(new), len(self.live) + k) for k, (new, _) in enumerate(guards[1:])]
+            guards = (guards[0], *pairs)
+        return Plan(self.function, len(self.live), key.check_nan, guards, key.trusted)
 
     @cached_property
     def jitted(self) -> Any:
@@ -114,11 +159,16 @@ class Program:
     @property
     def pullbacks(self) -> list[tuple[Pullback, tuple[Any, ...]]]:
         """For each kept gradient, its pullback and where its arrays are."""
-        return self.plan.pullbacks if self.key[2] else []
+        return self.plan.pullbacks if self.key.residuals else []
 
     def names(self) -> list[str]:
         """The names of its ops."""
-        return [s.instr.op.name for s in self.state.path() if hasattr(s.instr, "op")]
+        return [e.name for e in self.function.equations if isinstance(e, Equation)]
+
+    def signature_of(self, number: int) -> Signature:
+        """Of a recorded call of an op."""
+        equations = (e for e in self.function.equations if isinstance(e, Equation))
+        return next(e.signature for e in equations if e.number == number)
 
     def donated_arguments(self) -> tuple[int, ...]:
         """Which arguments of the compiled function are overwritten."""
@@ -127,7 +177,7 @@ class Program:
     def stage(self, compiler_options: dict[str, str] | None) -> Any:
         """What compiles the program when it is first called, with these options of XLA."""
         # A function of its own each time, so that JAX keeps nothing of what was compiled before.
-        function = self.plan.function(jnp, attrgetter("staged"))
+        function = self.plan.callable(jnp, attrgetter("staged"))
         return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
 
     def prepare(self, tier: str) -> None:
@@ -171,7 +221,7 @@ class Program:
         start = time.perf_counter()
         try:
             if self.interpreter is None:
-                self.interpreter = self.plan.function(np, attrgetter("interpreted"))
+                self.interpreter = self.plan.callable(np, attrgetter("interpreted"))
             outs = list(map(owned, self.interpreter(*map(plain, args))))
         except MemoryError as error:
             raise MemoryError(f"out of memory: {error}") from None
@@ -211,7 +261,7 @@ class Program:
             prune_once()
             before = set(loaded_by_xla())
             start = time.perf_counter()
-            with announced("compiling a program of %d ops; later processes load it from the disk", self.state.depth):
+            with announced("compiling a program of %d ops; later processes load it from the disk", self.node.depth):
                 if not sound(self.jitted, args):
                     self.jitted = self.stage(PRODUCTS_ALONE)
                 outs = self._timed(args, start)
@@ -233,19 +283,17 @@ class Program:
 
     def __repr__(self) -> str:
         names = ", ".join(self.names()[:4])
-        return f"<program of {self.state.depth} ops: {names}{', ...' if self.state.depth > 4 else ''}>"
+        return f"<program of {self.node.depth} ops: {names}{', ...' if self.node.depth > 4 else ''}>"
 
     def abstract_args(self) -> list[jax.ShapeDtypeStruct]:
         """Shapes and dtypes of the compiled function's arguments, scalars first."""
-        packed = [(n, t) for n, t in ((self.state.floats, np.float32), (self.state.ints, np.int32)) if n]
+        packed = [(n, t) for n, t in ((self.node.floats, np.float32), (self.node.ints, np.int32)) if n]
         scalars = [jax.ShapeDtypeStruct((n,), t) for n, t in packed]
         return scalars + [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in self.input_avals]
 
 
-def avals_of(state: State, positions: tuple[int, ...]) -> list[Aval]:
-    """Abstract values at these positions."""
-    table = state.results()
-    return [table[p] for p in positions]
+def _bytes(aval: Aval) -> int:
+    return aval.size * aval.dtype.itemsize
 
 
 Run = Callable[..., Any]
@@ -283,9 +331,9 @@ def _rewrap() -> None:
         program.observe_again()
 
 
-def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
+def lookup(node: Node, key: Key) -> Program | None:
     """The program compiled before for this structure and key, if it is still loaded."""
-    programs = state.programs
+    programs = node.programs
     program = None if programs is None else programs.get(key)
     if program is not None:
         with building:
@@ -294,15 +342,15 @@ def lookup(state: State, key: tuple[Any, ...]) -> Program | None:
     return program
 
 
-def build(state: State, key: tuple[Any, ...]) -> Program:
+def make(node: Node, key: Key, recording: Recording) -> Program:
     """A new program; the least recently used one is unloaded when there are too many."""
     with building:
-        program = Program(state, key)
-        if state.programs is None:
-            state.programs = {}
+        program = Program(node, key, recording)
+        if node.programs is None:
+            node.programs = {}
         _recent[program] = None
         _alive.add(program)
-        state.programs[key] = program
+        node.programs[key] = program
         while len(_recent) > options.programs_limit:
             discard(next(iter(_recent)))
         return program
@@ -312,9 +360,9 @@ def discard(program: Program) -> None:
     """Unload a program; recording the same structure again compiles again."""
     with building:
         _recent.pop(program, None)
-        if program.state.programs is not None:
-            program.state.programs.pop(program.key, None)
-        drop(program.state)
+        if program.node.programs is not None:
+            program.node.programs.pop(program.key, None)
+        drop(program.node)
 
 
 def loaded() -> list[Program]:

@@ -1,4 +1,4 @@
-"""What is kept of an instruction, beside arrays, to take its gradient in a later graph: an op of these arrays and cotangents."""
+"""The VJP of an equation whose residuals are kept, in a later graph: an op of these arrays and of cotangents."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import jax
 from jax.extend.core import jaxpr_as_fun
 
 from ..ops.op import Op
+from .equations import Equation
+from .identity import identity_of
 from .polymorphic import AtSizes
-from .structure import Instr
 from .symbols import is_symbolic
 from .traced import Linearised, SharedForward, Traced, zero_cotangent
 from .value import Aval
-from .warm import identity_of
 
 PULLBACKS_LIMIT = 4096
 _changing = threading.Lock()
@@ -23,27 +23,27 @@ _ops: dict[tuple[Any, ...], Op] = {}
 
 
 class Pullback:
-    """The gradient of an instruction whose residuals are kept.
+    """The VJP of an equation whose residuals are kept.
 
     Attributes:
-        op: what its ops are derived from; one for all programs that keep it of such an instruction, so that what uses it is the
-            same too.
-        sizes: the values of the symbols, where the instruction was traced with some.
+        op: what its ops are derived from; one for all programs that keep residuals of such an equation, so that what uses it
+            is the same too.
+        sizes: the values of the symbols, where the op was traced with some.
     """
 
     __slots__ = ("op", "sizes", "_shared", "_outs")
 
-    def __init__(self, instr: Instr, mask: tuple[int, ...], forward: Linearised) -> None:
+    def __init__(self, equation: Equation, mask: tuple[int, ...], forward: Linearised) -> None:
         source = forward.source
-        self._outs = instr.avals
+        self._outs = equation.signature.avals
         self._shared: SharedForward | None = None
         self.sizes: tuple[tuple[int, ...], ...] = ()
         if isinstance(source, AtSizes) and isinstance(forward.forward, SharedForward):
             self._shared = forward.forward
             self.sizes = (source.values,)
-            self.op = _op_of_shared(instr.op, self._shared)
+            self.op = _op_of_shared(equation.op, self._shared)
         else:
-            self.op = _op_of(instr, mask, forward)
+            self.op = _op_of(equation, mask, forward)
 
     def gradient(self, need: tuple[int, ...], present: tuple[bool, ...]) -> Op:
         """The op of the residuals and the cotangents present, with ``sizes`` as attributes, that gives those of operands.
@@ -63,15 +63,18 @@ class Pullback:
         return found
 
 
-def _op_of(instr: Instr, mask: tuple[int, ...], forward: Linearised) -> Op:
-    same = tuple(instr.operands.index(o) for o in instr.operands)
+def _op_of(equation: Equation, mask: tuple[int, ...], forward: Linearised) -> Op:
+    signature = equation.signature
+    same = tuple(equation.inputs.index(v) for v in equation.inputs)
     leaves = tuple((a.shape, a.dtype) for a in forward.residuals)
-    key = (instr.op, instr.attrs, instr.specs, same, mask, leaves)
+    key = (signature.op, signature.attrs, signature.specs, same, mask, leaves)
     with _changing:
         found = _ops.pop(key, None)
         if found is None:
-            identity = identity_of(instr.op.identity, "pullback", *key[1:])
-            found = Op(f"{instr.op.name}.grad", _of_arrays(forward.forward.tree, instr.multi), identity=identity)
+            identity = identity_of(signature.op.identity, "pullback", *key[1:])
+            found = Op(
+                f"{signature.op.name}.grad", _of_arrays(forward.forward.tree, signature.multi), identity=identity
+            )
             if len(_ops) >= PULLBACKS_LIMIT:
                 _ops.pop(next(iter(_ops)), None)
         _ops[key] = found

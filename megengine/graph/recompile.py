@@ -7,12 +7,15 @@ from types import CodeType
 from typing import Any
 
 from . import record
+from .build import build
 from .errors import RecompileError
+from .ir import AnyEquation, Equation, Function, Var, VjpEquation
 from .options import options
-from .program import lookup
+from .program import Key, lookup
 from .record import Graph
-from .structure import Pull, State
+from .recording import Recording
 from .tiers import tier_of
+from .trie import Node
 from .where import Line, Where, line, text
 
 log = logging.getLogger("megengine.graph")
@@ -22,18 +25,19 @@ class _Place:
     """The programs of graphs that begin at one line and end at one line.
 
     Attributes:
-        state, key: the last one.
+        node, key, recording: the last one.
         reason: the kind of what differed last.
         programs: how many.
         restless: how often in a row new shapes came before the last program had paid off by being run again.
         unpaid: the same of any difference.
     """
 
-    __slots__ = ("state", "key", "reason", "programs", "restless", "unpaid")
+    __slots__ = ("node", "key", "recording", "reason", "programs", "restless", "unpaid")
 
     def __init__(self) -> None:
-        self.state: State | None = None
-        self.key: tuple[Any, ...] = ()
+        self.node: Node | None = None
+        self.key = Key(())
+        self.recording = Recording((), ())
         self.reason = "new"
         self.programs = 0
         self.restless = 0
@@ -56,7 +60,7 @@ _ADVICE = {
 }
 
 
-def note_program(graph: Graph, state: State, key: tuple[Any, ...]) -> str:
+def note_program(graph: Graph, node: Node, key: Key, recording: Recording) -> str:
     """Say what differs from the last program at the same place; returns the reason that its compilation counts by.
 
     Raises:
@@ -68,24 +72,30 @@ def note_program(graph: Graph, state: State, key: tuple[Any, ...]) -> str:
     place = _places.setdefault((begin, _spot(graph.where[-1])), _Place())
     place.programs += 1
     compiled = tier_of(graph.device) == "compiled"
-    if place.state is not None and (compiled or options.on_recompile == "error" or place.restless <= SPLITS_AFTER):
-        place.reason, detail = difference(place.state, place.key, state, key)
-        _count(place, begin, state)
+    if place.node is not None and (compiled or options.on_recompile == "error" or place.restless <= SPLITS_AFTER):
+        place.reason, _ = difference(build(place.node), place.key, build(node), key)
+        _count(place, begin, node)
         if options.on_recompile == "error":
-            start = text(graph.where[0])
+            start, detail = text(graph.where[0]), _in_words(place, node, key, recording)
             graph.error = RecompileError(
                 f"compiling again ({_ordinal(place.programs)} time) what starts at {start}, since {detail}"
             )
             raise graph.error
         if compiled and options.on_recompile == "log" and place.unpaid == TOLD_AFTER:
-            _warn(place, text(graph.where[0]), detail)
-    place.state, place.key = state, key
+            _warn(place, text(graph.where[0]), _in_words(place, node, key, recording))
+    place.node, place.key, place.recording = node, key, recording
     return place.reason
 
 
-def _count(place: _Place, begin: Spot, state: State) -> None:
-    assert place.state is not None
-    last = lookup(place.state, place.key)
+def _in_words(place: _Place, node: Node, key: Key, recording: Recording) -> str:
+    """What differs, with the names of parameters, which are looked for only when someone is told."""
+    assert place.node is not None
+    return difference(place.recording.function(place.node), place.key, recording.function(node), key)[1]
+
+
+def _count(place: _Place, begin: Spot, node: Node) -> None:
+    assert place.node is not None
+    last = lookup(place.node, place.key)
     if last is not None and last.hits >= PAYS_OFF:
         place.restless = place.unpaid = 0
         return
@@ -93,7 +103,7 @@ def _count(place: _Place, begin: Spot, state: State) -> None:
     if place.reason == "shape":
         place.restless += 1
         if place.restless == SPLITS_AFTER:
-            _split(begin, place.state, state)
+            _split(begin, place.node, node)
 
 
 def _warn(place: _Place, start: str, detail: str) -> None:
@@ -124,75 +134,78 @@ def split(where: Where) -> int | None:
     return _splits.get(_spot(where))
 
 
-def _split(begin: Spot, old: State, new: State) -> None:
+def _split(begin: Spot, old: Node, new: Node) -> None:
     depth = _settled_from(old, new)
     if 0 < depth <= new.depth - WORTH_A_CUT:
         record.some_place_is_special = True
         _splits[begin] = max(depth, _splits.get(begin, 0))
 
 
-def _settled_from(old: State, new: State) -> int:
+def _settled_from(old: Node, new: Node) -> int:
     """How many ops come before those that are the same in both, to the end."""
     depth = new.depth
     if old.depth == depth:
-        for a, b in zip(reversed(_signatures(old)), reversed(_signatures(new)), strict=True):
+        for a, b in zip(reversed(_signatures(build(old))), reversed(_signatures(build(new))), strict=True):
             if a != b:
                 break
             depth -= 1
     return depth
 
 
-def _signatures(state: State) -> list[tuple[Any, ...]]:
-    """Of each instruction what has to be the same for its program to be: op, settings, and all shapes and dtypes."""
-    known = {**dict(state.input_positions()), **state.results()}
+def _signatures(function: Function) -> list[tuple[Any, ...]]:
+    """Of each equation what has to be the same for its program to be: op, attributes, and all shapes and dtypes."""
     found: list[tuple[Any, ...]] = []
-    for step in state.path():
-        instr = step.instr
-        takes = tuple(known[o] if isinstance(o, int) else o for o in _wiring(instr)[0])
-        if isinstance(instr, Pull):
-            own: tuple[Any, ...] = (found[instr.source], instr.mask, instr.need)
+    for equation in function.equations:
+        takes = tuple(v.aval for v in equation.reads())
+        if isinstance(equation, VjpEquation):
+            own: tuple[Any, ...] = (found[equation.of.number or 0], equation.linearised, equation.wrt)
         else:
-            own = (instr.op, instr.attrs)
-        found.append((*own, _wiring(instr), takes, step.avals))
+            own = (equation.op, equation.signature.attrs)
+        found.append((*own, _wiring(equation), takes, tuple(v.aval for v in equation.outputs)))
     return found
 
 
-def difference(old: State, old_key: tuple[Any, ...], new: State, new_key: tuple[Any, ...]) -> tuple[str, str]:
+def difference(old: Function, old_key: Key, new: Function, new_key: Key) -> tuple[str, str]:
     """The kind (shape, dtype, format, op, liveness, donation) and the words for what differs between two programs."""
-    for number, (a, b) in enumerate(zip(old.path(), new.path(), strict=False)):
-        name = f"op {number} ({_name(new, b.instr)})"
-        if _name(old, a.instr) != _name(new, b.instr):
-            return "op", f"op {number} is {_name(new, b.instr)}, was {_name(old, a.instr)}"
-        for x, y in zip((*a.inputs, *a.avals), (*b.inputs, *b.avals), strict=False):
-            if x.shape != y.shape:
-                return "shape", f"{name} meets shape {y.shape}, was {x.shape}"
-            if x.dtype != y.dtype:
-                return "dtype", f"{name} meets dtype {y.dtype}, was {x.dtype}"
-            if x.format != y.format:
-                return "format", f"{name} meets format {y.format}, was {x.format}"
-        if getattr(a.instr, "attrs", ()) != getattr(b.instr, "attrs", ()):
-            return "op", f"{name} has attributes {b.instr.attrs}, was {a.instr.attrs}"
-        if a.instr is not b.instr and _wiring(a.instr) != _wiring(b.instr):
+    for number, (a, b) in enumerate(zip(old.equations, new.equations, strict=False)):
+        name = f"op {number} ({_name(b)})"
+        if _name(a) != _name(b):
+            return "op", f"op {number} is {_name(b)}, was {_name(a)}"
+        for x, y in zip((*a.reads(), *a.outputs), (*b.reads(), *b.outputs), strict=False):
+            of = f" of {y.name}" if y.name else ""
+            for what in ("shape", "dtype", "format"):
+                was, is_ = getattr(x.aval, what), getattr(y.aval, what)
+                if was != is_:
+                    return what, f"{name} meets {what} {is_}{of}, was {was}"
+        if isinstance(a, Equation) and isinstance(b, Equation) and a.signature.attrs != b.signature.attrs:
+            return "op", f"{name} has attributes {b.attributes}, was {a.attributes}"
+        if _wiring(a) != _wiring(b):
             return "op", f"{name} takes other operands"
-    if old.depth != new.depth:
-        return "op", f"it has {new.depth} ops, had {old.depth}"
-    if old_key[0] != new_key[0]:
-        return "liveness", f"{len(new_key[0])} values live on, were {len(old_key[0])}"
-    if old_key[1] != new_key[1]:
-        return "donation", f"{len(new_key[1])} inputs can be overwritten, were {len(old_key[1])}"
-    if old_key[2] != new_key[2]:
-        return "liveness", f"{len(new_key[2])} gradients are kept, were {len(old_key[2])}"
+    if len(old.equations) != len(new.equations):
+        return "op", f"it has {len(new.equations)} ops, had {len(old.equations)}"
+    for kind, field, words in _COUNTED:
+        was, is_ = getattr(old_key, field), getattr(new_key, field)
+        if was != is_:
+            return kind, words.format(len(is_), len(was))
     return "option", "an option changed or the program had been unloaded"
 
 
-def _wiring(instr: Any) -> Any:
-    return (instr.cots, instr.need) if isinstance(instr, Pull) else (instr.operands,)
+_COUNTED = (
+    ("liveness", "outputs", "{} values live on, were {}"),
+    ("donation", "donatable", "{} inputs can be overwritten, were {}"),
+    ("liveness", "residuals", "{} gradients are kept, were {}"),
+)
 
 
-def _name(state: State, instr: Any) -> str:
-    if isinstance(instr, Pull):
-        return f"gradient of op {instr.source}"
-    return str(instr.op.name)
+def _wiring(equation: AnyEquation) -> Any:
+    """Which values an equation reads, by their positions."""
+    if isinstance(equation, VjpEquation):
+        return tuple(None if c is None else c.position for c in equation.cotangents), equation.wrt
+    return tuple(v.position if isinstance(v, Var) else v for v in equation.inputs)
+
+
+def _name(equation: AnyEquation) -> str:
+    return equation.name if isinstance(equation, Equation) else f"gradient of op {equation.of.number}"
 
 
 def _ordinal(n: int) -> str:

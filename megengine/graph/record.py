@@ -16,7 +16,7 @@ from . import value as _value_module
 from .counters import counters, counting
 from .device import Device, resolve
 from .options import options
-from .structure import ROOT, Pull, State, extend, extend_pull
+from .trie import ROOT, Node, VjpCall, extend, extend_vjp
 from .value import Aval, Handle, Value, aval
 from .where import Where, here
 
@@ -46,7 +46,7 @@ class Graph:
     """The ops one thread has recorded since its last cut.
 
     Attributes:
-        state: the structure so far.
+        node: the structure so far.
         index: every value of the graph, inputs too, with its position.
         floats, ints: Python scalars in the order met; arguments of the program, not part of its structure.
         where: the user's line of each instruction.
@@ -63,7 +63,7 @@ class Graph:
     """
 
     __slots__ = (
-        "state",
+        "node",
         "index",
         "floats",
         "ints",
@@ -84,7 +84,7 @@ class Graph:
     )
 
     def __init__(self, device: Device, tapes: tuple[Any, ...] = (), capture: Any = None) -> None:
-        self.state: State = ROOT
+        self.node: Node = ROOT
         self.index: dict[Value, int] = {}
         self.floats: list[float] = []
         self.ints: list[int] = []
@@ -121,16 +121,16 @@ class Graph:
 
     def rollback(self) -> None:
         """Forget what was written down of an instruction that then failed or was interrupted."""
-        state, index = self.state, self.index
-        while len(index) > state.count:
+        node, index = self.node, self.index
+        while len(index) > node.count:
             index.popitem()
-        del self.floats[state.floats :], self.ints[state.ints :], self.where[state.depth :]
+        del self.floats[node.floats :], self.ints[node.ints :], self.where[node.depth :]
         if self.scopes is not None:
-            del self.scopes[state.depth :]
+            del self.scopes[node.depth :]
 
     def is_whole(self) -> bool:
         """Whether all that was recorded is what the state says."""
-        return len(self.index) == self.state.count and len(self.where) == self.state.depth
+        return len(self.index) == self.node.count and len(self.where) == self.node.depth
 
 
 class _Thread(threading.local):
@@ -236,13 +236,13 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
                     )
                 key.append(kind)
         full = tuple(key)
-        state = graph.state.next.get(full)
-        if state is None:
-            state = extend(graph.state, full)
+        node = graph.node.next.get(full)
+        if node is None:
+            node = extend(graph.node, full)
         graph.where.append(here(2))
         if graph.scopes is not None:
             graph.scopes.append(current_scope())
-        known = state.aval
+        known = node.aval
         if known is not None:
             value = Value(graph, known, None, device)
             index[value] = len(index)
@@ -250,14 +250,14 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
             out._value = value
             out._node = None
         else:
-            out = _results(graph, state, device)
-        graph.state = state  # last: what was written down before an exception is none of the graph's
+            out = _results(graph, node, device)
+        graph.node = node  # last: what was written down before an exception is none of the graph's
     except BaseException:
         graph.rollback()
         raise
     if tracked and graph.tapes:
-        track(graph, op, state, operands, (out,) if known is not None else out)
-    if state.depth >= graph.limit:
+        track(graph, op, node, operands, (out,) if known is not None else out)
+    if node.depth >= graph.limit:
         cut_at_limit(graph)
     return out
 
@@ -276,10 +276,10 @@ def _on_host(graph: Graph, op: Op, attrs: tuple[Any, ...], x: Handle) -> Any:
     return _value_module.new_handle(Value(None, aval(array.shape, array.dtype), array, value.device))
 
 
-def _results(graph: Graph, state: State, device: Device) -> tuple[Any, ...]:
+def _results(graph: Graph, node: Node, device: Device) -> tuple[Any, ...]:
     outs = []
     index, cls = graph.index, _value_module.handle_type
-    for known in state.avals:
+    for known in node.avals:
         value = Value(graph, known, None, device)
         index[value] = len(index)
         out = _new(cls)
@@ -289,7 +289,7 @@ def _results(graph: Graph, state: State, device: Device) -> tuple[Any, ...]:
     return tuple(outs)
 
 
-def apply_pull(
+def apply_vjp(
     source: int,
     mask: tuple[int, ...],
     need: tuple[int, ...],
@@ -299,7 +299,7 @@ def apply_pull(
 ) -> tuple[Any, ...]:
     """Record the gradient of instruction ``source`` of the current graph."""
     graph = thread.graph
-    key: list[Any] = [Pull, source, mask, need]
+    key: list[Any] = [VjpCall, source, mask, need]
     try:
         for cot in cots:
             if cot is None:
@@ -308,14 +308,14 @@ def apply_pull(
                 position: Any = graph.index.get(cot._value)
                 key.append(graph.bind(cot._value, cot) if position is None else position)
         full = tuple(key)
-        state = graph.state.next.get(full)
-        if state is None:
-            state = extend_pull(graph.state, full, avals)
+        node = graph.node.next.get(full)
+        if node is None:
+            node = extend_vjp(graph.node, full, avals)
         graph.where.append(where)
         if graph.scopes is not None:
             graph.scopes.append(graph.scopes[source])
-        out = _results(graph, state, graph.device)
-        graph.state = state
+        out = _results(graph, node, graph.device)
+        graph.node = node
     except BaseException:
         graph.rollback()
         raise
@@ -335,7 +335,7 @@ def apply_on(device: str | Device | None, op: Op, /, *operands: Any, **named: An
 
 def _leave_for(device: Device) -> None:
     graph = thread.graph
-    if graph.state is not ROOT and graph.device.place != device.place:
+    if graph.node is not ROOT and graph.device.place != device.place:
         cut("device")
     thread.graph.device = device
 
@@ -380,8 +380,8 @@ def pack(graph: Graph) -> list[np.ndarray]:
     return packed
 
 
-def count_cut(reason: str, state: State) -> None:
+def count_cut(reason: str, node: Node) -> None:
     """Add a finished graph to the totals."""
     with counting:
         counters.cuts[reason] += 1
-        counters.ops += state.depth
+        counters.ops += node.depth

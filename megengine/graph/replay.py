@@ -16,11 +16,10 @@ from .capture import Capture, Source
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
 from .host_array import HostArray
-from .program import avals_of
 from .record import Graph, materialise, pack, thread
 from .run import ONLY_ARRAY, on_device, protect
 from .shared import exclusive
-from .structure import Instr
+from .signature import Signature
 from .tiers import tier_of
 from .value import Handle, Value, new_handle
 from .where import Where
@@ -95,7 +94,7 @@ class Replay:
         self.where = [capture.graph.where[n] for n in self.program.checked]
         self.trusted = self._trusted(capture.graph)
         self.expected = [(h, h._value.aval, h._value.device) for side, h in self.inputs if side == "handle"]
-        self.avals = avals_of(self.program.state, self.program.live)
+        self.avals = self.program.output_avals
         sources = [
             s for s in [*self.results, *(s for _, s in self.writes), *(s for _, s in self.grads)] if s is not None
         ]
@@ -105,19 +104,19 @@ class Replay:
         places += [h for side, h in [*self.inputs, *self.results] if side in ("handle", "itself")]
         self.outside = {id(p) for p in places if type(p) is not int}
 
-    def _trusted(self, graph: Graph) -> list[tuple[Instr, list[Any], Where]]:
+    def _trusted(self, graph: Graph) -> list[tuple[Signature, list[Any], Where]]:
         """The ops whose integers were looked at on the host, so that the program does not look, with where these come from."""
-        *_, trusted = self.program.key
+        trusted = self.program.key.trusted
         source_of = dict(zip(self.program.inputs, self.inputs, strict=True))
         found = []
-        for number, instr in graph.state.checked():
+        for number, call in graph.node.checked():
             if number in trusted:
                 operands = [
                     (source_of[o] if is_integral(spec) else spec) if isinstance(o, int) else number_of(o, graph)
-                    for o, spec in zip(instr.operands, instr.specs, strict=True)
+                    for o, spec in zip(call.operands, call.signature.specs, strict=True)
                 ]
                 if any(type(o) is tuple and o[0] != "const" for o in operands):
-                    found.append((instr, operands, graph.where[number]))
+                    found.append((call.signature, operands, graph.where[number]))
         return found
 
     def _are_fit(self, args: Sequence[Any]) -> bool:
@@ -126,7 +125,7 @@ class Replay:
         Raises:
             BadIndexError: an op does not take them.
         """
-        for instr, operands, where in self.trusted:
+        for signature, operands, where in self.trusted:
             now = []
             for operand in operands:
                 if type(operand) is tuple:
@@ -135,7 +134,7 @@ class Replay:
                         return False
                     operand = value
                 now.append(operand)
-            if not fits(instr, now, where):
+            if not fits(signature, now, where):
                 return False
         return True
 
@@ -146,7 +145,7 @@ class Replay:
     def agrees_with(self, other: Replay) -> bool:
         """Whether two calls recorded the same operations, numbers and constants."""
         return (
-            self.program.state.equals(other.program.state)
+            self.program.node.equals(other.program.node)
             and [n.tobytes() for n in self.numbers] == [n.tobytes() for n in other.numbers]
             and [side for side, _ in self.inputs] == [side for side, _ in other.inputs]
             and all(

@@ -27,13 +27,15 @@ from .differentiate import GradNode, keep
 from .forked import refuse
 from .host_array import HostArray
 from .memory import reserve
+from .names import holders
 from .options import options
-from .program import Program, build, building, lookup
+from .program import Key, Program, building, lookup, make
 from .recompile import note_program, split
 from .record import Graph, count_cut, pack, thread
-from .structure import State
+from .recording import Recording
 from .tiers import tier_of
 from .together import set_together
+from .trie import Call, Node
 from .value import Value
 from .where import text
 
@@ -80,11 +82,11 @@ def cut(reason: str = "read", later: bool = False) -> None:
     if graph.capture is not None and reason == "step":
         graph.capture.stepped()
         return
-    if not graph.state.depth:
+    if not graph.node.depth:
         return
     if graph.capture is not None:
         graph.capture.interrupted(reason)
-    count_cut(reason, graph.state)
+    count_cut(reason, graph.node)
     following = Graph(graph.device, graph.tapes, graph.capture)
     if later:
         following.limit = 0
@@ -139,12 +141,12 @@ def _execute(graph: Graph) -> None:
         refuse()
     if not graph.is_whole():
         raise RuntimeError("an interrupt left an op half recorded; what had been recorded before it cannot be run")
-    state = graph.state
+    node = graph.node
     nodes = _living_nodes(graph)
     values = list(graph.index)
     alive = [_refs(v) > INDEXED for v in values]
     live = tuple([k for k, a in enumerate(alive) if a and values[k].array is None])
-    positions = state.input_positions()
+    positions = node.input_positions()
     may_donate = None if graph.capture is None else graph.capture.inputs(values, positions)
     donate = tuple(
         [
@@ -153,11 +155,11 @@ def _execute(graph: Graph) -> None:
             if not alive[p] and (may_donate is None or k in may_donate) and _refs(values[p].array) <= ONLY_ARRAY
         ]
     )
-    trusted = checked_on_host(graph, values) if state.checks else ()
-    in_graph = options.check_nan or (state.checks and len(trusted) < len(state.checked()))
+    trusted = checked_on_host(graph, values) if node.checks else ()
+    in_graph = options.check_nan or (node.checks and len(trusted) < len(node.checked()))
     guards = _guards(graph, values) if in_graph else ()
-    key = (live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards, trusted)
-    program = _program(graph, state, key)
+    key = Key(live, donate, tuple([(n.source, n.mask) for n in nodes]), options.check_nan, guards, trusted)
+    program = _program(graph, node, key, values)
     program.prepare(tier_of(graph.device))
     if program.interpreted:
         inputs = [_anywhere(values[p]) for p in program.inputs]
@@ -174,21 +176,27 @@ def _execute(graph: Graph) -> None:
     graph.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
 
 
-def _program(graph: Graph, state: State, key: tuple[Any, ...]) -> Program:
+def _program(graph: Graph, node: Node, key: Key, values: list[Value]) -> Program:
     """The program of this structure and key, made if there is none; two threads do not make it twice."""
-    program = lookup(state, key)
+    program = lookup(node, key)
     if program is None:
         with building:
-            program = lookup(state, key)
+            program = lookup(node, key)
             if program is None:
-                reason = note_program(graph, state, key)
-                program = build(state, key)
+                recording = _recording(graph, node, values)
+                reason = note_program(graph, node, key, recording)
+                program = make(node, key, recording)
                 program.reason = reason
                 return program
     with counting:
         counters.hits += 1
         program.hits += 1
     return program
+
+
+def _recording(graph: Graph, node: Node, values: list[Value]) -> Recording:
+    inputs = holders(values, [p for p, _ in node.input_positions()], list(graph.rebound.values()))
+    return Recording(tuple(graph.where[: node.depth]), inputs, tuple(graph.scopes or ()))
 
 
 def protect(program: Program, arguments: list[Any], device: Device) -> None:
@@ -288,14 +296,15 @@ def _deliver(graph: Graph) -> None:
         counters.bytes_donated += program.donated_bytes
     if program.checked:
         note_flags(outs[program.leading - 1], program, [graph.where[n] for n in program.checked], living)
+    recording = _recording(graph, program.node, values) if thread.watchers else None
     graph.index.clear()  # the results are handed out from here on, whatever comes
     graph.work = None
     graph.results = []
     graph.nodes = []
     graph.rebound = {}
     for watcher in thread.watchers:
-        watcher.add(graph, program)
-    if program.check_nan:
+        watcher.add(program, recording)
+    if program.key.check_nan:
         raise_on_nan(graph, program, np.asarray(outs[0]))
 
 
@@ -342,7 +351,7 @@ def full_sync() -> None:
 
 def _about(graph: Graph) -> str:
     first, last = text(graph.where[0]), text(graph.where[-1])
-    names = [s.instr.op.name for s in graph.state.path() if hasattr(s.instr, "op")]
+    names = [n.call.signature.op.name for n in graph.node.path() if isinstance(n.call, Call)]
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"while running {len(graph.where)} ops recorded from {first} to {last}: {shown}"
 
@@ -382,7 +391,7 @@ def materialise_together(graph: Graph, values: list[Value], others: bool = False
     """
     with graph.lock:
         if others:
-            count = graph.state.count
+            count = graph.node.count
             recorded = list(graph.index)[:count]
             values = [v for v in recorded if _refs(v) > INDEXED]
         wanted = [v for v in values if v.array is None and v in graph.index]
@@ -394,12 +403,12 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
     """Compute some values of a graph that another thread records, or that could not be run as a whole, without disturbing it."""
     if record.forked:
         refuse()
-    state, values = graph.state, list(graph.index)
+    node, values = graph.node, list(graph.index)
     position = {value: k for k, value in enumerate(values)}
-    key = (tuple(sorted(position[v] for v in wanted)), (), (), options.check_nan, (), ())
-    program = lookup(state, key) or build(state, key)
+    key = Key(tuple(sorted(position[v] for v in wanted)), check_nan=options.check_nan)
+    program = lookup(node, key) or make(node, key, _recording(graph, node, values))
     snapshot = Graph(graph.device)
-    snapshot.floats, snapshot.ints = graph.floats[: state.floats], graph.ints[: state.ints]
+    snapshot.floats, snapshot.ints = graph.floats[: node.floats], graph.ints[: node.ints]
     program.prepare(tier_of(graph.device))
     inputs = [values[p].array if program.interpreted else on_device(values[p], True) for p in program.inputs]
     if graph.error is None:
@@ -412,12 +421,12 @@ def _compute(graph: Graph, wanted: list[Value]) -> None:
     for value, array in zip(made, outs[program.leading :], strict=True):
         if value.array is None:
             value.array = array
-    if program.check_nan:
+    if program.key.check_nan:
         raise_on_nan(graph, program, np.asarray(outs[0]))
 
 
 def _at_limit(graph: Graph) -> None:
-    depth = graph.state.depth
+    depth = graph.node.depth
     if thread.ended is not None:
         run_ended()
         if depth < graph.limit:

@@ -33,7 +33,7 @@ class InputsUnchanged:
             outs = run(*args)
             for k, (array, copy) in enumerate(zip(given, before, strict=True)):
                 if copy is not None and np.asarray(array).tobytes() != copy.tobytes():
-                    ops = ", ".join(s.instr.op.name for s in program.state.path() if hasattr(s.instr, "op"))
+                    ops = ", ".join(program.names())
                     raise RuntimeError(
                         f"input {k} ({program.input_avals[k]!r}) of the program that ran at {text(here())} changed while it "
                         f"ran; its ops: {ops}"

@@ -15,7 +15,7 @@ from .errors import TraceError, UnreadableError
 from .listener import Listener
 from .program import Program
 from .record import Graph, thread
-from .structure import Instr, State
+from .trie import Call, Node
 from .value import Handle, Value
 from .where import Where, asked_by_user, text
 
@@ -31,7 +31,7 @@ class Symbolic(Listener):
 
     def __init__(self) -> None:
         self.graph: Graph = thread.graph
-        self.entry: State = self.graph.state
+        self.entry: Node = self.graph.node
         self.start = len(self.graph.index)
         self.computed: weakref.WeakSet[Value] = weakref.WeakSet()
         self.had_gradients: list[bool] = []
@@ -88,20 +88,20 @@ class Symbolic(Listener):
         """A part of the call may differ each time."""
         self.whole = False
 
-    def recorded(self) -> list[tuple[State, Where]]:
+    def recorded(self) -> list[tuple[Node, Where]]:
         """What the call has recorded, if it is whole, with the user's lines."""
         graph = thread.graph
         if not self.whole or graph is not self.graph:
             return []
-        return list(zip(graph.state.path()[self.entry.depth :], graph.where[self.entry.depth :], strict=True))
+        return list(zip(graph.node.path()[self.entry.depth :], graph.where[self.entry.depth :], strict=True))
 
 
 @dataclass
 class Known:
     """The calls of one traced function that were alike in arguments: the first one, and places in the trie known to agree."""
 
-    first: list[tuple[State, Where]] | None = None
-    agreed: set[tuple[State, State]] = field(default_factory=set)
+    first: list[tuple[Node, Where]] | None = None
+    agreed: set[tuple[Node, Node]] = field(default_factory=set)
 
     def compare(self, call: Symbolic) -> None:
         """Hold a call against the first.
@@ -110,7 +110,7 @@ class Known:
             TraceError: it recorded other operations; the message is MegEngine's, a note names the first one and both lines.
         """
         graph = thread.graph
-        if not call.whole or graph is not call.graph or (call.entry, graph.state) in self.agreed:
+        if not call.whole or graph is not call.graph or (call.entry, graph.node) in self.agreed:
             return
         now = call.recorded()
         if self.first is None:
@@ -123,10 +123,10 @@ class Known:
                 error.add_note(where)
                 raise error
         if len(self.agreed) < KNOWN_LIMIT:
-            self.agreed.add((call.entry, graph.state))
+            self.agreed.add((call.entry, graph.node))
 
 
-def _difference(first: list[tuple[State, Where]], now: list[tuple[State, Where]]) -> tuple[str, str] | None:
+def _difference(first: list[tuple[Node, Where]], now: list[tuple[Node, Where]]) -> tuple[str, str] | None:
     """How two calls differ first, in MegEngine's words and in ours; None if they do not, or if their shapes differ before."""
     one, other = _Wiring(), _Wiring()
     for k, ((was, was_at), (is_, is_at)) in enumerate(zip(first, now, strict=False)):
@@ -141,11 +141,11 @@ def _difference(first: list[tuple[State, Where]], now: list[tuple[State, Where]]
                 met = "input id mismatch" if a is not None and b is not None else _EXPECTED[a is None]
                 return met, f"an operand of it comes from elsewhere: {where}"
     if len(now) > len(first):
-        state, at = now[len(first)]
-        return "too many instructions", f"there was no {_name(state)} of {text(at)}"
+        node, at = now[len(first)]
+        return "too many instructions", f"there was no {_name(node)} of {text(at)}"
     if len(now) < len(first):
-        state, at = first[len(now)]
-        return "mismature end", f"there was {_name(state)} of {text(at)} besides"
+        node, at = first[len(now)]
+        return "mismature end", f"there was {_name(node)} of {text(at)} besides"
     return None
 
 
@@ -158,18 +158,18 @@ class _Wiring:
     def __init__(self) -> None:
         self.numbers: dict[int, int] = {}
 
-    def add(self, state: State) -> list[int | None]:
-        instr = state.instr
-        operands: Any = instr.operands if isinstance(instr, Instr) else instr.cots
+    def add(self, node: Node) -> list[int | None]:
+        call = node.call
+        operands: Any = call.operands if isinstance(call, Call) else call.cots
         numbers = [self.numbers.get(o) if isinstance(o, int) else None for o in operands]
-        for k in range(len(state.avals)):
-            self.numbers[instr.start + k] = len(self.numbers)
+        for k in range(len(node.avals)):
+            self.numbers[call.start + k] = len(self.numbers)
         return numbers
 
 
-def _kind(state: State) -> Any:
-    return state.instr.op if isinstance(state.instr, Instr) else None
+def _kind(node: Node) -> Any:
+    return node.call.signature.op if isinstance(node.call, Call) else None
 
 
-def _name(state: State) -> str:
-    return state.instr.op.name if isinstance(state.instr, Instr) else "a gradient"
+def _name(node: Node) -> str:
+    return node.call.signature.op.name if isinstance(node.call, Call) else "a gradient"

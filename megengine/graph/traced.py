@@ -17,6 +17,7 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .polymorphic import AtSizes, Template, plain, share, size_of
+from .signature import Signature
 from .symbols import Symbols
 from .value import Aval, aval
 
@@ -261,14 +262,14 @@ def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tup
     return made
 
 
-def linearised(instr: Any, mask: tuple[int, ...]) -> Linearised:
-    """The forward of an instruction with the residuals of its gradient.
+def linearised(signature: Signature, mask: tuple[int, ...]) -> Linearised:
+    """The forward of an op with the residuals of its VJP.
 
     Args:
-        instr: the instruction.
+        signature: the op, bound to attributes, shapes and dtypes.
         mask: the operands differentiated.
     """
-    op, targets, multi, count = instr.op, instr.targets, instr.multi, len(instr.avals)
+    op, targets, multi, count = signature.op, signature.casts, signature.multi, len(signature.avals)
 
     def traced(attrs: tuple[Any, ...], specs: Sequence[Any]) -> tuple[ClosedJaxpr, Any]:
         call = op.bind(attrs, targets)
@@ -293,13 +294,13 @@ def linearised(instr: Any, mask: tuple[int, ...]) -> Linearised:
         return SharedForward(*traced(attrs, specs), count, multi, len(mask), symbols)
 
     def trace() -> Linearised:
-        found = share((op, "linearised", targets, mask), instr.attrs, instr.specs, symbolic)
+        found = share((op, "linearised", targets, mask), signature.attrs, signature.specs, symbolic)
         if found is not None:
             return Linearised(found[0].template.at(found[1]), found[0])
-        closed, tree = traced(instr.attrs, instr.specs)
+        closed, tree = traced(signature.attrs, signature.specs)
         return Linearised(closed, Forward(closed, tree, count, multi))
 
-    found: Linearised = _once((op, instr.attrs, targets, instr.specs, "linearised", mask), trace)
+    found: Linearised = _once((op, signature.attrs, targets, signature.specs, "linearised", mask), trace)
     return found
 
 
@@ -320,21 +321,22 @@ def pulled(forward: Linearised, need: tuple[int, ...], absent: tuple[bool, ...])
     return found
 
 
-def rule_on_values(instr: Any) -> Traced:
+def rule_on_values(signature: Signature) -> Traced:
     """An op's rule on its operands' values."""
-    op = instr.op
+    op = signature.op
 
     def jaxpr(attrs: tuple[Any, ...], specs: Sequence[Any]) -> ClosedJaxpr:
+        assert op.valid is not None
         return jax.make_jaxpr(partial(op.valid, **op.named(attrs)))(*map(struct_of, specs))
 
     def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> _Shared:
         return _Shared(jaxpr(attrs, specs), symbols, False)
 
     def trace() -> Traced:
-        found = share((op, "valid"), instr.attrs, instr.specs, symbolic)
-        return Traced(jaxpr(instr.attrs, instr.specs) if found is None else found[0].template.at(found[1]))
+        found = share((op, "valid"), signature.attrs, signature.specs, symbolic)
+        return Traced(jaxpr(signature.attrs, signature.specs) if found is None else found[0].template.at(found[1]))
 
-    made: Traced = _once((op, instr.attrs, instr.specs, "valid"), trace)
+    made: Traced = _once((op, signature.attrs, signature.specs, "valid"), trace)
     return made
 
 

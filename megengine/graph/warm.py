@@ -8,7 +8,6 @@ compiled in the next.
 from __future__ import annotations
 
 import contextlib
-import enum
 import hashlib
 import json
 import os
@@ -18,13 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
-import numpy as np
 
 from . import compiler, runtime
+from .identity import Nameless, named, plain
+from .ir import AnyEquation, Function, Var, VjpEquation
 from .memory import bytes_needed
 from .runtime import KEPT_STEP, cache_directory
-from .structure import Instr
-from .value import Aval
 
 if TYPE_CHECKING:
     from .program import Program
@@ -37,10 +35,6 @@ _MEANING = (
         for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "differentiate", "compiler")
     ),
 )
-
-
-class _Nameless(Exception):
-    """Something has no name that means the same in another process."""
 
 
 def find(program: Program) -> Callable[..., Any] | None:
@@ -88,12 +82,11 @@ def _kept() -> set[str]:
 def digest(program: Program) -> str | None:
     """A name for a program that is the same in every process; None where it holds what has no such name."""
     try:
-        steps = [_of_instr(s.instr) for s in program.state.path()]
-        kept = [
-            _named(pullback.op.identity) for pullback, _ in program.pullbacks
-        ]  # what they hold depends on their trace
-        parts = [_sources(), os.environ.get("XLA_FLAGS", ""), steps, _plain(program.key), kept]
-    except _Nameless:
+        # What pullbacks hold depends on their trace.
+        kept = [named(pullback.op.identity) for pullback, _ in program.pullbacks]
+        # The order of the outputs says what is donated to which.
+        parts = [_sources(), os.environ.get("XLA_FLAGS", ""), _text_of(program.function), plain(program.key), kept]
+    except Nameless:
         return None
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -109,42 +102,26 @@ def _sources() -> str:
     return found.hexdigest()
 
 
-def _of_instr(instr: Any) -> tuple[Any, ...]:
-    if not isinstance(instr, Instr):
-        return instr.source, instr.mask, instr.need, instr.cots
-    return _named(instr.op.identity), _plain(instr.attrs), instr.operands, _plain(instr.targets), _plain(instr.specs)
+def _text_of(function: Function) -> list[Any]:
+    """A function with its values numbered, which is the same in every process."""
+    numbers = {var: k for k, var in enumerate(function.inputs)}
+    number_of: dict[AnyEquation, int] = {}
+    parts: list[Any] = [[plain(v.aval) for v in function.inputs]]
 
+    def at(operand: Any) -> Any:
+        return numbers[operand] if isinstance(operand, Var) else operand and tuple(operand)
 
-def _named(identity: str) -> str:
-    if not identity:
-        raise _Nameless
-    return identity
-
-
-def _plain(x: Any) -> Any:
-    """What an attribute is, in terms whose text is the same in every process.
-
-    Raises:
-        _Nameless: there are no such terms.
-    """
-    if x is None or x is Ellipsis or isinstance(x, (str, bytes, int, float, complex)):
-        return x if not isinstance(x, enum.Enum) else (type(x).__qualname__, x.name)
-    if isinstance(x, (tuple, list)):
-        return tuple(map(_plain, x))
-    if isinstance(x, slice):
-        return "slice", _plain((x.start, x.stop, x.step))
-    if isinstance(x, Aval):
-        return x.shape, _plain(x.dtype), x.format
-    if isinstance(x, np.dtype):
-        return x.name, repr(x.metadata)
-    if isinstance(x, (np.generic, enum.Enum)):
-        return repr(x)
-    raise _Nameless
-
-
-def identity_of(*parts: Any) -> str:
-    """The identity of an op derived from another; empty where it has none."""
-    try:
-        return repr(_plain(parts)) if all(parts[:1]) else ""
-    except _Nameless:
-        return ""
+    for equation in function.equations:
+        if isinstance(equation, VjpEquation):
+            of = number_of[equation.of]
+            parts.append((of, equation.linearised, equation.wrt, [at(c) for c in equation.cotangents]))
+        else:
+            signature = equation.signature
+            what = named(signature.op.identity), plain(signature.attrs), plain(signature.casts), plain(signature.specs)
+            parts.append((*what, [at(v) for v in equation.inputs]))
+        number_of[equation] = len(number_of)
+        for var in equation.outputs:
+            numbers[var] = len(numbers)
+    parts.append([numbers[v] for v in function.outputs])
+    parts.append([(number_of[of], linearised) for of, linearised in function.residuals])
+    return parts

@@ -26,8 +26,9 @@ def _step(optimizer: Optimizer, param: Parameter) -> graph.inspect.Ran:
 def _partners(ran: graph.inspect.Ran) -> dict[str, str]:
     """For each donated input, the op that writes its buffer."""
     program = ran.program
-    makers = {step.instr.start + k: step.instr for step in program.state.path() for k in range(len(step.avals))}
-    return {f"%{program.inputs[k]}": makers[p].op.name for k, p in zip(program.donated, program.live, strict=False)}
+    producer = program.function.producer()
+    partners = zip(program.donated, program.function.outputs, strict=False)
+    return {f"%{program.inputs[k]}": producer[var].name for k, var in partners}
 
 
 def test_a_parameters_buffer_goes_to_its_update_not_to_its_gradient() -> None:
@@ -51,9 +52,9 @@ def test_equal_shapes_find_their_own_update() -> None:
         a *= 3.0
         a.numpy()
     program = seen[0].program
-    makers = {step.instr.start: step.instr for step in program.state.path()}
-    pairs = zip(program.donated, program.live, strict=False)
-    assert all(program.inputs[k] in makers[p].operands for k, p in pairs)
+    function, producer = program.function, program.function.producer()
+    pairs = zip(program.donated, function.outputs, strict=False)
+    assert all(function.inputs[k] in producer[var].reads() for k, var in pairs)
     assert len(program.donated) == 2
     np.testing.assert_array_equal(b.numpy(), np.full(24, 3.0))
     np.testing.assert_array_equal(a.numpy(), np.full(24, 3.0))

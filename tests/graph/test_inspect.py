@@ -26,7 +26,7 @@ def _step() -> graph.Watch:
 def test_three_stages() -> None:
     ran = _step()[0]
     recorded = ran.recorded()
-    assert "matmul(" in recorded and "gradient of op" in recorded and "test_inspect.py:" in recorded
+    assert "matmul(" in recorded and "vjp of " in recorded and "test_inspect.py:" in recorded
     assert "stablehlo" in ran.lowered()
     assert "HloModule" in ran.compiled()
 

@@ -23,7 +23,7 @@ import megengine.module as M
 import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import infer, lower, polymorphic, structure, symbols, traced
+from megengine.graph import infer, lower, polymorphic, symbols, traced, trie
 from megengine.graph.host.interpreter import interpret
 from megengine.graph.value import Aval, aval
 from megengine.ops.op import Op
@@ -91,7 +91,7 @@ class Signature(SimpleNamespace):
 
     op: Op
     attrs: tuple[Any, ...]
-    targets: tuple[Any, ...]
+    casts: tuple[Any, ...]
     specs: tuple[Any, ...]
     mask: tuple[int, ...]
     multi: bool
@@ -103,7 +103,7 @@ class Signature(SimpleNamespace):
             self.op.check(*operands, **dict(zip(self.op.attrs, self.attrs, strict=True)))
         if self.mask:
             return traced.linearised(self, self.mask)
-        return traced.forward(self.op, self.attrs, self.targets, self.specs)[0]
+        return traced.forward(self.op, self.attrs, self.casts, self.specs)[0]
 
 
 def recorded(family: str, monkeypatch: pytest.MonkeyPatch) -> list[Signature]:
@@ -115,7 +115,7 @@ def recorded(family: str, monkeypatch: pytest.MonkeyPatch) -> list[Signature]:
         sizes: list[int] = []
         parts = polymorphic._without_ints(attrs, sizes), tuple(polymorphic._without_sizes(s, sizes) for s in specs)
         if op.jaxpr is None and op.identity:
-            made = Signature(op=op, attrs=attrs, targets=targets, specs=specs, mask=mask, multi=multi, avals=avals)
+            made = Signature(op=op, attrs=attrs, casts=targets, specs=specs, mask=mask, multi=multi, avals=avals)
             found.setdefault((op, mask, *parts), made)
 
     def noted_forward(op: Op, attrs: Any, targets: Any, specs: Any) -> Any:
@@ -123,7 +123,7 @@ def recorded(family: str, monkeypatch: pytest.MonkeyPatch) -> list[Signature]:
         return forward(op, attrs, targets, specs)
 
     def noted_linearised(instr: Any, mask: Any) -> Any:
-        note(instr.op, instr.attrs, instr.targets, instr.specs, mask, instr.multi, instr.avals)
+        note(instr.op, instr.attrs, instr.casts, instr.specs, mask, instr.multi, instr.avals)
         return linearised(instr, mask)
 
     with monkeypatch.context() as watched:
@@ -443,7 +443,7 @@ def test_shapes_that_are_not_met_again_are_forgotten(monkeypatch: pytest.MonkeyP
     sizes = []
     for n in range(20, 60):
         step(n)
-        sizes.append((structure._states, len(graph.program.loaded()), len(traced._traced)))
+        sizes.append((trie._nodes, len(graph.program.loaded()), len(traced._traced)))
     assert max(sizes[20:]) == max(sizes[10:20]) and max(t for _, _, t in sizes) == 100
     first = step(20)  # met again: recorded and traced anew
     assert np.isfinite(first)
@@ -451,7 +451,7 @@ def test_shapes_that_are_not_met_again_are_forgotten(monkeypatch: pytest.MonkeyP
 
 def test_a_gradient_that_cannot_be_had_in_part_is_taken_whole() -> None:
     signature = Signature(
-        op=_op(lambda x, y: (x * y, x + y)), attrs=(), targets=(None, None), mask=(0, 1), multi=True,
+        op=_op(lambda x, y: (x * y, x + y)), attrs=(), casts=(None, None), mask=(0, 1), multi=True,
         avals=(aval((4,), np.dtype(np.float32)),) * 2, specs=(),
     )  # fmt: skip
     for n in (4, 5, 6):

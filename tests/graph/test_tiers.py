@@ -302,7 +302,7 @@ def test_what_the_interpreter_fails_at_is_compiled(monkeypatch: pytest.MonkeyPat
 
     before = graph.counters.snapshot()
     with monkeypatch.context() as patch:
-        patch.setattr(lower.Plan, "function", _failing(lower.Plan.function, fails))
+        patch.setattr(lower.Plan, "callable", _failing(lower.Plan.callable, fails))
         assert [step(), step()] == [87.0, 0.0]
     graph.cut()
     np.testing.assert_array_equal(weight.numpy(), np.zeros((3, 29)))

@@ -101,13 +101,6 @@ def test_gradients_that_outlive_their_program_have_digests_too() -> None:
     assert warm.digest(program.loaded()[-2]) is not None
 
 
-def test_what_has_no_name_has_no_identity() -> None:
-    with pytest.raises(warm._Nameless):
-        warm._plain(lambda: None)
-    assert warm.identity_of("ops.sin", lambda: None) == "" and warm.identity_of("", 1) == ""
-    assert warm.identity_of("ops.sin", (1, np.dtype("f4"))) != ""
-
-
 def test_kept_steps_go_before_what_they_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("megengine.graph.runtime.cache_directory", lambda: tmp_path)
     for name in ("old-cache", "a" + KEPT_STEP, "new-cache"):

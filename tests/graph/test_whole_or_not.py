@@ -91,7 +91,7 @@ def test_a_compilation_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatc
     trainer = Trainer(width=16)
     before = trainer.everything()
     with monkeypatch.context() as patch:
-        patch.setattr("megengine.graph.run.build", lambda *_: (_ for _ in ()).throw(RuntimeError("no compiler")))
+        patch.setattr("megengine.graph.run.make", lambda *_: (_ for _ in ()).throw(RuntimeError("no compiler")))
         with pytest.raises(RuntimeError, match="no compiler"):
             trainer.step().item()
     np.testing.assert_array_equal(trainer.everything(), before)
@@ -138,19 +138,19 @@ def test_what_does_not_depend_on_a_bad_index_is_computed() -> None:
 
 def test_what_does_not_depend_on_what_fails_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     x, total = Tensor([1.0, 2.0]), Tensor([5.0])
-    function = Plan.function
+    function = Plan.callable
 
     def failing(plan: Plan, *rest: object) -> object:
         whole = function(plan, *rest)  # type: ignore[arg-type]
 
         def run(*args: object) -> object:
-            if len(plan.live) > 1:
+            if len(plan.results) > 1:
                 raise RuntimeError("no such kernel")
             return whole(*args)
 
         return run
 
-    monkeypatch.setattr(Plan, "function", failing)
+    monkeypatch.setattr(Plan, "callable", failing)
     one, two = F.sin(x) + 11, F.exp(x) * 13
     total += 17
     with pytest.raises(RuntimeError, match="no such kernel"):

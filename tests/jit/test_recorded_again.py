@@ -15,7 +15,7 @@ import pytest
 import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import structure
+from megengine.graph import trie
 from megengine.graph.capture import capture_call
 from megengine.graph.record import thread
 from megengine.graph.value import Value
@@ -167,20 +167,20 @@ def test_forgotten_structures_are_recognised(which: int | str) -> None:
     step, replays = trainer(), graph.counters.replays
     for number in range(CALLS):
         if which in (number, "all"):
-            structure.forget()
+            trie.forget()
         step()
     assert graph.counters.replays - replays == CALLS - 2
 
 
-def structure_of(shape: tuple[int, ...], axis: int, scaled: bool, doubled: bool) -> structure.State:
-    structure.forget()
+def structure_of(shape: tuple[int, ...], axis: int, scaled: bool, doubled: bool) -> trie.Node:
+    trie.forget()
     graph.cut()
     x, y = Tensor(np.ones(shape, np.float32)), Tensor(np.ones(shape, np.float32))
     gm = GradManager().attach([x, y])
     with gm:
         z = F.sum(x * 2.0 + y if scaled else x * y, axis)
         gm.backward((z * 2 if doubled else z).sum())
-        return thread.graph.state
+        return thread.graph.node
 
 
 def test_structures_are_equal_whose_instructions_are() -> None:

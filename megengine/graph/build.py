@@ -1,0 +1,66 @@
+"""From the trie's calls to a :class:`megengine.graph.ir.Function`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .device import Device
+from .ir import AnyEquation, Equation, Function, Residuals, Scalar, Var, VjpEquation
+from .trie import Call, Node
+from .value import Aval
+
+
+def build(
+    node: Node,
+    outputs: Sequence[int] = (),
+    kept: Sequence[tuple[int, tuple[int, ...]]] = (),
+    *,
+    names: Sequence[str] = (),
+    sources: Sequence[str] = (),
+    scopes: Sequence[tuple[str, ...]] = (),
+    device: Device | None = None,
+) -> Function:
+    """The function that a recorded structure computes.
+
+    Args:
+        node: the structure.
+        outputs: positions of the values to return.
+        kept: numbers of calls, with operands that they are linearised in, whose residuals are returned, too.
+        names: of the inputs, in their order.
+        sources: the user's line of each call.
+        scopes: the module scope of each call.
+        device: where it runs.
+    """
+    values: dict[int, Var] = {}
+    inputs = []
+    for k, (position, aval) in enumerate(node.input_positions()):
+        var = values[position] = Var(aval, names[k] if names else "", None, position)
+        inputs.append(var)
+    equations: list[AnyEquation] = []
+    for number, step in enumerate(node.path()):
+        where = number, sources[number] if sources else "", scopes[number] if scopes else ()
+        equations.append(_equation(step, values, equations, where))
+    residuals = [Residuals(equations[number], linearised) for number, linearised in kept]  # type: ignore[arg-type]
+    returned = [values[position] for position in outputs]
+    return Function(inputs, equations, returned, node.floats, node.ints, residuals, device=device)
+
+
+def _equation(
+    node: Node, values: dict[int, Var], before: list[AnyEquation], where: tuple[int, str, tuple[str, ...]]
+) -> AnyEquation:
+    call = node.call
+    outputs = _results(node.avals, call.start, values)
+    if isinstance(call, Call):
+        inputs = tuple(values[o] if type(o) is int else Scalar(*o) for o in call.operands)
+        return Equation(call.signature, inputs, outputs, *where)
+    of = before[call.source]
+    assert isinstance(of, Equation)
+    wrt = tuple(call.mask[k] for k in call.need)
+    cotangents = tuple(None if c is None else values[c] for c in call.cots)
+    return VjpEquation(of, call.mask, wrt, cotangents, outputs, *where)
+
+
+def _results(avals: tuple[Aval, ...], start: int, values: dict[int, Var]) -> tuple[Var, ...]:
+    made = tuple(Var(aval, "", None, start + k) for k, aval in enumerate(avals))
+    values.update((start + k, var) for k, var in enumerate(made))
+    return made
