@@ -118,7 +118,7 @@ MODULES: dict[str, dict[str, str]] = {
     "module.padding": {"functional": "nn"},
     "utils": {
         "utils": "deprecation dlpack future hook http_download max_recursion_limit module_stats module_utils naming "
-        "persistent_cache profiler tensor_sanity_check tuple_function",
+        "persistent_cache profiler tensor_sanity_check tensorboard tuple_function",
     },
 }
 # fmt: on

@@ -42,9 +42,7 @@ class Page:
             self.close()
             raise
 
-    def open(
-        self, file: Path, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False
-    ) -> None:
+    def open(self, file: Path, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False) -> None:
         """Shows a file.
 
         Args:
@@ -83,8 +81,7 @@ class Page:
         high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 64) for fd in (to_browser, to_us)]
         null = os.open(os.devnull, os.O_RDWR)
         actions = [
-            (os.POSIX_SPAWN_DUP2, fd, at)
-            for fd, at in ((null, 0), (null, 1), (null, 2), (high[0], 3), (high[1], 4))
+            (os.POSIX_SPAWN_DUP2, fd, at) for fd, at in ((null, 0), (null, 1), (null, 2), (high[0], 3), (high[1], 4))
         ]
         self._pid = os.posix_spawn(command[0], command, os.environ, file_actions=actions)
         for fd in (to_browser, to_us, *high, null):

@@ -54,9 +54,7 @@ def make_picture(layers: int = 2) -> dict[str, Any]:
     """A step's graph of the shape that the engine gives: forward, backward, update."""
     nodes: list[dict[str, Any]] = []
 
-    def add(
-        op: str, kind: str, scope: list[str], inputs: list[int], shape: tuple[int, ...] = (64, 32)
-    ) -> int:
+    def add(op: str, kind: str, scope: list[str], inputs: list[int], shape: tuple[int, ...] = (64, 32)) -> int:
         where = f"net.py:{10 + len(nodes)}" if inputs else ""
         nodes.append(
             {
@@ -99,8 +97,7 @@ def summary() -> RunSummary:
     scores = rng.normal(size=(300, 10)) + 3 * np.eye(10)[labels]
     probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     epochs = [
-        Epoch(e, 1 / (e + 1), 0.6 + e / 10, 1.1 / (e + 1), 0.6 + e / 12, 0.01, 1.5, 0.2, 40000.0)
-        for e in range(3)
+        Epoch(e, 1 / (e + 1), 0.6 + e / 10, 1.1 / (e + 1), 0.6 + e / 12, 0.01, 1.5, 0.2, 40000.0) for e in range(3)
     ]
     steps = [(i // 40, i, 2.3 / (1 + i / 20), min(0.9, i / 100)) for i in range(120)]
     before = rng.normal(size=(40, 784)).astype("float32")

@@ -36,11 +36,7 @@ def test_zero_init(capsys: pytest.CaptureFixture[str]) -> None:
     found = [
         (match[1], match[2], int(match[3]), match[4], float(match[5]))
         for line in lines
-        if (
-            match := re.match(
-                r"(\w+) +init, (\w+) *: +(\d+) different .* \(weights (.*)\), accuracy (.*)", line
-            )
-        )
+        if (match := re.match(r"(\w+) +init, (\w+) *: +(\d+) different .* \(weights (.*)\), accuracy (.*)", line))
     ]
     zero_sigmoid, zero_relu, *random = found
     assert zero_sigmoid[:4] == ("zero", "sigmoid", 1, "moved") and zero_sigmoid[4] < 0.7
@@ -49,9 +45,7 @@ def test_zero_init(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(row[4] > 0.95 for row in random)
 
 
-def test_fashion_mnist(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small_data: dict
-) -> None:
+def test_fashion_mnist(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small_data: dict) -> None:
     module = load("fashion_mnist")
 
     class SmallDataset(ArrayDataset):

@@ -17,4 +17,10 @@ def test_the_command_is_declared() -> None:
 
 def test_the_reports_files_are_in_the_package() -> None:
     assets = resources.files("megengine.tools.report") / "assets"
-    assert {file.name for file in assets.iterdir()} >= {"template.html", "style.css", "page.js", "layout.js", "graph.js"}
+    assert {file.name for file in assets.iterdir()} >= {
+        "template.html",
+        "style.css",
+        "page.js",
+        "layout.js",
+        "graph.js",
+    }

@@ -161,12 +161,7 @@ def test_search_finds_a_node_and_opens_the_way_to_it(page: Page) -> None:
     assert "linear.grad, 32×32 f32" in shown(page)
     assert page.run("document.querySelector('#graph aside h3').textContent") == "linear.grad"
     details = page.run("document.querySelector('#graph aside').innerText")
-    assert (
-        "(32, 32)" in details
-        and "float32" in details
-        and "backward › Net › fc1" in details
-        and "net.py:" in details
-    )
+    assert "(32, 32)" in details and "float32" in details and "backward › Net › fc1" in details and "net.py:" in details
     box, stage = (
         page.run(f"(() => {{ const b = document.querySelector('{css}').getBoundingClientRect();"
                  "return [b.left, b.top, b.right, b.bottom]; })()")
@@ -239,9 +234,7 @@ def test_all_units_and_the_other_theme_can_be_shown(page: Page) -> None:
 
 @needs_browser
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_phone_needs_no_scrolling_sideways(
-    browser: Page, summary: RunSummary, tmp_path: Path, dark: bool
-) -> None:
+def test_a_phone_needs_no_scrolling_sideways(browser: Page, summary: RunSummary, tmp_path: Path, dark: bool) -> None:
     write_report(tmp_path / "report.html", summary)
     browser.open(tmp_path / "report.html", 360, 740, dark=dark, touch=True)
     assert browser.run("document.documentElement.scrollWidth") <= 360

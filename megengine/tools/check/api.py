@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from ..._help.keywords import keyword_error
+from ...module import Module
+
 __all__ = ["INSTANCE", "Found", "fits", "look_up"]
 
 INSTANCE = "()"  # behind the dotted name of a class, for what a call of it gave
@@ -55,7 +58,7 @@ def look_up(name: str) -> Found:
             found = None if module is None else _part(module, part)
         if found is None:
             plain = upto.removesuffix(INSTANCE)
-            return Found("missing", None, plain)
+            return Found("missing", None, plain, _spelling(value, part))
         value = found[0]
         if called or not (inspect.ismodule(value) or inspect.isclass(value)):
             rest = parts[i:]
@@ -65,6 +68,19 @@ def look_up(name: str) -> Found:
                 )
             return Found("unknown" if rest else "here", value, upto, _only_named(value))
     return Found("here", value, name, _only_named(value))
+
+
+_SAID = "MegEngine's spelling is "
+
+
+def _spelling(owner: Any, name: str) -> str:
+    """What to write for a name of PyTorch's, as the error says of a program that runs."""
+    try:
+        getattr(owner, name)
+    except AttributeError as error:
+        spelling = str(error).partition(_SAID)[2]
+        return spelling and f"write {spelling.partition('  # ')[0]}"
+    return ""
 
 
 def _part(owner: Any, name: str) -> tuple[Any] | None:
@@ -88,7 +104,7 @@ def _part_of_package(name: str) -> Any:
 
 def _has_member(kind: type, name: str) -> bool:
     """Whether objects of a class have an attribute, also one that a method sets."""
-    if hasattr(kind, name) or hasattr(kind, "__getattr__"):
+    if hasattr(kind, name) or issubclass(kind, Module):  # a module may be given any
         return True
     for base in kind.__mro__[:-1]:
         try:
@@ -126,7 +142,8 @@ def fits(value: Any, call: ast.Call) -> str:
     named = _keywords(value)
     unknown = [k.arg for k in call.keywords if k.arg is not None and named is not None and k.arg not in named]
     if unknown:
-        return "takes no " + ", ".join(f"{name}=" for name in unknown)
+        spelling = str(keyword_error(value.__name__, named or (), unknown)).partition(_SAID)[2]
+        return "takes no " + ", ".join(f"{name}=" for name in unknown) + (spelling and f"; write {spelling}")
     kinds = {p.kind for p in parameters.values()}
     if inspect.Parameter.VAR_POSITIONAL not in kinds and not any(isinstance(a, ast.Starred) for a in call.args):
         places = [p for p in parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY]

@@ -15,6 +15,7 @@ __all__ = ["Use", "exports", "uses"]
 Scope = dict[
     str, str | None
 ]  # name in the program -> dotted name, or None where it means something of the program's own
+OWN = "own "  # before the dotted name of one of the project's own modules
 Project = Callable[[str], Scope]  # dotted name of one of the project's own modules -> what its names mean
 
 
@@ -44,7 +45,8 @@ def exports(tree: ast.Module, own: Project) -> Scope:
     """
     reader = _Reader(own)
     reader.top(tree)
-    return reader.scopes[0]
+    names = reader.scopes[0]
+    return {name: None if value is not None and value.startswith(OWN) else value for name, value in names.items()}
 
 
 def uses(tree: ast.Module, own: Project) -> list[Use]:
@@ -105,11 +107,18 @@ class _Reader(ast.NodeVisitor):
             return self.meaning(node.id)
         if isinstance(node, ast.Attribute):
             base = self.dotted(node.value)
+            if base is not None and base.startswith(OWN):
+                return self.of_own(base.removeprefix(OWN), node.attr)
             return None if base is None else f"{base}.{node.attr}"
         if isinstance(node, ast.Call):
             base = self.dotted(node.func)
-            return None if base is None or base.startswith("builtins.") else base + INSTANCE
+            return None if base is None or base.startswith(("builtins.", OWN)) else base + INSTANCE
         return None
+
+    def of_own(self, module: str, name: str) -> str | None:
+        """What a name of one of the project's own modules means."""
+        inner = f"{module}.{name}"
+        return OWN + inner if self.own(inner) else self.own(module).get(name)
 
     def bind(self, target: ast.AST, value: str | None) -> None:
         if isinstance(target, ast.Name):
@@ -122,9 +131,13 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            self.add(alias, alias.name, alias.name)
             top = alias.name.partition(".")[0]
-            self.scopes[-1][alias.asname or top] = alias.name if alias.asname else top
+            bound = alias.name if alias.asname else top
+            if self.own(alias.name) or self.own(top):
+                self.scopes[-1][alias.asname or top] = OWN + bound
+                continue
+            self.add(alias, alias.name, alias.name)
+            self.scopes[-1][alias.asname or top] = bound
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = "." * node.level + (node.module or "")
@@ -168,6 +181,8 @@ class _Reader(ast.NodeVisitor):
                 self.visit(node.value)
             return
         name = self.dotted(node)
+        if name is not None and name.startswith(OWN):
+            return
         if name is not None:
             self.add(node, name, ast.unparse(node), call)
         elif isinstance(node, ast.Attribute):

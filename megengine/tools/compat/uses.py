@@ -106,7 +106,11 @@ def report() -> None:
         uses = read(path)
     except FileNotFoundError:  # the program cleared the folder for temporary files
         return
-    text = summary(uses, os.getcwd())
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # it removed the folder that it ran in
+        here = os.sep
+    text = summary(uses, here)
     os.unlink(path)
     if text and sys.stderr is not None:
         sys.stderr.write(text + "\n")

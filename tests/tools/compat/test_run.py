@@ -63,6 +63,12 @@ def test_tracebacks_are_the_programs(old: Run) -> None:
     )
 
 
+def test_a_program_that_removes_its_folder(old: Run) -> None:
+    ran = old("import os, shutil, numpy as np\nprint(np.float(2))\nshutil.rmtree(os.getcwd())\n")
+    assert (ran.returncode, ran.stdout) == (0, "2.0\n")
+    assert ran.stderr.startswith("mge run: the program used one name") and "program.py:2" in ran.stderr
+
+
 @pytest.mark.parametrize("words", [["run"], ["run", "missing.py"], ["run", "-m"]])
 def test_no_program(words: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "megengine.tools.mge", *words]
