@@ -239,7 +239,7 @@ def test_named_parts_of_a_program_are_seen() -> None:
             pop_scope("inner")
         pop_scope("outer")
         (y + 1).numpy()
-    assert seen[0].scopes == [("outer",), ()]
+    assert [equation.scope for equation in seen[0].function.equations] == [("outer",), ()]
 
 
 def test_subgraph_fn_writes_expressions_by_name() -> None:

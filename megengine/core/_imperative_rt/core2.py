@@ -43,7 +43,7 @@ def push_scope(name: str) -> None:
         ...     x = Tensor([1.0, 2.0]) * 2
         ...     pop_scope("clip")
         ...     y = x.numpy()
-        >>> seen[0].scopes
+        >>> [equation.scope for equation in seen[0].function.equations]
         [('clip',)]
     """
     if scopes.enabled:
