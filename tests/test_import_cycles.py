@@ -1,4 +1,4 @@
-"""No file of the package imports itself through others, and none gives names to another one."""
+"""No file of the package imports itself through others, gives names to another one, or takes private ones from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import PACKAGE, circles, dotted, graph_of, imported
+from tests.imports import PACKAGE, circles, dotted, graph_of, imported, statements
 
 # Files that may import each other until the engine's rooms are apart. A file that no longer does has to go from this list.
 NOT_YET_APART = {
@@ -20,6 +20,18 @@ NOT_YET_APART = {
 }  # fmt: skip
 # Files that may give names to other modules, or look names up in globals(), until then.
 NAMES_NOT_YET_OWN = {f"megengine.graph.{name}" for name in ("differentiate", "host_data", "record", "run", "scalars")}
+
+# Private names that other files import: MegEngine has them under these names, or files that were saved name them so.
+PRIVATE_BUT_KNOWN = {
+    "megengine.config._auto_format_convert",
+    "megengine.core.tensor.amp._get_amp_dtype_autocast",
+    "megengine.core.tensor.amp._get_amp_high_prec_dtype",
+    "megengine.core.tensor.amp._get_amp_low_prec_dtype",
+    "megengine.core.tensor.utils._normalize_axis",
+    "megengine.functional.math._check_non_finite",
+    "megengine.module._conv_base._ConvNd",
+    "megengine.random.rng._Streams",
+}
 
 
 def test_no_file_imports_itself_through_others() -> None:
@@ -63,8 +75,8 @@ def foreign_names(path: Path, package: Path) -> Iterator[str]:
     """Lines that give a name to another module of the package at import, or that look names up in ``globals()``."""
     modules = {dotted(file, package) for file in package.rglob("*.py")}
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    pairs = [pair for node in statements for pair in imported(node, path, package)]
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    pairs = [pair for node in nodes for pair in imported(node, path, package)]
     known = {alias.asname or alias.name.rpartition(".")[2] for alias, full in pairs if full in modules}
     where = path.relative_to(package.parent)
 
@@ -115,3 +127,47 @@ def test_the_check_sees_a_foreign_name(tmp_path: Path, text: str, wrong: list[in
     for name, source in {"__init__": "", "a": text, "b": ""}.items():
         (package / f"{name}.py").write_text(source)
     assert [int(line.split(":")[1]) for line in foreign_names(package / "a.py", package)] == wrong
+
+
+def private_names(path: Path, package: Path) -> Iterator[str]:
+    """Private names of other files of the package that a file uses."""
+    modules = {dotted(file, package) for file in package.rglob("*.py")}
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    known = {}
+    for statement in statements(tree):
+        for alias, full in imported(statement, path, package):
+            if full in modules:
+                known[alias.asname or alias.name.rpartition(".")[2]] = full
+            elif full.rpartition(".")[0] in modules and is_private(alias.name):
+                yield full
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
+            if is_private(node.attr):
+                yield f"{known[node.value.id]}.{node.attr}"
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.endswith("__")
+
+
+def test_no_private_name_crosses_files() -> None:
+    found = {name: path for path in sorted(PACKAGE.rglob("*.py")) for name in private_names(path, PACKAGE)}
+    wrong = {name: str(path.relative_to(PACKAGE)) for name, path in found.items() if name not in PRIVATE_BUT_KNOWN}
+    assert not wrong, wrong
+    assert found.keys() >= PRIVATE_BUT_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("from .b import _x, y", ["p.b._x"]),
+        ("from . import b\ndef f(self):\n    return b._x + b.y + self._z", ["p.b._x"]),
+        ("from . import b\nfrom .b import __version__\nfrom os import _exit", []),
+    ],
+)
+def test_the_check_sees_a_private_name(tmp_path: Path, text: str, expected: list[str]) -> None:
+    package = tmp_path / "p"
+    package.mkdir()
+    for name, source in {"__init__": "", "a": text, "b": ""}.items():
+        (package / f"{name}.py").write_text(source)
+    assert [*private_names(package / "a.py", package)] == expected

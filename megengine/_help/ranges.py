@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 
@@ -43,6 +44,32 @@ def within(
     if not fits:
         raise RangeError(f"{name} must be {_words(least, most, above, below)}, not {value!r}")
     return value
+
+
+def integer(name: str, value: Any, least: int) -> int:
+    """A setting, if it is an integer of at least ``least``.
+
+    Args:
+        name: what the error calls it.
+        value: the setting.
+        least: the lower end of the range.
+
+    Raises:
+        TypeError: it is no integer.
+        ValueError: it is less.
+
+    Example:
+        >>> from megengine._help.ranges import integer
+        >>> integer("in_features", np.int64(3), 1)
+        3
+    """
+    try:
+        size = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    if size < least:
+        raise ValueError(f"{name} must be at least {least}, got {size}")
+    return size
 
 
 def _words(least: float, most: float, above: bool, below: bool) -> str:

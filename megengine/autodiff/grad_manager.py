@@ -196,7 +196,7 @@ class GradManager:
                 raise TypeError(f"backward() takes tensors, not {type(output).__name__}")
         before, _thread.backwarding = _thread.backwarding, self
         try:
-            grads = self._gradients(ys, _cotangents(ys, dy))
+            grads = self._gradients(ys, cotangents_of(ys, dy))
             if grads:
                 self._gave, self._given = next(clock), tuple([key for key, _ in grads])
             elif ys and not self._gave:
@@ -288,7 +288,7 @@ class GradManagerGroup:
             gm.release()
 
 
-def _cotangents(ys: list[Tensor], dy: Any) -> list[Tensor]:
+def cotangents_of(ys: list[Tensor], dy: Any) -> list[Tensor]:
     if dy is None:
         return [_ones_like(y) for y in ys]
     dys = list(dy) if isinstance(dy, (tuple, list)) else [dy]

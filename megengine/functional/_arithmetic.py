@@ -319,3 +319,16 @@ def clip(x: Tensor | float, lower: Tensor | float | None = None, upper: Tensor |
             raise AssertionError("clip: give lower, upper or both")
         return minimum(x, upper)
     return maximum(x, lower) if upper is None else apply(ops.clip, x, lower, upper)
+
+
+def sign(x: Tensor | float) -> Tensor:
+    """Sign of each element: -1, 0 or 1, and 0 of NaN. It has no gradient.
+
+    Args:
+        x: numbers, not bools.
+
+    Example:
+        >>> F.sign(Tensor([-2.0, 0.0, 3.0]))
+        Tensor([-1.  0.  1.], device=xpux:0)
+    """
+    return apply(ops.sign, x)

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..random.rng import stream
 from ..tensor import Tensor
+from ._linalg import matmul
 from ._picking import where
 from ._shaping import broadcast_to
 from .activation import softmax
-from .math import matmul
 
 
 def multi_head_attention(

@@ -1,4 +1,4 @@
-"""Comparisons, logic and shifts; none of them has a gradient."""
+"""Comparisons, tests of numbers, logic and shifts; none of them has a gradient."""
 
 from __future__ import annotations
 
@@ -190,3 +190,29 @@ def right_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
         Tensor([1 2], dtype=int32, device=xpux:0)
     """
     return apply(ops.right_shift, x, y)
+
+
+def isnan(inp: Tensor) -> Tensor:
+    """Whether each element is NaN; integers and bools never are.
+
+    Args:
+        inp: input.
+
+    Example:
+        >>> F.isnan(Tensor([1.0, float("nan")]))
+        Tensor([False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.isnan, inp)
+
+
+def isinf(inp: Tensor) -> Tensor:
+    """Whether each element is infinite; integers and bools never are.
+
+    Args:
+        inp: input.
+
+    Example:
+        >>> F.isinf(Tensor([1.0, float("-inf")]))
+        Tensor([False  True], dtype=bool, device=xpux:0)
+    """
+    return apply(ops.isinf, inp)

@@ -28,12 +28,15 @@ from ._arithmetic import (
     neg,
     pow,
     round,
+    sign,
     sqrt,
     square,
     sub,
 )
 from ._comparison import (
     equal,
+    isinf,
+    isnan,
     left_shift,
     less,
     less_equal,
@@ -48,7 +51,6 @@ from ._creation import zeros_like
 from ._picking import where
 from ._trigonometric import acos, acosh, asin, asinh, atan2, atanh, cos, cosh, sin, sinh, tan, tanh
 from .activation import gelu, hsigmoid, hswish, logsigmoid, prelu, relu, relu6, sigmoid, silu, softplus
-from .math import isinf, isnan, sign
 
 _Function = Callable[..., Tensor]
 

@@ -10,7 +10,7 @@ from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant
 from ..graph.record import apply
-from ..ops import elemwise, linalg, reduce
+from ..ops import elemwise
 from ..ops import index as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -170,43 +170,3 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
     _check_range("scatter", index, inp.shape[axis], axis)
     inp._reset(apply(ops.scatter, inp, index, source, axis=axis))
     return inp
-
-
-def cumsum(inp: Tensor, axis: int) -> Tensor:
-    """Sum of each element and all before it along a dimension.
-
-    Args:
-        inp: input.
-        axis: the dimension.
-
-    Raises:
-        RuntimeError: no such dimension.
-
-    Example:
-        >>> F.cumsum(Tensor([1, 2, 3]), 0)
-        Tensor([1 3 6], dtype=int32, device=xpux:0)
-    """
-    return apply(reduce.cumsum, inp, axis=_axes.one_axis(axis, inp.ndim, "cumsum"))
-
-
-def cross(a: Tensor, b: Tensor, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
-    """Cross product of vectors of three elements.
-
-    Args:
-        a: first vectors.
-        b: second vectors, broadcasting with the first.
-        axisa: dimension of ``a`` along which the vectors lie.
-        axisb: that of ``b``.
-        axisc: that of the result.
-        axis: one number for all three.
-
-    Raises:
-        RuntimeError: vectors of other lengths, or no such dimension.
-
-    Example:
-        >>> F.cross(Tensor([1.0, 0.0, 0.0]), Tensor([0.0, 1.0, 0.0]))
-        Tensor([0. 0. 1.], device=xpux:0)
-    """
-    if axis is not None:
-        axisa = axisb = axisc = axis
-    return apply(linalg.cross, a, b, axes=(axisa, axisb, axisc))

@@ -1,4 +1,4 @@
-"""Reductions over all elements or over chosen dimensions."""
+"""Reductions over all elements or over chosen dimensions, and running sums."""
 
 from __future__ import annotations
 
@@ -202,3 +202,20 @@ def _arg(op: Any, inp: Tensor, axis: Axis, keepdims: bool) -> Any:
     for one in reversed(_axes.reduction_axes(axis, inp.ndim, op.name) or ()):
         inp = apply(op, inp, axis=one, keepdims=bool(keepdims))
     return inp
+
+
+def cumsum(inp: Tensor, axis: int) -> Tensor:
+    """Sum of each element and all before it along a dimension.
+
+    Args:
+        inp: input.
+        axis: the dimension.
+
+    Raises:
+        RuntimeError: no such dimension.
+
+    Example:
+        >>> F.cumsum(Tensor([1, 2, 3]), 0)
+        Tensor([1 3 6], dtype=int32, device=xpux:0)
+    """
+    return apply(reduce.cumsum, inp, axis=_axes.one_axis(axis, inp.ndim, "cumsum"))

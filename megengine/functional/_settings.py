@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
+import numpy as np
+
+from ..graph.errors import ArgumentError
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 
@@ -89,3 +93,38 @@ def padding(pad_width: Any, mode: str) -> tuple[str, list[tuple[int, ...]]]:
     if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
         raise RuntimeError(f"pad: pad_width must hold pairs of numbers from 0 on, not {pad_width}")
     return kind, widths
+
+
+def whole_numbers(value: Any, what: str) -> tuple[int, ...]:
+    """Sizes from a sequence, an array or a tensor; fractions are cut off, as in the reference."""
+    if isinstance(value, Tensor):
+        value = value.numpy()
+    if isinstance(value, np.ndarray):
+        value = value.reshape(-1).tolist()
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        raise ArgumentError(f"{what} must be a sequence of numbers, not {value!r}")
+    try:
+        return tuple(int(n) for n in value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{what} must hold numbers, not {value!r}") from None
+
+
+def two(value: Any, what: str) -> tuple[int, int]:
+    """Height and width."""
+    sizes = whole_numbers(value, what)
+    if len(sizes) != 2:
+        raise ArgumentError(f"{what} must be (height, width), not {value!r}")
+    return sizes[0], sizes[1]
+
+
+def one_or_two(value: Any, what: str) -> tuple[int, int]:
+    """Height and width from one number or a pair."""
+    return (int(value), int(value)) if isinstance(value, Integral) else two(value, what)
+
+
+def choice(value: Any, choices: Sequence[str], what: str, error: type[Exception] = RuntimeError) -> str:
+    """An option's value in lower case, if it is one of these."""
+    name = value.lower() if isinstance(value, str) else value
+    if name not in choices:
+        raise error(f"{what} must be one of {', '.join(choices)}; not {value!r}")
+    return name

@@ -20,7 +20,9 @@ from ._creation import (
     zeros_like,
 )
 from ._joining import concat, copy, repeat, roll, split, stack, tile
-from ._picking import cond_take, cross, cumsum, gather, non_zero, scatter, where
+from ._linalg import cross
+from ._picking import cond_take, gather, non_zero, scatter, where
+from ._reductions import cumsum
 from ._shaping import broadcast_to, expand_dims, flatten, reshape, squeeze, swapaxes, transpose
 
 __all__ = [

@@ -96,7 +96,7 @@ class _ConvNd(Module):
         return ", ".join(parts)
 
 
-class _PaddedConv(_ConvNd):
+class PaddedConv(_ConvNd):
     """A convolution whose padding may be other than zeros."""
 
     padding_mode = "zeros"

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import integer
 from ..functional import matmul, relu
 from ..tensor import Parameter, Tensor
 from . import init
-from .linear import _size
 from .module import Module
 
 
@@ -48,9 +48,9 @@ class BatchMatMulActivation(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.batch = _size("batch", batch, 0)
-        self.out_features = _size("out_features", out_features, 0)
-        self.in_features = _size("in_features", in_features, 1)
+        self.batch = integer("batch", batch, 0)
+        self.out_features = integer("out_features", out_features, 0)
+        self.in_features = integer("in_features", in_features, 1)
         self.weight = Parameter(np.zeros((self.batch, self.out_features, self.in_features), np.float32))
         self.bias = Parameter(np.zeros(self.out_features, np.float32)) if bias else None
         self.nonlinear_mode = nonlinear_mode.lower()

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .._help.ranges import within
+from .._help.ranges import integer, within
 from ..functional.nn import batch_norm, sync_batch_norm
 from ..tensor import Parameter, Tensor
 from . import init
-from .linear import _size
 from .module import Module
 
 
@@ -32,7 +31,7 @@ class _BatchNorm(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.num_features = _size("num_features", num_features, 1)
+        self.num_features = integer("num_features", num_features, 1)
         self.eps = within("eps", eps, 0)
         self.momentum = within("momentum", momentum, 0, 1)
         self.affine = affine

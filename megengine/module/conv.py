@@ -18,10 +18,10 @@ from ..functional import (
 )
 from ..functional._settings import require_mode, sizes
 from ..tensor import Tensor
-from ._conv_base import _ConvNd, _PaddedConv
+from ._conv_base import PaddedConv, _ConvNd
 
 
-class Conv1d(_PaddedConv):
+class Conv1d(PaddedConv):
     """Convolution of sequences, see :func:`~megengine.functional.nn.conv1d`.
 
     The weight, of shape ``(out_channels, in_channels, kernel_size)`` or with groups ``(groups, out_channels / groups,
@@ -55,7 +55,7 @@ class Conv1d(_PaddedConv):
     _function = staticmethod(conv1d)
 
 
-class Conv2d(_PaddedConv):
+class Conv2d(PaddedConv):
     """Convolution of images, see :func:`~megengine.functional.nn.conv2d`.
 
     The weight, of shape ``(out_channels, in_channels, h, w)`` or with groups ``(groups, out_channels / groups,

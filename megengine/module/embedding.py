@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import integer
 from ..functional.nn import embedding
 from ..tensor import Parameter, Tensor
 from . import init
-from .linear import _size
 from .module import Module
 
 
@@ -55,8 +55,8 @@ class Embedding(Module):
         self.padding_idx = padding_idx
         self.max_norm = max_norm
         self.norm_type = norm_type
-        self.num_embeddings = _size("num_embeddings", num_embeddings, 0)
-        self.embedding_dim = _size("embedding_dim", embedding_dim, 0)
+        self.num_embeddings = integer("num_embeddings", num_embeddings, 0)
+        self.embedding_dim = integer("embedding_dim", embedding_dim, 0)
         self.freeze = freeze
         shape = (self.num_embeddings, self.embedding_dim)
         if initial_weight is None:

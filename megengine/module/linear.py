@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any
 
 import numpy as np
 
+from .._help.ranges import integer
 from ..functional import relu
 from ..functional.nn import linear
 from ..tensor import Parameter, Tensor
 from . import init
 from .module import Module
-
-
-def _size(name: str, value: Any, least: int) -> int:
-    try:
-        size = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if size < least:
-        raise ValueError(f"{name} must be at least {least}, got {size}")
-    return size
 
 
 class Linear(Module):
@@ -51,8 +41,8 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, compute_mode: str = "default", **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.out_features = _size("out_features", out_features, 0)
-        self.in_features = _size("in_features", in_features, 1)
+        self.out_features = integer("out_features", out_features, 0)
+        self.in_features = integer("in_features", in_features, 1)
         self.weight = Parameter(np.zeros((self.out_features, self.in_features), np.float32))
         self.bias = Parameter(np.zeros(self.out_features, np.float32)) if bias else None
         self.compute_mode = compute_mode

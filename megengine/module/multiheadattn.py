@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .._help.ranges import within
+from .._help.ranges import integer, within
 from ..functional.nn import multi_head_attention
 from ..tensor import Parameter, Tensor
 from .init import xavier_uniform_
-from .linear import _size
 from .module import Module
 
 
@@ -57,10 +56,10 @@ class MultiHeadAttention(Module):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.embed_dim = _size("embed_dim", embed_dim, 1)
-        self.kdim = self.embed_dim if kdim is None else _size("kdim", kdim, 1)
-        self.vdim = self.embed_dim if vdim is None else _size("vdim", vdim, 1)
-        self.num_heads = _size("num_heads", num_heads, 1)
+        self.embed_dim = integer("embed_dim", embed_dim, 1)
+        self.kdim = self.embed_dim if kdim is None else integer("kdim", kdim, 1)
+        self.vdim = self.embed_dim if vdim is None else integer("vdim", vdim, 1)
+        self.num_heads = integer("num_heads", num_heads, 1)
         self.head_dim = self.embed_dim // self.num_heads
         if self.head_dim * self.num_heads != self.embed_dim:
             raise AssertionError(f"embed_dim must be divisible by num_heads, {embed_dim} is not by {num_heads}")

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from .._help.ranges import integer
 from ..functional import concat, dropout, zeros
 from ..functional._settings import require_mode
 from ..graph.record import apply
 from ..ops import recurrent as ops
 from ..tensor import Parameter, Tensor
 from . import init
-from .linear import _size
 from .module import Module
 
 NONLINEARITIES = ("tanh", "relu", "identity")
@@ -26,8 +26,8 @@ class RNNCellBase(Module):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int) -> None:
         super().__init__()
-        self.input_size = _size("input_size", input_size, 1)
-        self.hidden_size = _size("hidden_size", hidden_size, 1)
+        self.input_size = integer("input_size", input_size, 1)
+        self.hidden_size = integer("hidden_size", hidden_size, 1)
         self.bias = bias
         self.gate_hidden_size = num_chunks * self.hidden_size
         self.weight_ih = Parameter(np.zeros((self.gate_hidden_size, self.input_size), np.float32))
@@ -146,9 +146,9 @@ class RNNBase(Module):
     ) -> None:
         super().__init__()
         name = type(self).__name__
-        self.input_size = _size("input_size", input_size, 1)
-        self.hidden_size = _size("hidden_size", hidden_size, 1)
-        self.num_layers = _size("num_layers", num_layers, 1)
+        self.input_size = integer("input_size", input_size, 1)
+        self.hidden_size = integer("hidden_size", hidden_size, 1)
+        self.num_layers = integer("num_layers", num_layers, 1)
         self.bias = bias
         self.batch_first = batch_first
         if isinstance(dropout, bool) or not isinstance(dropout, numbers.Real) or not 0 <= dropout <= 1:

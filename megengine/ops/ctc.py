@@ -7,7 +7,7 @@ import numpy as np
 from jax import lax
 
 from . import promote
-from .loss import _reduced
+from .loss import reduced
 from .op import op
 
 _TINY = np.finfo(np.float32).tiny
@@ -56,4 +56,4 @@ def ctc_loss(pred, pred_lengths, label, label_lengths, *, blank, reduction):
     last = log_alphas[pred_lengths - 1, jnp.arange(batch)]
     ends = jnp.take_along_axis(last, jnp.stack([2 * label_lengths, 2 * label_lengths - 1], 1), axis=1)
     loss = -jnp.logaddexp(ends[:, 0], ends[:, 1])
-    return _reduced(loss / label_lengths if reduction == "mean" else loss, reduction)
+    return reduced(loss / label_lengths if reduction == "mean" else loss, reduction)

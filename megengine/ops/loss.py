@@ -10,7 +10,7 @@ from . import promote
 from .op import op
 
 
-def _reduced(loss, reduction):
+def reduced(loss, reduction):
     if reduction == "mean":
         return loss.astype(jnp.float32).mean()
     return loss.sum(dtype=loss.dtype) if reduction == "sum" else loss
@@ -21,21 +21,21 @@ def square_loss(pred, label, *, reduction):
     diff = pred - label
     if not jnp.issubdtype(diff.dtype, jnp.inexact):
         diff = diff.astype(jnp.float32)
-    return _reduced(diff * diff, reduction)
+    return reduced(diff * diff, reduction)
 
 
 @op(promote=promote.arithmetic)
 def l1_loss(pred, label, *, reduction):
     diff = pred - label
     # abs, whose derivative at 0 is -1 in the reference.
-    return _reduced(jnp.where(diff > 0, diff, -diff), reduction)
+    return reduced(jnp.where(diff > 0, diff, -diff), reduction)
 
 
 @op(promote=promote.floating)
 def hinge_loss(pred, label, *, squared, reduction):
     margin = 1 - pred * label
     loss = jnp.where(margin > 0, margin, 0).astype(margin.dtype)
-    return _reduced((loss * loss if squared else loss).sum(1, dtype=loss.dtype), reduction)
+    return reduced((loss * loss if squared else loss).sum(1, dtype=loss.dtype), reduction)
 
 
 def _probabilities(name, kinds):
@@ -46,8 +46,8 @@ def _probabilities(name, kinds):
 def binary_cross_entropy(pred, label, *, with_logits, reduction):
     if with_logits:
         # log sigmoid(x) = x - softplus(x), so that -(y log s(x) + (1 - y) log s(-x)) = softplus(x) - y x.
-        return _reduced(jax.nn.softplus(pred) - label * pred, reduction)
-    return _reduced(-(label * jnp.log(pred) + (1 - label) * jnp.log(1 - pred)), reduction)
+        return reduced(jax.nn.softplus(pred) - label * pred, reduction)
+    return reduced(-(label * jnp.log(pred) + (1 - label) * jnp.log(1 - pred)), reduction)
 
 
 def _classes(name, kinds):
@@ -78,7 +78,7 @@ def cross_entropy(pred, label, *smooth, axis, with_logits, reduction):
     loss = whole - pick(scores, label, axis)
     if smooth:
         loss = (1 - smooth[0]) * loss + smooth[0] * (whole - scores.mean(axis))
-    return _reduced(loss if reduction == "mean" else loss.astype(dtype), reduction)
+    return reduced(loss if reduction == "mean" else loss.astype(dtype), reduction)
 
 
 def pick(x, index, axis):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...autodiff.function import Function
-from ...autodiff.grad_manager import GradManager, _cotangents
+from ...autodiff.grad_manager import GradManager, cotangents_of
 from ...tensor import Tensor
 
 __all__ = ["Function", "Grad"]
@@ -59,7 +59,7 @@ class Grad:
         cotangents = [dys] if isinstance(dys, Tensor) else list(dys)
         if not self._manager._recording:
             raise RuntimeError("Grad is called once, inside its `with` block")
-        self._manager._gradients(outputs, _cotangents(outputs, cotangents))
+        self._manager._gradients(outputs, cotangents_of(outputs, cotangents))
         self._manager.release()
 
     def __enter__(self) -> Grad:
