@@ -48,7 +48,11 @@ def test_choices_and_operators_survive_pickling() -> None:
         (lambda x: apply("add", x, x), TypeError, "apply takes an operator .*not 'add'"),
         (lambda x: apply(builtin.TypeCvt(), x), RuntimeError, "TypeCvt has no dtype"),
         (lambda x: apply(builtin.Reshape(), [1.0], x), TypeError, "Reshape takes tensors, not list"),
-        (lambda x: apply(builtin.Convolution(stride_h=2), x, x), NotImplementedError, "call megengine.functional.conv2d"),
+        (
+            lambda x: apply(builtin.Convolution(stride_h=2), x, x),
+            NotImplementedError,
+            "call megengine.functional.conv2d",
+        ),
         (lambda x: apply(builtin.Subtensor(items=[(3, True, False, False, False)]), x, x), RuntimeError, "for axis 3"),
     ],
 )
@@ -108,7 +112,9 @@ def test_shapes_within_an_expression_wait_for_nothing() -> None:
         (x,) = inputs
         sizes = [f(builtin.GetVarShape(axis=k), x) for k in range(3)]
         shape = f(builtin.Concat(axis=0), f("*", sizes[0], sizes[1]), sizes[2])
-        diagonal = f(builtin.TypeCvt("int32"), f(builtin.Linspace(), c(0), f(builtin.Elemwise("SUB"), sizes[2], c(1)), sizes[2]))
+        diagonal = f(
+            builtin.TypeCvt("int32"), f(builtin.Linspace(), c(0), f(builtin.Elemwise("SUB"), sizes[2], c(1)), sizes[2])
+        )
         rows = f(builtin.Reshape(), x, shape)
         return (f(builtin.IndexingMultiAxisVec([(1, False, False, False, True)]), rows, diagonal),), (True,)
 
@@ -168,3 +174,33 @@ def test_devices_references_and_the_log() -> None:
     assert isinstance(x, ArrayMethodMixin)
     before = Logger.set_log_level(Logger.LogLevel.Error)
     assert Logger().set_log_level(before) == Logger.LogLevel.Error
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("sum", [3.0, 12.0]),
+        ("sum_sqr", [5.0, 50.0]),
+        ("product", [0.0, 60.0]),
+        ("min", [0.0, 3.0]),
+        ("mean", [1.0, 4.0]),
+    ],
+)
+def test_a_reduction_to_a_shape(mode: str, expected: list[float]) -> None:
+    x = Tensor(np.arange(6, dtype=np.float32).reshape(2, 3))
+    (y,) = apply(builtin.Reduce(mode), x, Tensor([2, 1]))
+    assert y.shape == (2, 1) and y.flatten().tolist() == expected  # recorded from MegEngine 1.13
+    with pytest.raises(RuntimeError, match=r"cannot reduce a tensor of shape \(2, 3\) to \(3, 1\)"):
+        apply(builtin.Reduce(mode), x, Tensor([3, 1]))
+
+
+def test_adding_at_places_that_come_twice() -> None:
+    """Values and gradients recorded from MegEngine 1.13."""
+    x, value = Tensor(np.arange(6, dtype=np.float32).reshape(2, 3)), Tensor(np.ones((2, 3)))
+    add = builtin.IndexingIncrMultiAxisVec(items=[(1, False, False, False, True)])
+    with GradManager().attach([x, value]) as gm:
+        (y,) = apply(add, x, value, Tensor([0, 2, 2]))
+        gm.backward((y * y).sum())
+    assert y.tolist() == [[1.0, 1.0, 4.0], [4.0, 4.0, 7.0]]
+    assert x.grad.tolist() == [[2.0, 2.0, 8.0], [8.0, 8.0, 14.0]]
+    assert value.grad.tolist() == [[2.0, 8.0, 8.0], [8.0, 14.0, 14.0]]

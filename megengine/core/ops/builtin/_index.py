@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from .... import functional as F
+from ....autodiff import Function, GradManager
 from ....tensor import Tensor
 from ..opdef import OpDef, tensor
 
 __all__ = [
-    "CondTake", "IncrSubtensor", "IndexingMultiAxisVec", "IndexingOneHot", "IndexingSetMultiAxisVec", "IndexingSetOneHot",
-    "MaskedFill", "MeshIndexing", "SetSubtensor", "Subtensor",
+    "CondTake", "IncrSubtensor", "IndexingIncrMultiAxisVec", "IndexingMultiAxisVec", "IndexingOneHot",
+    "IndexingSetMultiAxisVec", "IndexingSetOneHot", "MaskedFill", "MeshIndexing", "SetSubtensor", "Subtensor",
 ]  # fmt: skip
 
 
@@ -121,6 +122,32 @@ class IncrSubtensor(Subtensor):
 
 class IndexingSetMultiAxisVec(_Setting):
     """A copy with the places of index arrays replaced."""
+
+
+class IndexingIncrMultiAxisVec(_Indexing):
+    """A copy with the places of index arrays added to; a place that comes twice, twice."""
+
+    def _run(self, x: Any, *operands: Any) -> tuple[Tensor, ...]:
+        value, *bounds = operands
+        x = tensor(self, x)
+        return (_AddAt(self._index(x, tuple(bounds)))(x, value),)
+
+
+class _AddAt(Function):
+    """Adds at an index, as the gradient of reading there does."""
+
+    def __init__(self, index: tuple[Any, ...]) -> None:
+        super().__init__()
+        self.index = index
+
+    def forward(self, x: Tensor, value: Tensor) -> Tensor:
+        zeros = F.zeros_like(x)
+        with GradManager().attach(zeros) as manager:
+            manager.backward(zeros[self.index], value)
+        return x + zeros.grad
+
+    def backward(self, dy: Tensor) -> tuple[Tensor, Tensor]:
+        return dy, dy[self.index]
 
 
 class IndexingOneHot(OpDef):

@@ -18,7 +18,7 @@ _REDUCTIONS = {
 
 
 class Reduce(OpDef):
-    """A reduction; unlike ``functional``'s it keeps the axis unless asked not to."""
+    """A reduction; unlike ``functional``'s it keeps the axis unless asked not to. A second operand is the shape to reduce to."""
 
     Mode = choices("Reduce.Mode", _REDUCTIONS)
     DataType = choices(
@@ -27,18 +27,30 @@ class Reduce(OpDef):
     )
     fields = {"mode": "SUM", "axis": _ALL, "data_type": "DEFAULT", "keepdim": True}
     enums = {"mode": Mode, "data_type": DataType}
-    operands = 1
     mode: str
     axis: int
     data_type: str
     keepdim: bool
 
-    def _run(self, x: Any) -> tuple[Tensor, ...]:
+    def _run(self, x: Any, *target: Any) -> tuple[Tensor, ...]:
         x = tensor(self, x)
         if self.data_type == "FLOAT_O32xC32":
             x = x.astype("float32")
         reduce = _REDUCTIONS[str.__str__(self.mode)]
+        if target:
+            return (self._to_shape(x, *target),)
         return (reduce(x) if self.axis == _ALL else reduce(x, self.axis, self.keepdim),)
+
+    def _to_shape(self, x: Tensor, target: Any) -> Tensor:
+        shape = tuple(int(size) for size in target)
+        if len(shape) != x.ndim or any(new not in (1, old) for new, old in zip(shape, x.shape, strict=True)):
+            raise RuntimeError(f"{self!r} cannot reduce a tensor of shape {x.shape} to {shape}")
+        name = str.__str__(self.mode)
+        x, name = (x * x, "SUM") if name == "SUM_SQR" else (x, name)
+        for axis, (new, old) in enumerate(zip(shape, x.shape, strict=True)):
+            if new != old:
+                x = _REDUCTIONS[name](x, axis, True)
+        return x
 
 
 class Argmax(OpDef):
