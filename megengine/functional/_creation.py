@@ -12,7 +12,6 @@ from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
 from ..graph.host_data import as_constant, checked_for, to_array
 from ..graph.record import apply, apply_on
-from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -284,63 +283,3 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     if indexing not in ("xy", "ij"):
         raise ValueError(f'meshgrid: indexing={indexing!r}: write "xy" or "ij"')
     return apply(ops.meshgrid, *inputs, indexing=indexing)
-
-
-def complex(real: Tensor | float, imag: Tensor | float) -> Tensor:
-    """Complex numbers from real and imaginary parts.
-
-    Args:
-        real: real parts.
-        imag: imaginary parts.
-
-    Returns:
-        complex64 tensor.
-
-    Example:
-        >>> F.complex(Tensor([1.0]), Tensor([2.0])).numpy()
-        array([1.+2.j], dtype=complex64)
-    """
-    return apply(elemwise.complex, real, imag)
-
-
-def polar(abs: Tensor | float, angle: Tensor | float) -> Tensor:
-    """Complex numbers from absolute values and angles.
-
-    Args:
-        abs: absolute values.
-        angle: angles in radians.
-
-    Returns:
-        complex64 tensor.
-
-    Example:
-        >>> F.polar(Tensor([2.0]), Tensor([0.0])).numpy()
-        array([2.+0.j], dtype=complex64)
-    """
-    return apply(elemwise.polar, abs, angle)
-
-
-def real(complex: Tensor) -> Tensor:
-    """Real parts.
-
-    Args:
-        complex: complex numbers.
-
-    Example:
-        >>> F.real(F.complex(Tensor([1.0]), Tensor([2.0])))
-        Tensor([1.], device=xpux:0)
-    """
-    return apply(elemwise.real, complex)
-
-
-def imag(complex: Tensor) -> Tensor:
-    """Imaginary parts.
-
-    Args:
-        complex: complex numbers.
-
-    Example:
-        >>> F.imag(F.complex(Tensor([1.0]), Tensor([2.0])))
-        Tensor([2.], device=xpux:0)
-    """
-    return apply(elemwise.imag, complex)

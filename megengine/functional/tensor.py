@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from ._complex import complex, imag, polar, real
 from ._creation import (
     arange,
-    complex,
     diag,
     eye,
     full,
     full_like,
-    imag,
     linspace,
     meshgrid,
     ones,
     ones_like,
-    polar,
-    real,
     zeros,
     zeros_like,
 )
