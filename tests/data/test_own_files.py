@@ -20,7 +20,7 @@ from PIL import Image
 from megengine.data.dataset import CIFAR10, CIFAR100, COCO, MNIST, Cityscapes, ImageFolder, Objects365, PascalVOC
 from megengine.data.dataset.vision.mnist import parse_idx1, parse_idx3
 from megengine.data.opencv import read_image
-from megengine.data.transform import ColorJitter, ContrastTransform, HueTransform, SaturationTransform
+from megengine.data.transform import ColorJitter, ContrastTransform, HueTransform, Lighting, SaturationTransform
 
 rng = np.random.default_rng(0)
 
@@ -479,6 +479,17 @@ def test_colours_of_images_with_alpha(dtype: str) -> None:
     np.random.seed(3)
     np.testing.assert_array_equal(turned, HueTransform(0.3).apply(np.ascontiguousarray(image[..., :3])))
     assert ColorJitter(0.4, 0.4, 0.4, 0.2).apply(image).shape == (5, 6, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_lighting_leaves_alpha_as_it_is(dtype: Any) -> None:
+    image = rng.integers(0, 256, (5, 6, 4)).astype(dtype)
+    np.random.seed(3)
+    lit = Lighting(0.5).apply(image)
+    np.random.seed(3)
+    np.testing.assert_array_equal(lit[..., :3], Lighting(0.5).apply(np.ascontiguousarray(image[..., :3])))
+    np.testing.assert_array_equal(lit[..., 3], image[..., 3])
+    assert lit.dtype == dtype and (lit[..., :3] != image[..., :3]).any()
 
 
 def test_colours_of_gray_images() -> None:

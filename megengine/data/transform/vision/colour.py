@@ -212,6 +212,8 @@ class Lighting(ColourTransform):
         shift = self.eigvec.dot(amount * self.eigval)
         if image.dtype == np.uint8 and image.shape[-1:] == (3,):
             return self._shifted_by_table(image, shift)
+        if image.shape[2:] == (4,):
+            shift = np.append(shift, 0.0)  # the alpha channel stays
         return clipped(image.astype(np.float32) + shift, image.dtype)
 
     def _shifted_by_table(self, image: np.ndarray, shift: np.ndarray) -> np.ndarray:
