@@ -155,7 +155,7 @@ def _of_use(use: names.Use) -> Iterator[Finding]:
     if use.name.endswith(INSTANCE):
         return  # a variable; what made it is another use
     entry = _removed(use)
-    ours = use.name.partition(".")[0] == "megengine"
+    ours = use.name.partition(".")[0] == "megengine" and f".numpy{INSTANCE}." not in use.name
     if entry is not None and (not ours or entry.kind == "call" or look_up(use.name).state == "missing"):
         write = entry.instead if entry.old is None and entry.kind == "name" else f"write {_advice(entry, use)}"
         said = f"since {entry.gone}: {write}"
@@ -186,10 +186,10 @@ def _of_megengine(use: names.Use) -> Finding:
 
 def _removed(use: names.Use) -> Removed | None:
     """The entry of the table that a use falls under."""
-    if use.name.startswith("."):
-        entry = _methods().get(use.name[1:])
-        return entry if entry is not None and use.name[1:] not in COMMON else None
-    parts = use.name.replace(INSTANCE, "").split(".")
+    if f"{INSTANCE}." in use.name or use.name.startswith("."):  # of what a call gave; the call itself is another use
+        method = use.name.rpartition(".")[2]
+        return _methods().get(method) if method not in COMMON else None
+    parts = use.name.split(".")
     for end in range(len(parts), 0, -1):
         entry = find(".".join(parts[:end]))
         if entry is None or (entry.path == "*" and entry.kind == "call"):

@@ -72,9 +72,16 @@ _BEFORE_ONE = {
     "power": "write F.pow", "cross_entropy": "write F.nn.cross_entropy", "cross_entropy_with_softmax": "write F.nn.cross_entropy",
     "binary_cross_entropy": "write F.nn.binary_cross_entropy", "accuracy": "write F.metric.topk_accuracy",
     "grad": "write autodiff.GradManager", "add_update": "assign to the tensor", "zero_grad": "write optimizer.clear_grad()",
+    "batched_matrix_mul": "write F.matmul", "top_k": "write F.topk",
 }  # fmt: skip
 for _name, _instead in _BEFORE_ONE.items():
     F.lost("1.0", _instead, _name)
+mge("functional.utils", "").lost("1.0", "write x.detach()", "zero_grad")
+mge("core.tensor_nn", "").lost("1.0", "write megengine.Parameter", "Parameter")
+mge("core.tensor_nn", "").lost("1.0", "write megengine.Tensor", "Buffer")
+mge("core.tensor_factory", "").lost(
+    "1.0", "write the same of megengine.functional", "zeros", "ones", "arange", "linspace"
+)
 TOP = mge("", "mge.")
 TOP.lost("1.0", "write isinstance(x, mge.Tensor)", "is_tensor")
 TOP.lost("1.0", "there is no graph to get or to make", "Graph", "get_default_graph")

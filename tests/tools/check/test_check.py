@@ -126,6 +126,20 @@ def test_what_to_write_instead() -> None:
     assert look_up("megengine.autodiff.GradManager().zero_grad").state == "missing"
 
 
+def test_what_a_call_gives_is_another_use(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        train="import numpy as np\nimport megengine as mge\nfrom megengine import functional as F\n"
+        "x = np.zeros(3)\nx.ptp(); np.arange(3).ptp(); mge.tensor([1.0]).numpy().tostring()\n"
+        "np.product([1]).item(); np.int(3).bit_length(); F.cross_entropy(x, x).numpy()\n",
+    )
+    found = [(line, written) for line, written, state in states(tmp_path)["train.py"] if state in ("gone", "missing")]
+    assert found == [
+        (5, "x.ptp"), (5, "np.arange(3).ptp"), (5, "mge.tensor([1.0]).numpy().tostring"),
+        (6, "np.product"), (6, "np.int"), (6, "F.cross_entropy"),
+    ]  # fmt: skip
+
+
 def test_modules_of_the_project_go_before_others_of_their_name(tmp_path: Path) -> None:
     """``parser`` was one of Python's own; here it is a file beside, and what it imports is found through it."""
     write(
