@@ -2,64 +2,68 @@
 
 import os as _os
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # Complaints of XLA's compiler are nothing that a user can act on; what fails is raised. It is read when jaxlib is loaded.
 _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from . import (
-    amp,
-    autodiff,
-    config,
-    core,
-    data,
-    device,
-    distributed,
-    dtr,
-    functional,
-    graph,
-    hub,
-    jit,
-    logger,
-    module,
-    optimizer,
-    random,
-    serialization,
-    utils,
-)
-from ._help.keywords import explain_keywords as _explain_keywords
-from ._help.names import explain_names as _explain_names
-from ._help.paths import install as _install
-from ._help.public import present as _present
-from ._help.tracebacks import install as _shorten_tracebacks
-from .device import (
-    coalesce_free_memory,
-    get_allocated_memory,
-    get_cuda_compute_capability,
-    get_cuda_device_property,
-    get_cuda_driver_version,
-    get_cuda_version,
-    get_cudnn_version,
-    get_default_device,
-    get_device_count,
-    get_max_allocated_memory,
-    get_max_reserved_memory,
-    get_mem_status_bytes,
-    get_reserved_memory,
-    get_tensorrt_version,
-    is_atlas_available,
-    is_cambricon_available,
-    is_cuda_available,
-    is_rocm_available,
-    reset_max_memory_stats,
-    set_default_device,
-    set_prealloc_config,
-)
-from .graph.run import full_sync as _full_sync  # private in MegEngine too, but public programs time with these
-from .graph.run import full_sync as _sync
-from .logger import enable_debug_log, get_logger, set_log_file, set_log_level
-from .serialization import load, save
-from .tensor import Parameter, Tensor, tensor
-from .version import __version__
+from ._support.collecting import uncollected as _uncollected
+
+with _uncollected():  # a collection would go through all that JAX holds, 50 ms, and find nothing
+    from . import (
+        amp,
+        autodiff,
+        config,
+        core,
+        device,
+        dtr,
+        functional,
+        graph,
+        logger,
+        module,
+        optimizer,
+        random,
+        serialization,
+        utils,
+    )
+    from ._help.keywords import explain_constructors as _explain_constructors
+    from ._help.keywords import explain_keywords as _explain_keywords
+    from ._help.names import explain_names as _explain_names
+    from ._help.paths import install as _install
+    from ._help.public import present as _present
+    from ._help.tracebacks import install as _shorten_tracebacks
+    from .device import (
+        coalesce_free_memory,
+        get_allocated_memory,
+        get_cuda_compute_capability,
+        get_cuda_device_property,
+        get_cuda_driver_version,
+        get_cuda_version,
+        get_cudnn_version,
+        get_default_device,
+        get_device_count,
+        get_max_allocated_memory,
+        get_max_reserved_memory,
+        get_mem_status_bytes,
+        get_reserved_memory,
+        get_tensorrt_version,
+        is_atlas_available,
+        is_cambricon_available,
+        is_cuda_available,
+        is_rocm_available,
+        reset_max_memory_stats,
+        set_default_device,
+        set_prealloc_config,
+    )
+    from .graph.run import full_sync as _full_sync  # private in MegEngine too, but public programs time with these
+    from .graph.run import full_sync as _sync
+    from .logger import enable_debug_log, get_logger, set_log_file, set_log_level
+    from .serialization import load, save
+    from .tensor import Parameter, Tensor, tensor
+    from .version import __version__
+
+    if _TYPE_CHECKING:  # imported when they are first asked for
+        from . import data, distributed, hub, jit
 
 __all__ = [
     "Parameter",
@@ -114,7 +118,15 @@ __all__ = [
     "utils",
 ]
 
-_explain_names(_sys.modules)
-_install()
-_present(_sys.modules, hidden=_shorten_tracebacks())
-_explain_keywords(_sys.modules, Tensor)
+
+def _explain(modules: dict[str, object]) -> None:
+    """What errors of these modules say, and their second names."""
+    _explain_names(modules)
+    _install(modules)
+    _explain_constructors(modules)
+
+
+with _uncollected():
+    _explain(_sys.modules)
+    _present(_sys.modules, hidden=_shorten_tracebacks(), arrived=_explain)
+    _explain_keywords(_sys.modules, Tensor)

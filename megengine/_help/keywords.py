@@ -19,12 +19,12 @@ _PACKAGE = __name__.partition(".")[0]
 _MISSING = object()
 _FOREIGN = {own for spellings in KEYWORDS.values() for own in spellings}
 _FUNCTIONS = ("functional", "functional.nn", "functional.loss", "functional.vision")
+_constructors: set[type] = set()  # the classes whose constructors are explained
 _CLASSES = ("amp", "data", "data.dataset", "data.transform", "module", "optimizer")
 
 
 def explain_keywords(modules: Mapping[str, Any], methods_of: type) -> None:
-    """Explain unknown keywords of public functions, methods and constructor of a class, and other constructors, wherever modules
-    hold them."""
+    """Explain unknown keywords of public functions, and of methods and constructor of a class, wherever modules hold them."""
     listed = [vars(modules[f"{_PACKAGE}.{place}"]) for place in _FUNCTIONS]
     functions = [thing for names in listed for name, thing in names.items() if _has_foreign(name, thing)]
     wrapped = _explained(functions)
@@ -37,10 +37,16 @@ def explain_keywords(modules: Mapping[str, Any], methods_of: type) -> None:
         setattr(methods_of, method.__name__, wrapper)
     new = methods_of.__new__
     setattr(methods_of, "__new__", _explained([new])[new])  # noqa: B010  # mypy refuses the assignment
-    found = [thing for place in _CLASSES for thing in vars(modules[f"{_PACKAGE}.{place}"]).values()]
-    for cls in {base: None for thing in found if isinstance(thing, type) for base in thing.__mro__}:
+
+
+def explain_constructors(modules: Mapping[str, Any]) -> None:
+    """Explain unknown keywords of the constructors of public classes, once for each class."""
+    places = [vars(modules[name]) for name in (f"{_PACKAGE}.{place}" for place in _CLASSES) if name in modules]
+    found = [thing for names in places for thing in names.values() if isinstance(thing, type)]
+    for cls in {base: None for thing in found for base in thing.__mro__ if base not in _constructors}:
         own = vars(cls).get("__init__")
         if cls.__module__.startswith(_PACKAGE) and type(own) is FunctionType:
+            _constructors.add(cls)
             setattr(cls, "__init__", _explained_constructor(own))  # noqa: B010  # mypy refuses the assignment
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
@@ -17,7 +18,8 @@ _CLASSES = ("module", "optimizer", "autodiff", "data", "data.dataset", "data.tra
 
 
 def explain_names(modules: Mapping[str, Any]) -> None:
-    """Have the package's modules say what a name of PyTorch's is called here; costs what is there nothing."""
+    """Have those of the package's modules that are given say what a name of PyTorch's is called here; costs what is there
+    nothing."""
     for name in OF_MODULES:
         module = modules.get(f"{_PACKAGE}.{name}" if name else _PACKAGE)
         if module is not None:
@@ -71,7 +73,7 @@ def _function_called(name: str, first: str = "") -> str | None:
 def _class_called(name: str) -> str | None:
     """Where a public class or decorator is that is looked for in another module of the package."""
     for place in _CLASSES:
-        found = vars(sys.modules.get(f"{_PACKAGE}.{place}", sys)).get(name)
+        found = vars(import_module(f"{_PACKAGE}.{place}")).get(name)
         if isinstance(found, type) and found.__module__.startswith(_PACKAGE) and not name.startswith("_"):
             return f"M.{name}" if place == "module" else f"mge.{place}.{name}"
     return None

@@ -5,8 +5,7 @@ when asked for, so that nothing here shadows Python's own ``max`` or ``sum`` wit
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -102,15 +101,15 @@ NAMES: dict[str, dict[str, str]] = {
     },
     "tensor": {"device": "get_default_device", _LOG: "get_logger"},
 }
-# Module: modules that it has as attributes, without a program importing them.
+# Module: modules that it has as attributes, imported when they are first asked for.
 MODULES: dict[str, dict[str, str]] = {
-    "": {"": "experimental"},
+    "": {"": "data distributed experimental hub jit"},
     "amp.convert_format": {"": "F:functional"},
     "data.dataset": {"data.dataset.vision": "cifar cityscapes coco folder imagenet meta_vision mnist objects365 utils voc"},
     "data.transform": {"data.transform.vision": "functional transform"},
     "data.transform.vision.transform": {"data.transform.vision": "F:functional"},
     "distributed.functional": {"distributed": "group"},
-    "functional": {"functional": "tensor_cache"},
+    "functional": {"functional": "distributed tensor_cache"},
     "jit": {"jit": "dtr_config graph_opt_config sublinear_memory_config"},
     "module.conv": {"module": "init"},
     "module.multiheadattn": {"": "F:functional"},
@@ -154,9 +153,9 @@ def _look_up(module: ModuleType, earlier: Callable[[str], Any] | None) -> Callab
     return __getattr__
 
 
-def install() -> None:
+def install(modules: Mapping[str, Any]) -> None:
     """Give the modules that are imported their second names."""
     for path in {**NAMES, **MODULES, **CORE_NAMES}:
-        module = sys.modules.get(_full(path))
+        module = modules.get(_full(path))
         if module is not None:
             vars(module)["__getattr__"] = _look_up(module, vars(module).get("__getattr__"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
@@ -10,14 +11,17 @@ from typing import Any
 _PACKAGE = __name__.partition(".")[0]
 
 
-def present(modules: Mapping[str, Any], *, hidden: bool) -> None:
+def present(
+    modules: Mapping[str, Any], *, hidden: bool, arrived: Callable[[Mapping[str, Any]], None] = lambda modules: None
+) -> None:
     """Have the package's modules, those among ``modules`` and those imported later, list their public names only.
 
     Args:
         modules: the modules imported so far, by name.
         hidden: whether pytest shall leave the frames of the package out of tracebacks.
+        arrived: called with modules that are imported later, a package with all that it imports of its own.
     """
-    Package.hidden = hidden
+    Package.hidden, Package.arrived = hidden, staticmethod(arrived)
     for name, module in list(modules.items()):
         if (name == _PACKAGE or name.startswith(_PACKAGE + ".")) and isinstance(module, ModuleType):
             _present(module)
@@ -27,14 +31,19 @@ class Package(ModuleType):
     """A package that presents its modules as they are imported: the import statement makes them its attributes."""
 
     hidden = False
+    arrived: Callable[[Mapping[str, Any]], None] = staticmethod(lambda modules: None)
 
     def __reduce__(self) -> Any:
         return import_module, (self.__name__,)  # so that functions which use it can be sent to data workers
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if isinstance(value, ModuleType) and value.__name__ == f"{self.__name__}.{name}":
-            _present(value)
+        own = f"{self.__name__}.{name}"
+        if isinstance(value, ModuleType) and value.__name__ == own and sys.modules.get(own) is value:
+            modules = {n: m for n, m in list(sys.modules.items()) if n == own or n.startswith(own + ".")}
+            for module in modules.values():
+                _present(module)
+            Package.arrived(modules)
 
 
 def _present(module: ModuleType) -> None:

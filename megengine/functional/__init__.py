@@ -3,7 +3,6 @@
 from . import (
     activation,
     debug_param,
-    distributed,
     elemwise,
     external,
     inplace,
