@@ -2,6 +2,7 @@
 
 import os as _os
 import sys as _sys
+from collections.abc import Mapping as _Mapping
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 # Complaints of XLA's compiler are nothing that a user can act on; what fails is raised. It is read when jaxlib is loaded.
@@ -119,7 +120,7 @@ __all__ = [
 ]
 
 
-def _explain(modules: dict[str, object]) -> None:
+def _explain(modules: _Mapping[str, object]) -> None:
     """What errors of these modules say, and their second names."""
     _explain_names(modules)
     _install(modules)

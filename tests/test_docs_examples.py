@@ -96,7 +96,7 @@ def examples() -> Iterator[doctest.DocTest]:
 
 
 OF_DOCS = ("index", "getting-started", "how-it-works", "speed-and-shapes", "data", "checkpoints", "pytorch")
-PAGES = ["README.md", *(f"docs/{name}.md" for name in OF_DOCS)]
+PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in OF_DOCS)]
 
 
 def draw_pictures(folder: Path) -> None:
