@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from PIL import Image
 
 from megengine.data import transform as T
 from megengine.data.opencv import find_opencv, opencv
@@ -184,3 +186,40 @@ def test_errors_of_opencv_name_the_image() -> None:
     with pytest.raises(Exception) as caught:
         T.Resize((4, 4)).apply(np.zeros((3, 3, 3), np.complex64))
     assert "resize of an image of shape (3, 3, 3) and dtype complex64" in caught.value.__notes__
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        T.Resize(8),
+        T.CenterCrop(4),
+        T.RandomCrop(4),
+        T.RandomResizedCrop(4),
+        T.ToMode(),
+        T.Lighting(0.1),
+        T.ColorJitter(0.2, 0.2),
+    ],
+    ids=lambda transform: type(transform).__name__,
+)
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (
+            np.zeros((28, 28), np.uint8),
+            r"takes images of shape \(H, W, C\), not \(28, 28\): .*image\[..., np.newaxis\]",
+        ),
+        (
+            None,
+            "takes images as NumPy arrays of shape .*, not None: cv2.imread gives it for a file that it cannot read",
+        ),
+        ("cat.jpg", "not the text 'cat.jpg': read the file first"),
+        (Image.new("RGB", (9, 9)), "not a Image: write np.asarray"),
+    ],
+    ids=["gray", "None", "path", "PIL"],
+)
+def test_what_is_no_image_is_said(transform: Any, image: Any, said: str) -> None:
+    with pytest.raises((ValueError, TypeError, AttributeError, IndexError)) as caught:
+        transform.apply(image)
+    notes = getattr(caught.value, "__notes__", [])
+    words = "\n".join([str(caught.value), *notes])
+    assert re.search(said, words) or "an image must have 3 dimensions (H, W, C), not 2" in words

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...vectorise import batch_function, vectorised
-from .meta_vision import VisionTransform, apply_fields_whole
+from .meta_vision import VisionTransform, apply_fields_whole, no_image
 
 __all__ = ["DrawnTransform", "apply_drawn", "draw_ahead", "is_drawn"]
 
@@ -70,7 +70,10 @@ class DrawnTransform(VisionTransform):
     @vectorised(_draw_and_apply_whole)
     def apply(self, input: Any) -> Any:
         """Applies the transform to one sample."""
-        self._drawn = self._draw(self._get_image(input).shape)
+        image = self._get_image(input)
+        if said := no_image(self, image):
+            raise (ValueError if isinstance(image, np.ndarray) else TypeError)(said)
+        self._drawn = self._draw(image.shape)
         return super().apply(input)
 
 

@@ -10,7 +10,31 @@ import numpy as np
 from ...vectorise import batch_function, vectorised
 from ..meta_transform import Transform, apply_whole
 
-__all__ = ["VisionTransform", "apply_fields_whole"]
+__all__ = ["VisionTransform", "apply_fields_whole", "no_image"]
+
+
+def no_image(transform: Any, image: Any) -> str:
+    """What is wrong with what a transform was given as an image; an empty text for an array of shape (H, W, C).
+
+    Example:
+        >>> from megengine.data.transform import Resize
+        >>> no_image(Resize(8), np.zeros((28, 28)))
+        'Resize takes images of shape (H, W, C), not (28, 28): give it the channel, image[..., np.newaxis]'
+    """
+    name = type(transform).__name__
+    if isinstance(image, np.ndarray):
+        if image.ndim == 3:
+            return ""
+        hint = ": give it the channel, image[..., np.newaxis]" if image.ndim == 2 else ""
+        return f"{name} takes images of shape (H, W, C), not {image.shape}{hint}"
+    what = f"a {type(image).__name__}"
+    if image is None:
+        what = "None: cv2.imread gives it for a file that it cannot read"
+    elif isinstance(image, str):
+        what = f"the text {image!r}: read the file first, as with cv2.imread"
+    elif hasattr(image, "__array_interface__"):
+        what += ": write np.asarray(image)"
+    return f"{name} takes images as NumPy arrays of shape (H, W, C), not {what}"
 
 
 def apply_fields_whole(transform: VisionTransform, sample: Any) -> Any:
@@ -72,7 +96,7 @@ class VisionTransform(Transform):
     @vectorised(apply_whole)
     def apply_batch(self, inputs: Sequence[Any]) -> Any:
         """Applies the transform to each sample of a sequence and returns a tuple."""
-        return tuple(self.apply(sample) for sample in inputs)
+        return tuple([self.apply(sample) for sample in inputs])  # a generator would hide a StopIteration
 
     @vectorised(apply_fields_whole)
     def apply(self, input: Any) -> Any:
@@ -81,7 +105,14 @@ class VisionTransform(Transform):
         for place, kind in zip(range(len(fields)), self.order, strict=False):
             function = self._get_apply(kind)
             if function is not None:
-                fields[place] = function(fields[place])
+                try:
+                    fields[place] = function(fields[place])
+                except (AttributeError, LookupError, TypeError, ValueError) as error:
+                    ours = type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
+                    said = no_image(self, fields[place]) if ours and kind == "image" else ""
+                    if said and said not in str(error):
+                        error.add_note(said)
+                    raise
         return tuple(fields) if len(fields) != 1 else fields[0]
 
     def _get_apply(self, key: str) -> Callable[[Any], Any] | None:
