@@ -106,7 +106,7 @@ class Module(metaclass=ABCMeta):
 
     @abstractmethod
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What this module computes; ``module(...)`` calls it."""
+        """Compute the module's outputs; ``module(...)`` calls it."""
 
     if TYPE_CHECKING:
 
