@@ -10,10 +10,11 @@ from typing import Any
 from .._help.describe import plural
 from .._help.names import no_attribute
 from .._help.spellings import MANAGER
-from ..graph.differentiate import GradNode, Tape, alias, attach, backward
+from ..graph.apply import apply
+from ..graph.backward import backward
 from ..graph.host_data import host_value, to_array
-from ..graph.record import apply
 from ..graph.shared import claim, exclusive, publish
+from ..graph.tape import GradNode, Tape, alias, attach
 from ..graph.together import together
 from ..graph.value import new_handle
 from ..ops import shape

@@ -5,7 +5,7 @@ Operands broadcast against each other; Python numbers are arguments, so that cha
 
 from __future__ import annotations
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
 from ..tensor.operators import power

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import conv as ops
 from ..ops import deform, region
 from ..tensor import Tensor

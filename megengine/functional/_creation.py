@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply, apply_on
 from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
 from ..graph.host_data import as_constant, checked_for, to_array
-from ..graph.record import apply, apply_on
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes

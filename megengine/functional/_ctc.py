@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
-from ..graph.record import apply
 from ..ops import ctc as ops
 from ..tensor import Tensor
 from ..tensor.bounds import outside

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..graph.host_data import as_constant
-from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor

@@ -7,8 +7,8 @@ from typing import Any
 
 from .._help.describe import plural
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import linalg, reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes

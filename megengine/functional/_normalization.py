@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from .._help.ranges import within
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..ops import nn as ops

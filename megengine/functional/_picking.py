@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant
-from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import index as ops
 from ..tensor import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes

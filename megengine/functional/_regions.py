@@ -7,9 +7,9 @@ from numbers import Integral, Real
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.checks import read_for
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import roi as roi_ops
 from ..tensor import Tensor
 from ._args import require_tensor

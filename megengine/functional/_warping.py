@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import interpolate as interpolate_ops
 from ..ops import warp as warp_ops
 from ..tensor import Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import activation as ops
 from ..ops import reduce
 from ..tensor import Tensor

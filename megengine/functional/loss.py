@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
-from ..graph.record import apply
 from ..ops import loss as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._help.ranges import within
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
 

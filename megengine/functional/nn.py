@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.errors import BadIndexError
-from ..graph.record import apply
 from ..ops import index as index_ops
 from ..ops import linalg
 from ..ops import nn as ops

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import vision as ops
 from ..tensor import Tensor
 from ._args import require_tensor

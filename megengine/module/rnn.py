@@ -12,7 +12,7 @@ import numpy as np
 from .._help.ranges import integer
 from ..functional import concat, dropout, zeros
 from ..functional._settings import require_mode
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import recurrent as ops
 from ..tensor import Parameter, Tensor
 from . import init

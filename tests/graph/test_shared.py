@@ -212,7 +212,7 @@ def test_traced_steps_that_share_a_counter() -> None:
 @pytest.mark.usefixtures("compiled")
 def test_what_is_compiled_at_once_is_compiled_once() -> None:
     before = graph.counters.snapshot()
-    cuts = sum(before["cuts"].values())  # type: ignore[attr-defined]
+    cuts = sum(before["flushes"].values())  # type: ignore[attr-defined]
 
     def compute(k: int) -> float:
         return sum(F.exp(Tensor(np.full((3, 5), k, np.float32)) * 0).sum().item() for _ in range(20))
