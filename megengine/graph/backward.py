@@ -14,6 +14,7 @@ import jax
 from ..ops.elemwise import add
 from ..ops.op import Op
 from .apply import apply, apply_vjp
+from .caches import Cache
 from .flushing import run_ended
 from .identity import identity_of
 from .recorder import thread
@@ -21,6 +22,7 @@ from .tape import GradNode, Tape
 from .traced import zero_cotangent
 from .value import Handle
 
+_ops = Cache(4096)
 _serial = attrgetter("serial")
 
 
@@ -117,9 +119,7 @@ def _pull(node: GradNode, cots: list[Handle | None], need: tuple[int, ...]) -> S
 
 
 def _derived(op: Op, key: tuple[Any, ...], name: str, make: Any) -> Op:
-    found = op.derived.get(key)
-    if found is None:
-        found = op.derived.setdefault(key, Op(name, make(), identity=identity_of(op.identity, key)))
+    found: Op = _ops.get((op, key), lambda: Op(name, make(), identity=identity_of(op.identity, key)))
     return found
 
 
