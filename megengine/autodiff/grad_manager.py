@@ -5,16 +5,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._help.describe import plural
 from .._help.names import no_attribute
 from .._help.spellings import MANAGER
-from ..graph.apply import apply
-from ..graph.backward import backward
+from ..graph.differentiate import GradNode, Tape, alias, attach, backward
 from ..graph.host_data import host_value, to_array
+from ..graph.record import apply
 from ..graph.shared import claim, exclusive, publish
-from ..graph.tape import GradNode, Tape, alias, attach
 from ..graph.together import together
 from ..graph.value import new_handle
 from ..ops import shape
@@ -81,12 +80,10 @@ class GradManager:
         if tape is not None:
             tape.release()
 
-    if not TYPE_CHECKING:  # type checkers shall see that a name is not there
-
-        def __getattr__(self, name: str) -> Any:
-            if hasattr(type(self), name):
-                return object.__getattribute__(self, name)  # a property failed: its own error
-            raise no_attribute(self, name, MANAGER)
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # a property failed: its own error
+        raise no_attribute(self, name, MANAGER)
 
     @property
     def _recording(self) -> bool:

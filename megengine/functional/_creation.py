@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.apply import apply, apply_on
 from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
 from ..graph.host_data import as_constant, checked_for, to_array
+from ..graph.record import apply, apply_on
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -30,7 +30,7 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
 
 
 def zeros(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
-    """Tensor of zeros.
+    """Zeros.
 
     Args:
         shape: sizes of the dimensions.
@@ -49,7 +49,7 @@ def zeros(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor
 
 
 def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
-    """Tensor of ones.
+    """Ones.
 
     Args:
         shape: sizes of the dimensions.
@@ -68,7 +68,7 @@ def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
 
 
 def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """Tensor filled with one value.
+    """One value everywhere.
 
     Args:
         shape: sizes of the dimensions.
@@ -94,7 +94,7 @@ def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any 
 
 
 def zeros_like(inp: Tensor) -> Tensor:
-    """Tensor of zeros with the shape, dtype and device of another.
+    """Zeros of a tensor's shape, dtype and device.
 
     Args:
         inp: the tensor to copy the form of.
@@ -110,7 +110,7 @@ def zeros_like(inp: Tensor) -> Tensor:
 
 
 def ones_like(inp: Tensor) -> Tensor:
-    """Tensor of ones with the shape, dtype and device of another.
+    """Ones of a tensor's shape, dtype and device.
 
     Args:
         inp: the tensor to copy the form of.
@@ -126,7 +126,7 @@ def ones_like(inp: Tensor) -> Tensor:
 
 
 def full_like(inp: Tensor, value: float) -> Tensor:
-    """Tensor filled with one value, with the shape, dtype and device of another.
+    """One value in a tensor's shape, dtype and device.
 
     Args:
         inp: the tensor to copy the form of.
@@ -151,7 +151,7 @@ def arange(
     dtype: Any = "float32",
     device: Any = None,
 ) -> Tensor:
-    """Evenly spaced numbers in ``[start, stop)``.
+    """Evenly spaced numbers from ``start`` until before ``stop``.
 
     Args:
         start: first number; with one positional argument that is ``stop`` and ``start`` is 0.
@@ -223,7 +223,7 @@ def _number(name: str, argument: str, value: Any) -> Any:
 
 
 def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = None) -> Tensor:
-    """Identity matrix: ones on the diagonal and zeros elsewhere.
+    """A matrix with ones on the diagonal and zeros elsewhere.
 
     Args:
         N: number of rows, or the shape as two numbers.
@@ -246,7 +246,7 @@ def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = N
 
 
 def diag(inp: Tensor, k: int = 0) -> Tensor:
-    """Diagonal of a matrix, or the matrix with a vector on its diagonal.
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal.
 
     Args:
         inp: a matrix or a vector.
@@ -265,7 +265,7 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
 
 
 def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
-    """Coordinate grids: the coordinates of the points of a grid, one tensor for each axis.
+    """Coordinates of the points of a grid, one tensor for each axis.
 
     Args:
         inputs: vectors of coordinates, one for each axis.

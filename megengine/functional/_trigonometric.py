@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph.apply import apply
+from ..graph.record import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
 

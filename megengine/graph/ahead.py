@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .modes import tier
+from .options import tier
 
 
 def compile(function: Callable[..., Any], *example: Any, **keywords: Any) -> Any:

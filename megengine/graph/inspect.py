@@ -9,7 +9,7 @@ from typing import Any
 from . import scopes
 from .ir import Function, Var, VjpEquation
 from .program import Program
-from .recorder import Recorder, thread
+from .record import Graph, thread
 from .recording import Recording
 
 
@@ -84,7 +84,7 @@ class Watch:
         self.ran: list[Ran] = []
 
     def add(self, program: Program, recording: Recording) -> None:
-        """Called by the engine after each flush."""
+        """Called by the engine after each cut."""
         self.ran.append(Ran(program, recording))
 
     def __len__(self) -> int:
@@ -105,21 +105,21 @@ def watch() -> Iterator[Watch]:
         ...     y = (megengine.Tensor([1.0, 2.0]) * 2).numpy()
         >>> print(seen[0].recorded())  # doctest: +ELLIPSIS
         %0: float32[2] = input
-        %1: float32[2] = mul(%0, i0 as float32)    # ...
+        %1: float32[2] = mul(%0, i0)    # ...
         return %1
     """
-    from .flushing import flush
+    from .run import cut
 
-    flush("option")
+    cut("option")
     watcher = Watch()
     thread.watchers.append(watcher)
     scopes.watch()
-    thread.recorder = Recorder(thread.recorder.device, thread.recorder.tapes)
+    thread.graph = Graph(thread.graph.device, thread.graph.tapes)
     try:
         yield watcher
-        flush("option")
+        cut("option")
     finally:
         thread.watchers.remove(watcher)
         scopes.unwatch()
         if not thread.watchers:
-            thread.recorder.scopes = None
+            thread.graph.scopes = None

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from ..ops.onednn import custom_call
+from ..ops.onednn.library import identity as onednn
 from . import compiler, runtime
 from .identity import Nameless, named, plain
 from .ir import AnyEquation, Function, Var, VjpEquation
@@ -32,7 +34,7 @@ _MEANING = (
     "ops",
     *(
         f"graph/{m}.py"
-        for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "backward", "compiler")
+        for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "differentiate", "compiler")
     ),
 )
 
@@ -85,7 +87,9 @@ def digest(program: Program) -> str | None:
         # What pullbacks hold depends on their trace.
         kept = [named(pullback.op.identity) for pullback, _ in program.pullbacks]
         # The order of the outputs says what is donated to which.
-        parts = [_sources(), os.environ.get("XLA_FLAGS", ""), _text_of(program.function), plain(program.key), kept]
+        library = onednn() if custom_call.ready() else ""
+        flags = os.environ.get("XLA_FLAGS", "")
+        parts = [_sources(), library, flags, _text_of(program.function), plain(program.key), kept]
     except Nameless:
         return None
     return hashlib.sha256(repr(parts).encode()).hexdigest()

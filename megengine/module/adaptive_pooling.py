@@ -1,4 +1,4 @@
-"""Adaptive pooling layers."""
+"""Poolings of images to a size of the output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _AdaptivePoolNd(Module):
 
 
 class AdaptiveMaxPool2d(_AdaptivePoolNd):
-    """2-D adaptive max pooling to an output size, see :func:`~megengine.functional.nn.adaptive_max_pool2d`.
+    """The largest element of windows chosen for an output size, see :func:`~megengine.functional.nn.adaptive_max_pool2d`.
 
     Args:
         oshp: height and width of the output, or one number for both.
@@ -35,7 +35,7 @@ class AdaptiveMaxPool2d(_AdaptivePoolNd):
 
 
 class AdaptiveAvgPool2d(_AdaptivePoolNd):
-    """2-D adaptive average pooling to an output size, see :func:`~megengine.functional.nn.adaptive_avg_pool2d`.
+    """The mean of windows chosen for an output size, see :func:`~megengine.functional.nn.adaptive_avg_pool2d`.
 
     Args:
         oshp: height and width of the output, or one number for both.

@@ -1,4 +1,4 @@
-"""The identity as a layer."""
+"""A layer that does nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .module import Module
 
 
 class Identity(Module):
-    """Identity: a copy of the input, in the place of a layer that was taken out.
+    """Returns a copy of its input; stands where a layer was taken out.
 
     Example:
         >>> M.Identity()(Tensor([1.0, 2.0])).numpy()

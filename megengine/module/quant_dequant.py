@@ -7,7 +7,7 @@ from .module import Module
 
 
 class QuantStub(Module):
-    """Identity that marks where a quantised model quantises its input.
+    """Returns its input; in a quantised model, what takes its place quantises it.
 
     Example:
         >>> x = Tensor([1.0])
@@ -20,7 +20,7 @@ class QuantStub(Module):
 
 
 class DequantStub(Module):
-    """Identity that marks where a quantised model goes back to floating-point numbers.
+    """Returns its input; in a quantised model, what takes its place makes floating-point numbers of it.
 
     Example:
         >>> x = Tensor([1.0])

@@ -16,6 +16,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from . import convolve as algorithms
+from .onednn import custom_call
 from .windows import out_size
 
 Lowering = Callable[..., jax.Array]
@@ -58,7 +59,12 @@ def _primitive(name: str, shape: Callable[..., Any], by_default: Lowering, on_cp
     primitive.def_impl(lambda *arrays, **params: jax.jit(partial(primitive.bind, **params))(*arrays))
     primitive.def_abstract_eval(lambda a, b, **params: a.update(shape=shape(**params), weak_type=False))
     mlir.register_lowering(primitive, mlir.lower_fun(by_default, multiple_results=False))
-    mlir.register_lowering(primitive, mlir.lower_fun(on_cpu, multiple_results=False), platform="cpu")
+
+    def fastest_on_cpu(a, b, **params):
+        of = custom_call.convolution(name, a, **params)
+        return on_cpu(a, b, **params) if of is None else custom_call.call(of, a, b)[0]
+
+    mlir.register_lowering(primitive, mlir.lower_fun(fastest_on_cpu, multiple_results=False), platform="cpu")
 
     def batched(arrays, dims, **params):
         both = {"cpu": partial(on_cpu, **params), "default": partial(by_default, **params)}

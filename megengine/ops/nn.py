@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import autocast, formats, promote
+from .batch import normalize
 from .op import op
 from .sizes import reshaped
 
@@ -100,11 +101,8 @@ def batch_norm_training(x, weight, bias, mean, var, momentum, *, eps):
     count = prod(x.shape[k] for k in axes)
     if not count:  # nothing to learn from
         return (x * _by_channel(weight, x) + _by_channel(bias, x)).astype(x.dtype), mean, var
-    wide = x.astype(jnp.float32)
-    batch_mean = wide.mean(axes)
-    centred = wide - _by_channel(batch_mean, x)
-    batch_var = (centred * centred).mean(axes)
-    y = centred * lax.rsqrt(_by_channel(batch_var, x) + eps) * _by_channel(weight, x) + _by_channel(bias, x)
+    of_channels = (p.astype(jnp.float32).reshape(x.shape[1]) for p in (weight, bias))
+    y, batch_mean, batch_var = normalize(x.astype(jnp.float32), *of_channels, eps)
 
     def moved(old, new):
         return (momentum * old + (1 - momentum) * lax.stop_gradient(new).reshape(old.shape)).astype(old.dtype)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph.errors import SizeError
-from ..graph.execute import on_device
-from ..graph.flushing import evaluate
-from ..graph.recorder import thread
+from ..graph.record import materialise, thread
+from ..graph.run import on_device
 from ..graph.value import Value
 from .operators import Operators
 
@@ -80,8 +79,8 @@ class Protocols(Operators):
 
 def realize(value: Value) -> None:
     """Give a value its array, for the host to read."""
-    capture = thread.recorder.capture
+    capture = thread.graph.capture
     if capture is not None:
         capture.reads(value)
     if value.array is None:
-        evaluate(value)
+        materialise(value)

@@ -4,6 +4,7 @@ The families of rules are imported here, so that whatever imports the interprete
 """
 
 from . import (
+    batch,
     bilinear,
     control,
     convert,

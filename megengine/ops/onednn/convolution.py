@@ -47,6 +47,20 @@ class Convolution:
         axes = zip(self.x_shape[2:], self.kernel_shape[2:], self.stride, self.padding, self.dilation, strict=True)
         return (self.x_shape[0], self.kernel_shape[0], *(out_size(*axis) for axis in axes))
 
+    def arrays(self) -> tuple[list[tuple[int, ...]], list[bool]]:
+        """The shapes of both operands and of the result, and whether their channels lie behind."""
+        x, y, kernel = (self.x_shape, self.x_last), (self.y_shape, self.y_last), (self.kernel_shape, False)
+        order = {
+            "convolve": (x, kernel, y),
+            "convolve_input_gradient": (kernel, y, x),
+            "convolve_kernel_gradient": (x, y, kernel),
+        }[self.kind]
+        return [shape for shape, _ in order], [last for _, last in order]
+
+    def results(self) -> int:
+        """How many of the arrays are results."""
+        return 1
+
     def worth_it(self) -> bool:
         """Whether it is more than a call of the library costs."""
         return prod(self.y_shape) * prod(self.kernel_shape[1:]) >= WORTH_A_CALL

@@ -179,7 +179,11 @@ class _Instance:
         self.arguments = memories[: plan._count]
         self.temporaries = list(zip(memories[plan._count :], plan._offsets, strict=True))
         self.steps = [
-            (primitive.value, len(arguments), (ExecArg * len(arguments))(*((a, memories[k]) for a, k in arguments)))
+            (
+                primitive.value,
+                len(arguments),
+                (ExecArg * len(arguments))(*(ExecArg(a, memories[k]) for a, k in arguments)),
+            )
             for primitive, arguments in plan._steps
         ]
 

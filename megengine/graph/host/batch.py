@@ -1,0 +1,21 @@
+"""Normalisation of batches and its gradient: by oneDNN, or as what they are made of."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+
+from ...ops.batch import PLAIN
+from .interpreter import nested
+from .rules import RULES, Equation, Run
+
+
+def _made(eqn: Equation) -> Run:
+    plain = partial(PLAIN[eqn.primitive.name], **eqn.params)
+    structs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars]
+    return nested(jax.make_jaxpr(plain)(*structs))
+
+
+for name in PLAIN:
+    RULES[name] = _made
