@@ -25,7 +25,7 @@ def measure(setup: Setup) -> Section:
     rows = [
         Row("compiled in the first epoch", str(first), target="a fixed small number"),
         Row("compiled in later epochs", ", ".join(map(str, later)), target="0", met=not any(later)),
-        Row("graphs run in all", str(found["periods"][-1]["cuts"])),
+        Row("graphs run in all", str(found["periods"][-1]["flushes"])),
     ]
     notes = [
         f"Epoch {number}: {each['where']}, {each['ops']} ops, {each['live']} results, {each['reason']}"

@@ -9,7 +9,7 @@ from .results import Section, alone
 
 ABOUT = (
     "Graphs of 1,000 ops through the public functions (200 times matmul, add, relu, mul by a number, reshape; 400 parameters), "
-    "with shapes and dtypes inferred and the user's line kept for each op. Cutting is the time of `graph.cut()` less the time "
+    "with shapes and dtypes inferred and the user's line kept for each op. Cutting is the time of `graph.flush()` less the time "
     "inside the compiled program's own call, taken from within: finding what is alive and what may be overwritten, the look-up, "
     "collecting the arguments, handing out the results. Medians over 200 graphs."
 )

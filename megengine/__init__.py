@@ -56,8 +56,8 @@ with _uncollected():  # a collection would go through all that JAX holds, 50 ms,
         set_default_device,
         set_prealloc_config,
     )
-    from .graph.run import full_sync as _full_sync  # private in MegEngine too, but public programs time with these
-    from .graph.run import full_sync as _sync
+    from .graph.flushing import full_sync as _full_sync  # private in MegEngine too, but public programs time with these
+    from .graph.flushing import full_sync as _sync
     from .logger import enable_debug_log, get_logger, set_log_file, set_log_level
     from .serialization import load, save
     from .tensor import Parameter, Tensor, tensor

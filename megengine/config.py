@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .graph.device import resolve
+from .graph.flushing import flush
 from .graph.options import options
-from .graph.record import thread
-from .graph.run import cut
+from .graph.recorder import thread
 from .logger import get_logger
 
 __all__ = [
@@ -47,9 +47,9 @@ def _flag(value: Any, name: str) -> bool:
 
 
 def _run_op_by_op(enabled: bool) -> None:
-    cut("option")
+    flush("option")
     options.eager = enabled
-    thread.graph.reset_limit()
+    thread.recorder.reset_limit()
 
 
 def _demand_same_bits(enabled: bool) -> None:

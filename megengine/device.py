@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from .graph import device as _device
 from .graph import memory as _memory
 from .graph.device import Device as CompNode
+from .graph.flushing import flush
 from .graph.memory import bytes_in_use, bytes_limit, peak_bytes
-from .graph.record import thread
-from .graph.run import cut
+from .graph.recorder import thread
 
 __all__ = [
     "CompNode", "DeviceType", "coalesce_free_memory", "get_allocated_memory", "get_cuda_compute_capability",
@@ -142,9 +142,9 @@ def set_default_device(device: str = "xpux") -> None:
         True
         >>> megengine.set_default_device("xpux")
     """
-    cut("option")
+    flush("option")
     _device.set_default(device)
-    thread.graph.device = _device.resolve(None)
+    thread.recorder.device = _device.resolve(None)
 
 
 def get_allocated_memory(device: str | None = None) -> int:

@@ -45,28 +45,28 @@ def _seeded() -> Iterator[None]:
     """Each test starts from the same state, whichever tests ran before it in the process."""
     np.random.seed(0)
     if (recompile := sys.modules.get("megengine.graph.recompile")) is not None:
-        recompile.forget_places()  # the lines of the package's own programs meet other shapes in every test
+        recompile.forget_call_sites()  # the lines of the package's own programs meet other shapes in every test
     if (warm := sys.modules.get("megengine.graph.warm")) is not None:
         warm._kept().clear()  # what an earlier run of the tests compiled is met for the first time here
-    if (where := sys.modules.get("megengine.graph.where")) is not None:
-        where._warned.clear()  # a line of a test warns whichever tests ran it before
+    if (source := sys.modules.get("megengine.graph.source")) is not None:
+        source._warned.clear()  # a line of a test warns whichever tests ran it before
     if (device := sys.modules.get("megengine.device")) is not None and device.get_default_device() != "xpux":
         device.set_default_device("xpux")
     if (random := sys.modules.get("megengine.random")) is not None:
         random.seed(0)
-    if (run := sys.modules.get("megengine.graph.run")) is not None:
-        run.cut("option")  # what an earlier test recorded and never read must not begin this one's graphs
-        run.thread.graph.reset_limit()  # nor its places end them
+    if (flushing := sys.modules.get("megengine.graph.flushing")) is not None:
+        flushing.flush("option")  # what an earlier test recorded and never read must not begin this one's graphs
+        flushing.thread.recorder.reset_limit()  # nor its places end them
     release_memory()
     program = sys.modules.get("megengine.graph.program")
     refused = 0 if program is None else program.counters.refused
     yield
     if program is not None and program.counters.refused > refused:
         pytest.fail("the interpreter failed at a program of this test")
-    if (record := sys.modules.get("megengine.graph.record")) is not None and record.thread.graph.tapes:
+    if (recorder := sys.modules.get("megengine.graph.recorder")) is not None and recorder.thread.recorder.tapes:
         gc.collect()  # errors that a test caught keep its managers until now
-    if record is not None and record.thread.graph.tapes:
-        record.thread.graph.tapes = ()
+    if recorder is not None and recorder.thread.recorder.tapes:
+        recorder.thread.recorder.tapes = ()
         pytest.fail("this test left a gradient recording active")
 
 

@@ -27,7 +27,7 @@ from megengine import Tensor, random
 from megengine.autodiff import GradManager
 from megengine.graph.build import build
 from megengine.graph.lower import Plan
-from megengine.graph.record import Graph, thread
+from megengine.graph.recorder import Recorder, thread
 from megengine.optimizer import SGD
 
 # Batches: the first dimension of images, matrices, boxes and maps; where states or masks share its size it is theirs as well.
@@ -78,12 +78,12 @@ def _attempt(case: Case, source: str, names: dict[str, Any]) -> tuple[list[tuple
 
 
 def _forget_recorded() -> None:
-    thread.graph = Graph(thread.graph.device)
+    thread.recorder = Recorder(thread.recorder.device)
 
 
 def _lower_recorded() -> None:
     """Turn what is recorded, gradients too, into a function of arrays, without compiling it."""
-    function = build(thread.graph.node)
+    function = build(thread.recorder.node)
     function = function.having(outputs=function.producer())
     run = Plan(function, len(function.outputs), False).callable(jnp, attrgetter("staged"))
     scalars = [(n, t) for n, t in ((function.floats, np.float32), (function.ints, np.int32)) if n]

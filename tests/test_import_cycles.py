@@ -10,17 +10,6 @@ import pytest
 
 from tests.imports import PACKAGE, circles, dotted, graph_of, imported, statements
 
-# Files that may import each other until the engine's rooms are apart. A file that no longer does has to go from this list.
-NOT_YET_APART = {
-    f"megengine.graph.{name}"
-    for name in (
-        "background", "checks", "differentiate", "forked", "notes", "options", "program", "recompile", "record", "run", "tiers",
-        "together",
-    )
-}  # fmt: skip
-# Files that may give names to other modules, or look names up in globals(), until then.
-NAMES_NOT_YET_OWN = {f"megengine.graph.{name}" for name in ("differentiate", "host_data", "record", "run", "scalars")}
-
 # Private names that other files import: MegEngine has them under these names, or files that were saved name them so.
 PRIVATE_BUT_KNOWN = {
     "megengine.config._auto_format_convert",
@@ -35,13 +24,8 @@ PRIVATE_BUT_KNOWN = {
 
 
 def test_no_file_imports_itself_through_others() -> None:
-    found = [group for group in circles(graph_of(PACKAGE)) if not group <= NOT_YET_APART]
+    found = circles(graph_of(PACKAGE))
     assert not found, "circular imports:\n" + "\n".join(", ".join(sorted(group)) for group in found)
-
-
-def test_the_list_of_circular_files_is_no_longer_than_needed() -> None:
-    apart = NOT_YET_APART - set().union(*circles(graph_of(PACKAGE)))
-    assert not apart, f"these are in no circle: take them from NOT_YET_APART: {sorted(apart)}"
 
 
 @pytest.mark.parametrize(
@@ -103,10 +87,8 @@ def targets(node: ast.AST) -> list[ast.expr]:
 
 def test_each_module_has_its_names_from_its_own_file() -> None:
     found = {dotted(path, PACKAGE): [*foreign_names(path, PACKAGE)] for path in sorted(PACKAGE.rglob("*.py"))}
-    wrong = [line for name, lines in found.items() if name not in NAMES_NOT_YET_OWN for line in lines]
+    wrong = [line for lines in found.values() for line in lines]
     assert not wrong, "\n" + "\n".join(wrong)
-    needless = sorted(name for name in NAMES_NOT_YET_OWN if not found.get(name))
-    assert not needless, f"take these from NAMES_NOT_YET_OWN: {needless}"
 
 
 @pytest.mark.parametrize(

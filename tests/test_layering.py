@@ -1,7 +1,8 @@
-"""The layers of the package import in one direction, and importing it compiles nothing."""
+"""Rooms of the package import from those below them, as the picture shows, and importing it compiles nothing."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,68 +10,73 @@ from pathlib import Path
 
 import pytest
 
+from docs.rooms import ROOMS, direct, room_named, room_of, uses
+from docs.rooms_page import PAGE, PICTURE, filled, picture
 from tests.imports import PACKAGE, imports
 
-# A module may import from the layers above its own in this list and from its own part of the package, not from the other parts
-# of its layer.
-LAYERS: list[set[str]] = [
-    {"version", "logger", "_help", "_support"},
-    {"ops"},
-    {"graph"},
-    {"device", "tensor"},
-    {"distributed", "config", "dtr"},
-    {"random"},
-    {"functional"},
-    {"autodiff", "module", "data"},
-    {"core", "optimizer"},
-    {"serialization"},
-    {"utils"},
-    {"amp", "experimental", "hub", "jit", "quantization", "traced_module"},
-    {"tools"},
-]
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-JAX_USERS = {"graph", "ops", "device", "distributed"}
-
-
-def modules() -> list[Path]:
-    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.name != "__init__.py")
-
-
-def part(name: str) -> str:
-    """The part of the package that a dotted name, without `megengine.`, belongs to."""
-    return name.partition(".")[0]
-
-
-def part_of(path: Path) -> str:
-    return part(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+RANK = {room.name: rank for rank, room in enumerate(ROOMS)}
+FILES = sorted(PACKAGE.rglob("*.py"))
+JAX_USERS = {"graph", "ops", "device.py", "distributed"}
 
 
 def violations(path: Path) -> Iterator[str]:
-    own = part_of(path)
-    where = path.relative_to(PACKAGE.parent)
+    """Imports of a file that lead to a room above its own, to the front of the package, or to JAX."""
+    file = path.relative_to(PACKAGE).as_posix()
+    own = room_of(file)
     for line, name in imports(path, PACKAGE):
         root, _, rest = name.partition(".")
-        if root in ("jax", "jaxlib") and own not in JAX_USERS:
-            yield f"{where}:{line}: only {', '.join(sorted(JAX_USERS))} may import jax, not {own}"
+        if root in ("jax", "jaxlib") and file.partition("/")[0] not in JAX_USERS:
+            yield f"{file}:{line}: only {', '.join(sorted(JAX_USERS))} may import jax"
         if root == "megengine":
-            target = part(rest)
-            if target == own:
-                continue
-            if target not in RANK and own != "tools":
-                yield f"{where}:{line}: {own} may not import {name} from the package's front, which imports all layers"
-            elif RANK.get(target, -1) >= RANK[own]:
-                yield f"{where}:{line}: {own} may not import {target}, which is not of an earlier layer"
+            target = room_named(rest)
+            if not target and own != "tools":
+                yield f"{file}:{line}: {name} is of the package's front, which imports all rooms"
+            elif target and RANK[target] < RANK[own]:
+                yield f"{file}:{line}: {own} may not import {name} of {target}, a room above it"
 
 
-def test_every_module_has_a_layer() -> None:
-    unknown = sorted({part_of(p) for p in modules()} - RANK.keys())
-    assert not unknown, f"add these to LAYERS: {unknown}"
-
-
-@pytest.mark.parametrize("name", sorted({part_of(p) for p in modules()} & RANK.keys()))
-def test_imports_point_one_way(name: str) -> None:
-    found = [v for p in modules() if part_of(p) == name for v in violations(p)]
+@pytest.mark.parametrize("name", RANK)
+def test_imports_lead_to_rooms_below(name: str) -> None:
+    files = [path for path in FILES if room_of(path.relative_to(PACKAGE).as_posix()) == name]
+    found = [violation for path in files for violation in violations(path)]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_what_is_listed_is_there() -> None:
+    entries = [entry for room in ROOMS for entry in room.files.split()]
+    assert len(set(entries)) == len(entries)
+    assert not [entry for entry in entries if not (PACKAGE / entry).exists()]
+
+
+def test_the_page_shows_the_imports_of_today() -> None:
+    used = uses()
+    arrows = direct(used)
+    page = PAGE.read_text(encoding="utf-8")
+    assert PICTURE.read_text(encoding="utf-8") == picture(arrows), "run `python docs/rooms_page.py`"
+    assert filled(page, arrows) == page, "run `python docs/rooms_page.py`"
+    names = re.findall(r"<text [^>]*>([^<]+)</text>", PICTURE.read_text(encoding="utf-8"))
+    assert sorted(names) == sorted(RANK) and page.count("(_static/rooms.svg)") == 1
+    # An arrow or the lack of one is a fact: what a file imports is reached along the arrows.
+    reached: dict[str, set[str]] = {}
+    for room in reversed(ROOMS):
+        reached[room.name] = set(arrows[room.name]).union(*(reached[target] for target in arrows[room.name]))
+    assert all(targets <= reached[name] for name, targets in used.items())
+
+
+def test_another_import_makes_another_picture(tmp_path: Path) -> None:
+    for room in ROOMS:
+        for entry in room.files.split():
+            path = tmp_path / "megengine" / (f"{entry}__init__.py" if entry.endswith("/") else entry)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("")
+    package = tmp_path / "megengine"
+    empty = direct(uses(package))
+    assert not any(empty.values())
+    (package / "functional/__init__.py").write_text("from ..tensor import Tensor\nfrom ..ops import nn")
+    (package / "tensor/__init__.py").write_text("def f():\n    from ..ops import elemwise")
+    some = direct(uses(package))
+    assert {name: targets for name, targets in some.items() if targets} == {"functional": {"tensor"}, "tensor": {"ops"}}
+    assert picture(some) != picture(empty) and picture(some).count("marker-end") == 2
 
 
 @pytest.mark.parametrize(
@@ -78,10 +84,10 @@ def test_imports_point_one_way(name: str) -> None:
     [
         ("functional/nn.py", "import jax.numpy\nfrom ..tensor import Tensor\nfrom . import loss", [1]),
         ("functional/nn.py", "def f():\n    from ..module import Linear", [2]),
-        ("ops/elemwise.py", "import jax\nfrom ..graph import record", [2]),
-        ("ops/elemwise.py", "from megengine.graph.record import apply", [1]),
+        ("ops/elemwise.py", "import jax\nfrom ..graph import trie", [2]),
+        ("ops/elemwise.py", "from megengine.graph.apply import apply", [1]),
         ("ops/elemwise.py", "from .. import graph\nfrom . import op", [1]),
-        ("graph/run.py", "from ..ops import elemwise\nfrom ..device import get_default_device", [2]),
+        ("graph/execute.py", "from ..ops import elemwise\nfrom ..device import get_default_device", [2]),
         ("optimizer/sgd.py", "from .. import Tensor\nfrom megengine import Tensor\nimport megengine", [1, 2, 3]),
         (
             "module/module.py",

@@ -88,7 +88,7 @@ def aliases(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
         node.targets[0].id: ast.unparse(node.value)
         for node in ast.walk(function)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-        if isinstance(node.value, ast.Attribute) and node.value.attr in ("compilations", "cuts")
+        if isinstance(node.value, ast.Attribute) and node.value.attr in ("compilations", "flushes")
     }
     for node in ast.walk(function):
         if isinstance(node, ast.Compare):
@@ -121,8 +121,8 @@ def test_the_checks_see_such_tests(tmp_path: Path) -> None:
         "def test_nothing():\n    len([])\n"
         "def test_by_helper():\n    helper(1)\n"
         "def test_in_a_function():\n    def inner(): pass\n    inner()\n"
-        "def test_alias():\n    before = counters.cuts\n    assert counters.cuts == before\n"
-        "def test_copy():\n    before = counters.cuts.copy()\n    assert counters.cuts == before\n"
+        "def test_alias():\n    before = counters.flushes\n    assert counters.flushes == before\n"
+        "def test_copy():\n    before = counters.flushes.copy()\n    assert counters.flushes == before\n"
     )
     found = {name: asserts(node, path) for name, node in functions(path).items() if name.startswith("test_")}
     assert [name for name, value in found.items() if not value] == ["test_nothing", "test_in_a_function"]

@@ -8,12 +8,12 @@ import os
 import runpy
 import sys
 
-from megengine.graph import counters, run
-from megengine.graph.where import line
+from megengine.graph import counters, execute
+from megengine.graph.source import line
 
 compiled = []
 periods = []
-note, show = run.note_program, builtins.print
+note, show = execute.note_program, builtins.print
 
 
 def noted(graph, node, key, recording):
@@ -26,11 +26,11 @@ def noted(graph, node, key, recording):
 
 
 def printed(*args, **kwargs):
-    periods.append({"text": " ".join(map(str, args)), "compiled": list(compiled), "cuts": sum(counters.cuts.values())})
+    periods.append({"text": " ".join(map(str, args)), "compiled": list(compiled), "flushes": sum(counters.flushes.values())})
     compiled.clear()
 
 
-run.note_program = noted
+execute.note_program = noted
 builtins.print = printed
 runpy.run_path(sys.argv[1], run_name="__main__")
 show(json.dumps({"periods": periods, "after": compiled}))

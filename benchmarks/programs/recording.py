@@ -11,9 +11,9 @@ import numpy as np
 import megengine
 import megengine.functional as F
 from megengine.autodiff import GradManager
-from megengine.graph import cut
-from megengine.graph.record import thread
-from megengine.graph.where import line
+from megengine.graph import flush
+from megengine.graph.recorder import thread
+from megengine.graph.source import line
 
 LAYERS, OPS = 200, 1000
 
@@ -60,13 +60,13 @@ def once(x, layers):
     before = time.perf_counter()
     y = record(x, layers)
     recorded = time.perf_counter()
-    graph = thread.graph
+    graph = thread.recorder
     depth, places = graph.node.depth, {line(where) for where in graph.where}
     # Since the first time this structure has one program; its executable is timed from inside.
     [program] = graph.node.programs.values()
     program.run = timed = Timed(program.run)
     started = time.perf_counter()
-    cut()
+    flush()
     ended = time.perf_counter()
     program.run = timed.run
     y.numpy()
@@ -84,7 +84,7 @@ def tracked(x, layers, manager):
         after = time.perf_counter()
     for weight, bias in layers:
         weight.grad = bias.grad = None
-    cut()
+    flush()
     return (middle - before) / OPS * 1e6, (after - middle) / OPS * 1e6
 
 

@@ -34,7 +34,7 @@ def with_megengine(case, size, grad):
     manager = GradManager().attach([row[0] for row in rows]) if grad else None
 
     def wait(tensors):
-        graph.cut()
+        graph.flush()
         for t in tensors:
             t._value.array.block_until_ready()
 

@@ -13,8 +13,8 @@ from ..autodiff import GradManager
 from ..autodiff.idle import note_skip
 from ..functional import full_like
 from ..functional.math import _check_non_finite
+from ..graph.source import warn_once
 from ..graph.together import together
-from ..graph.where import warn_once
 from ..tensor import Tensor
 
 MOST = 3.4e38  # of float32

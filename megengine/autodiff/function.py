@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..graph.differentiate import GradNode, alias
 from ..graph.errors import ArgumentError
-from ..graph.notes import note_view
-from ..graph.record import thread
+from ..graph.guards import note_view
+from ..graph.recorder import thread
+from ..graph.source import warn_once
+from ..graph.tape import GradNode, alias
 from ..graph.value import Handle, new_handle
-from ..graph.where import warn_once
 
 
 class _FunctionNode(GradNode):
@@ -73,12 +73,12 @@ class Function:
                 name = type(self).__name__
                 raise TypeError(f"op {name} expect type Tensor as inputs, got {type(a).__name__} as argument {k}")
         tensors = args
-        before = thread.graph.tapes
-        thread.graph.tapes = ()
+        before = thread.recorder.tapes
+        thread.recorder.tapes = ()
         try:
             result = self.forward(*[alias(a) for a in args], **kwargs)
         finally:
-            thread.graph.tapes = before
+            thread.recorder.tapes = before
         single = not isinstance(result, (tuple, list))
         results = [result] if single else result
         outs = tuple(new_handle(r._value) for r in results)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._help.describe import plural
 from .._help.names import no_attribute
 from .._help.spellings import MANAGER
-from ..graph.differentiate import GradNode, Tape, alias, attach, backward
+from ..graph.apply import apply
+from ..graph.backward import backward
 from ..graph.host_data import host_value, to_array
-from ..graph.record import apply
 from ..graph.shared import claim, exclusive, publish
+from ..graph.tape import GradNode, Tape, alias, attach
 from ..graph.together import together
 from ..graph.value import new_handle
 from ..ops import shape
@@ -80,10 +81,12 @@ class GradManager:
         if tape is not None:
             tape.release()
 
-    def __getattr__(self, name: str) -> Any:
-        if hasattr(type(self), name):
-            return object.__getattribute__(self, name)  # a property failed: its own error
-        raise no_attribute(self, name, MANAGER)
+    if not TYPE_CHECKING:  # type checkers shall see that a name is not there
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):
+                return object.__getattribute__(self, name)  # a property failed: its own error
+            raise no_attribute(self, name, MANAGER)
 
     @property
     def _recording(self) -> bool:

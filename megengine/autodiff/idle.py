@@ -7,8 +7,8 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from .._help.describe import plural
-from ..graph.record import serials
-from ..graph.where import warn_once
+from ..graph.recorder import serials
+from ..graph.source import warn_once
 
 if TYPE_CHECKING:
     from .grad_manager import GradManager

@@ -9,9 +9,9 @@ import enum
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from ..graph.apply import apply
 from ..graph.device import resolve
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import elemwise
 from ..tensor import Tensor
 from .group import WORLD, Group, as_group, get_rank, get_world_size, refuse_several

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..device import get_device_count
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import shape as shape_ops
 from ..tensor import Tensor
 from .functional import all_reduce_sum, broadcast

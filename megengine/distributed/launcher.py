@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..device import get_default_device, get_device_count, set_default_device, what_is_xpu
-from ..graph.run import full_sync
+from ..graph.flushing import full_sync
 from ..logger import get_logger
 from .group import forget, init_process_group, is_distributed, refuse_several
 from .server import Server

@@ -5,7 +5,7 @@ Operands broadcast against each other; Python numbers are arguments, so that cha
 
 from __future__ import annotations
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
 from ..tensor.operators import power
@@ -141,7 +141,7 @@ def abs(x: Tensor | float) -> Tensor:
 
 
 def square(x: Tensor | float) -> Tensor:
-    """Square ``x * x``, integers staying integers.
+    """Square ``x * x``; integers stay integers.
 
     Args:
         x: numbers, not bools.
@@ -180,7 +180,7 @@ def exp(x: Tensor | float) -> Tensor:
 
 
 def expm1(x: Tensor | float) -> Tensor:
-    """``e ** x - 1``, exact for small ``x``.
+    """Exponential less one, ``e ** x - 1``, exact for small ``x``.
 
     Args:
         x: numbers; integers give float32.
@@ -206,7 +206,7 @@ def log(x: Tensor | float) -> Tensor:
 
 
 def log1p(x: Tensor | float) -> Tensor:
-    """``log(1 + x)``, exact for small ``x``.
+    """Logarithm ``log(1 + x)``, exact for small ``x``.
 
     Args:
         x: numbers; integers give float32.
@@ -219,7 +219,7 @@ def log1p(x: Tensor | float) -> Tensor:
 
 
 def logaddexp(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """``log(exp(x) + exp(y))`` without overflow.
+    """Logarithm of a sum of exponentials, ``log(exp(x) + exp(y))``, without overflow.
 
     Args:
         x: first operand.
@@ -233,7 +233,7 @@ def logaddexp(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def round(x: Tensor | float) -> Tensor:
-    """Nearest whole number, halves away from zero. It has no gradient.
+    """Rounding to the nearest whole number, halves away from zero. It has no gradient.
 
     Args:
         x: numbers; integers stay as they are.
@@ -246,7 +246,7 @@ def round(x: Tensor | float) -> Tensor:
 
 
 def ceil(x: Tensor | float) -> Tensor:
-    """Smallest whole number not below ``x``. It has no gradient.
+    """Ceiling: the smallest whole number not below ``x``. It has no gradient.
 
     Args:
         x: numbers; integers stay as they are.
@@ -259,7 +259,7 @@ def ceil(x: Tensor | float) -> Tensor:
 
 
 def floor(x: Tensor | float) -> Tensor:
-    """Largest whole number not above ``x``. It has no gradient.
+    """Floor: the largest whole number not above ``x``. It has no gradient.
 
     Args:
         x: numbers; integers stay as they are.
@@ -272,7 +272,7 @@ def floor(x: Tensor | float) -> Tensor:
 
 
 def maximum(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Larger of each pair. Where they are equal the gradient goes to ``x``.
+    """Element-wise maximum. Where both are equal the gradient goes to ``x``.
 
     Args:
         x: first operand.
@@ -286,7 +286,7 @@ def maximum(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def minimum(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Smaller of each pair. Where they are equal the gradient goes to ``x``.
+    """Element-wise minimum. Where both are equal the gradient goes to ``x``.
 
     Args:
         x: first operand.
@@ -300,7 +300,7 @@ def minimum(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def clip(x: Tensor | float, lower: Tensor | float | None = None, upper: Tensor | float | None = None) -> Tensor:
-    """Values brought into ``[lower, upper]``. The gradient passes inside and at both bounds.
+    """Clipping to ``[lower, upper]``. The gradient passes inside and at both bounds.
 
     Args:
         x: numbers.

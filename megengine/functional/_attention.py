@@ -1,4 +1,4 @@
-"""Attention with several heads, from projected queries, keys and values."""
+"""Multi-head attention, from projected queries, keys and values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def multi_head_attention(
     reslink: bool = False,
     training: bool = True,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention with several heads (Vaswani et al., Attention Is All You Need, 2017).
+    """Multi-head attention (Vaswani et al., Attention Is All You Need, 2017).
 
     Each head is ``softmax(q @ k.T / sqrt(d) + mask) @ v``, of its share of the projected query, key and value; the heads side by
     side are projected once more.

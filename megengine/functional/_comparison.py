@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
 
 
 def equal(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Whether ``x == y``, a bool tensor.
+    """Element-wise ``x == y``, as bools.
 
     Args:
         x: first operand.
@@ -22,7 +22,7 @@ def equal(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Whether ``x != y``, a bool tensor.
+    """Element-wise ``x != y``, as bools.
 
     Args:
         x: first operand.
@@ -36,7 +36,7 @@ def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def less(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Whether ``x < y``, a bool tensor.
+    """Element-wise ``x < y``, as bools.
 
     Args:
         x: first operand.
@@ -50,7 +50,7 @@ def less(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Whether ``x <= y``, a bool tensor.
+    """Element-wise ``x <= y``, as bools.
 
     Args:
         x: first operand.
@@ -64,7 +64,7 @@ def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Whether ``x > y``, a bool tensor.
+    """Element-wise ``x > y``, as bools.
 
     Args:
         x: first operand.
@@ -78,7 +78,7 @@ def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """Whether ``x >= y``, a bool tensor.
+    """Element-wise ``x >= y``, as bools.
 
     Args:
         x: first operand.
@@ -92,7 +92,7 @@ def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def logical_and(x: Tensor | bool, y: Tensor | bool) -> Tensor:
-    """Whether both ``x`` and ``y``.
+    """Logical and of bools.
 
     Args:
         x: bools.
@@ -109,7 +109,7 @@ def logical_and(x: Tensor | bool, y: Tensor | bool) -> Tensor:
 
 
 def logical_or(x: Tensor | bool, y: Tensor | bool) -> Tensor:
-    """Whether ``x`` or ``y`` or both.
+    """Logical or of bools.
 
     Args:
         x: bools.
@@ -126,7 +126,7 @@ def logical_or(x: Tensor | bool, y: Tensor | bool) -> Tensor:
 
 
 def logical_xor(x: Tensor | bool, y: Tensor | bool) -> Tensor:
-    """Whether just one of ``x`` and ``y``.
+    """Logical exclusive or of bools.
 
     Args:
         x: bools.
@@ -143,7 +143,7 @@ def logical_xor(x: Tensor | bool, y: Tensor | bool) -> Tensor:
 
 
 def logical_not(x: Tensor | bool) -> Tensor:
-    """Whether not ``x``.
+    """Logical not of bools.
 
     Args:
         x: bools.
@@ -159,7 +159,7 @@ def logical_not(x: Tensor | bool) -> Tensor:
 
 
 def left_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
-    """Bits moved up, ``x * 2**y``.
+    """Bitwise left shift, ``x * 2**y``.
 
     Args:
         x: integers.
@@ -176,7 +176,7 @@ def left_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
 
 
 def right_shift(x: Tensor | int, y: Tensor | int) -> Tensor:
-    """Bits moved down, ``floor(x / 2**y)``.
+    """Bitwise right shift, ``floor(x / 2**y)``.
 
     Args:
         x: integers.

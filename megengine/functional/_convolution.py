@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import conv as ops
 from ..ops import deform, region
 from ..tensor import Tensor
@@ -59,7 +59,7 @@ def conv1d(
     conv_mode: str = "cross_correlation",
     compute_mode: str = "default",
 ) -> Tensor:
-    """Windows of a sequence, each multiplied with a kernel and summed.
+    """1-D convolution of sequences ``(N, C, L)`` with a bank of kernels (a cross-correlation, as in other frameworks).
 
     ``out[n, o, i] = sum(inp[n, c, stride * i + dilation * k - padding] * weight[o, c, k]) + bias[o]``
 
@@ -67,10 +67,10 @@ def conv1d(
         inp: ``(N, C, L)``.
         weight: kernel ``(O, C, k)``; with groups ``(groups, O / groups, C / groups, k)``.
         bias: ``(1, O, 1)``, or None.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; float16 products accumulate in float32 either way.
 
@@ -106,7 +106,7 @@ def conv2d(
     conv_mode: str = "cross_correlation",
     compute_mode: str = "default",
 ) -> Tensor:
-    """Windows of an image, each multiplied with a kernel and summed.
+    """2-D convolution of images ``(N, C, H, W)`` with a bank of kernels (a cross-correlation, as in other frameworks).
 
     ``out[n, o, y, x] = sum(inp[n, c, sy * y + dy * i - py, sx * x + dx * j - px] * weight[o, c, i, j]) + bias[o]``,
     where s is the stride, d the dilation and p the padding.
@@ -115,10 +115,10 @@ def conv2d(
         inp: ``(N, C, H, W)``.
         weight: kernel ``(O, C, h, w)``; with groups ``(groups, O / groups, C / groups, h, w)``.
         bias: ``(1, O, 1, 1)``, or None.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; float16 products accumulate in float32 either way.
 
@@ -148,16 +148,16 @@ def conv3d(
     groups: int = 1,
     conv_mode: str = "cross_correlation",
 ) -> Tensor:
-    """Windows of a volume, each multiplied with a kernel and summed; :func:`conv2d` with one more dimension.
+    """3-D convolution of volumes ``(N, C, D, H, W)``: :func:`conv2d` with one more dimension.
 
     Args:
         inp: ``(N, C, D, H, W)``.
         weight: kernel ``(O, C, d, h, w)``; with groups ``(groups, O / groups, C / groups, d, h, w)``.
         bias: ``(1, O, 1, 1, 1)``, or None.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
 
     Returns:
@@ -207,7 +207,7 @@ def conv_transpose2d(
     conv_mode: str = "cross_correlation",
     compute_mode: str = "default",
 ) -> Tensor:
-    """The transpose of :func:`conv2d`, as its gradient with respect to its input: every element spreads a kernel.
+    """2-D transposed convolution, the gradient of :func:`conv2d` with respect to its input.
 
     Args:
         inp: ``(N, C, H, W)``; int8 gives int32.
@@ -217,7 +217,7 @@ def conv_transpose2d(
         padding: rows and columns cut off on both sides; default 0.
         output_padding: rows and columns added at the end, less than the stride; default 0.
         dilation: distance of a kernel's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; float16 products accumulate in float32 either way.
 
@@ -247,7 +247,7 @@ def conv_transpose3d(
     dilation: int | tuple[int, int, int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """The transpose of :func:`conv3d`; :func:`conv_transpose2d` with one more dimension.
+    """3-D transposed convolution: :func:`conv_transpose2d` with one more dimension.
 
     Args:
         inp: ``(N, C, D, H, W)``.
@@ -257,7 +257,7 @@ def conv_transpose3d(
         padding: planes, rows and columns cut off on both sides; default 0.
         output_padding: as many added at the end, less than the stride; default 0.
         dilation: distance of a kernel's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        groups: number of groups that the channels are divided into; default 1.
 
     Returns:
         ``(N, O, (D - 1) * stride - 2 * padding + dilation * (d - 1) + output_padding + 1, ...)``.
@@ -283,15 +283,15 @@ def local_conv2d(
     dilation: int | tuple[int, int] = 1,
     conv_mode: str = "cross_correlation",
 ) -> Tensor:
-    """:func:`conv2d` with a kernel of its own for every window: a locally connected layer.
+    """Locally connected 2-D layer: :func:`conv2d` with a kernel of its own for every window.
 
     Args:
         inp: ``(N, C, H, W)``.
         weight: kernels ``(groups, OH, OW, C / groups, h, w, O / groups)``, where ``(OH, OW)`` is the result's size.
         bias: ``(1, O, OH, OW)`` or ``(1, O, 1, 1)``, or None.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
+        dilation: spacing between the elements of a window; default 1.
         conv_mode: ``"cross_correlation"``.
 
     Returns:
@@ -323,7 +323,7 @@ def deformable_conv2d(
     conv_mode: str = "cross_correlation",
     compute_mode: str = "default",
 ) -> Tensor:
-    """:func:`conv2d` whose windows' elements are moved and weighted (Zhu et al., Deformable ConvNets v2, 2019).
+    """Deformable 2-D convolution, whose samples are shifted and weighted (Zhu et al., Deformable ConvNets v2, 2019).
 
     A moved element is interpolated linearly between its four neighbours; beyond the image is 0.
 
@@ -334,10 +334,10 @@ def deformable_conv2d(
             window how far down and how far right.
         mask: factors ``(N, parts * h * w, OH, OW)``.
         bias: ``(1, O, 1, 1)``, or None.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
 
@@ -372,7 +372,7 @@ def region_restricted_conv(
     conv_mode: str = "cross_correlation",
     compute_mode: str = "default",
 ) -> Tensor:
-    """:func:`conv2d` whose windows leave out what is not of their own region.
+    """2-D convolution restricted to regions: every window leaves out what is not of its own region.
 
     The sum of :func:`conv2d` at ``(n, o, y, x)`` goes over the elements of the window where ``rin`` is ``rout[n, y, x]``.
 
@@ -382,10 +382,10 @@ def region_restricted_conv(
         rin: numbers of the input's regions, int32 or uint8, ``(N, H, W)``.
         rout: numbers of the result's regions, of the same dtype, ``(N, OH, OW)``.
         bias: ``(1, O, 1, 1)``, or None.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply, apply_on
 from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
 from ..graph.host_data import as_constant, checked_for, to_array
-from ..graph.record import apply, apply_on
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -30,7 +30,7 @@ def _shape(name: str, shape: Any) -> tuple[int, ...]:
 
 
 def zeros(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
-    """Zeros.
+    """Tensor of zeros.
 
     Args:
         shape: sizes of the dimensions.
@@ -49,7 +49,7 @@ def zeros(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor
 
 
 def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
-    """Ones.
+    """Tensor of ones.
 
     Args:
         shape: sizes of the dimensions.
@@ -68,7 +68,7 @@ def ones(shape: Shape, *, dtype: Any = "float32", device: Any = None) -> Tensor:
 
 
 def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """One value everywhere.
+    """Tensor filled with one value.
 
     Args:
         shape: sizes of the dimensions.
@@ -94,7 +94,7 @@ def full(shape: Shape, value: Tensor | float, *, dtype: Any = None, device: Any 
 
 
 def zeros_like(inp: Tensor) -> Tensor:
-    """Zeros of a tensor's shape, dtype and device.
+    """Tensor of zeros with the shape, dtype and device of another.
 
     Args:
         inp: the tensor to copy the form of.
@@ -110,7 +110,7 @@ def zeros_like(inp: Tensor) -> Tensor:
 
 
 def ones_like(inp: Tensor) -> Tensor:
-    """Ones of a tensor's shape, dtype and device.
+    """Tensor of ones with the shape, dtype and device of another.
 
     Args:
         inp: the tensor to copy the form of.
@@ -126,7 +126,7 @@ def ones_like(inp: Tensor) -> Tensor:
 
 
 def full_like(inp: Tensor, value: float) -> Tensor:
-    """One value in a tensor's shape, dtype and device.
+    """Tensor filled with one value, with the shape, dtype and device of another.
 
     Args:
         inp: the tensor to copy the form of.
@@ -151,7 +151,7 @@ def arange(
     dtype: Any = "float32",
     device: Any = None,
 ) -> Tensor:
-    """Evenly spaced numbers from ``start`` until before ``stop``.
+    """Evenly spaced numbers in ``[start, stop)``.
 
     Args:
         start: first number; with one positional argument that is ``stop`` and ``start`` is 0.
@@ -223,7 +223,7 @@ def _number(name: str, argument: str, value: Any) -> Any:
 
 
 def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = None) -> Tensor:
-    """A matrix with ones on the diagonal and zeros elsewhere.
+    """Identity matrix: ones on the diagonal and zeros elsewhere.
 
     Args:
         N: number of rows, or the shape as two numbers.
@@ -246,7 +246,7 @@ def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = N
 
 
 def diag(inp: Tensor, k: int = 0) -> Tensor:
-    """The diagonal of a matrix, or the matrix with a vector on its diagonal.
+    """Diagonal of a matrix, or the matrix with a vector on its diagonal.
 
     Args:
         inp: a matrix or a vector.
@@ -265,7 +265,7 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
 
 
 def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
-    """Coordinates of the points of a grid, one tensor for each axis.
+    """Coordinate grids: the coordinates of the points of a grid, one tensor for each axis.
 
     Args:
         inputs: vectors of coordinates, one for each axis.

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
-from ..graph.record import apply
 from ..ops import ctc as ops
 from ..tensor import Tensor
 from ..tensor.bounds import outside
@@ -18,7 +18,7 @@ from ._args import check_reduction
 def ctc_loss(
     pred: Tensor, pred_lengths: Tensor, label: Tensor, label_lengths: Tensor, blank: int = 0, reduction: str = "mean"
 ) -> Tensor:
-    """Connectionist temporal classification (Graves et al., 2006): ``-log p(label)``, summed over all its alignments.
+    """Connectionist temporal classification loss (Graves et al., 2006): ``-log p(label)``, summed over all alignments.
 
     Probabilities under the smallest normal float32, about 1e-38, count as that, and an alignment may start after the first label
     with that chance, as in MegEngine: so a label that is too long for its time steps has a finite loss, near 87, and losses far

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..graph.host_data import as_constant
-from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
@@ -30,7 +30,7 @@ def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
 
 
 def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
-    """Tensors joined along a dimension that they have; dtypes are promoted. Scalars count as vectors of one element.
+    """Concatenation along an existing dimension; dtypes are promoted. Scalars count as vectors of one element.
 
     Args:
         inps: tensors, arrays or numbers whose shapes differ at most along ``axis``.
@@ -50,7 +50,7 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
 
 
 def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
-    """Tensors of one shape joined along a new dimension; dtypes are promoted. Scalars give shape (n, 1), as in MegEngine.
+    """Stacking along a new dimension; dtypes are promoted. Scalars give shape (n, 1), as in MegEngine.
 
     Args:
         inps: tensors or arrays of one shape.
@@ -71,7 +71,7 @@ def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
 
 
 def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:
-    """A tensor cut into parts along a dimension.
+    """Split into parts along a dimension.
 
     Args:
         inp: input.
@@ -108,7 +108,7 @@ def _even(size: int, parts: int) -> tuple[int, ...]:
 
 
 def tile(inp: Tensor, reps: Iterable[int]) -> Tensor:
-    """Copies of the whole tensor side by side.
+    """Tiling: copies of the whole tensor side by side.
 
     Args:
         inp: input.
@@ -130,7 +130,7 @@ def tile(inp: Tensor, reps: Iterable[int]) -> Tensor:
 
 
 def repeat(inp: Tensor, repeats: int, axis: int | None = None) -> Tensor:
-    """Each element several times in a row.
+    """Repetition of each element along a dimension.
 
     Args:
         inp: input.
@@ -153,7 +153,7 @@ def repeat(inp: Tensor, repeats: int, axis: int | None = None) -> Tensor:
 
 
 def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Tensor:
-    """Elements moved along a dimension, those that leave at the end entering at the start.
+    """Cyclic shift along a dimension: what leaves at the end enters at the start.
 
     Args:
         inp: input.
@@ -184,7 +184,7 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
 
 
 def copy(inp: Tensor, device: Any = None) -> Tensor:
-    """A copy, on another device if one is named; differentiable.
+    """Copy, on another device if one is named; differentiable.
 
     Args:
         inp: input.

@@ -7,8 +7,8 @@ from typing import Any
 
 from .._help.describe import plural
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import linalg, reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -46,7 +46,7 @@ def matmul(
 
 
 def einsum(equation: str, *operands: Tensor) -> Tensor:
-    """Sums of products along dimensions named by letters (Einstein, 1916), as ``numpy.einsum`` has them.
+    """Einstein summation: products summed along dimensions named by letters, as by ``numpy.einsum``.
 
     Args:
         equation: the letters of each operand's dimensions with commas between them, and behind ``->`` those of the result,
@@ -70,7 +70,7 @@ def einsum(equation: str, *operands: Tensor) -> Tensor:
 
 
 def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
-    """Sum of the products of two vectors' elements.
+    """Dot product of two vectors.
 
     Args:
         inp1: a vector or a scalar.
@@ -154,7 +154,7 @@ def svd(inp: Tensor, full_matrices: bool = False, compute_uv: bool = True) -> tu
 def norm(
     inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, keepdims: bool = False
 ) -> Tensor:
-    """Norm of vectors, ``sum(abs(x) ** ord) ** (1 / ord)``.
+    """Vector norm ``sum(abs(x) ** ord) ** (1 / ord)``.
 
     Args:
         inp: input.
@@ -175,7 +175,7 @@ def norm(
 def normalize(
     inp: Tensor, ord: float | None = None, axis: int | Sequence[int] | None = None, eps: float = 1e-12
 ) -> Tensor:
-    """Vectors scaled to norm 1, ``x / max(norm(x), eps)``.
+    """Normalisation of vectors to norm 1, ``x / max(norm(x), eps)``.
 
     Args:
         inp: input.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
 from ._arithmetic import (

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import Any
 
 from .._help.ranges import within
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..ops import nn as ops
@@ -33,7 +33,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """The last dimensions normalised (Ba et al., Layer Normalization, 2016).
+    """Layer normalisation, over the last dimensions (Ba et al., Layer Normalization, 2016).
 
     ``(x - mean(x)) / sqrt(var(x) + eps) * weight + bias``
 
@@ -78,7 +78,7 @@ def general_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Chosen dimensions normalised, as :func:`layer_norm` does with the last ones.
+    """Normalisation over chosen dimensions, as :func:`layer_norm` over the last ones.
 
     Args:
         inp: input.
@@ -114,11 +114,11 @@ def group_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Groups of channels normalised (Wu and He, Group Normalization, 2018).
+    """Group normalisation, over groups of channels (Wu and He, Group Normalization, 2018).
 
     Args:
         inp: ``(N, C, ...)``.
-        num_groups: into how many groups the channels are divided.
+        num_groups: number of groups that the channels are divided into.
         affine: whether to apply ``weight`` and ``bias``.
         weight: scales of the channels.
         bias: shifts of the channels.
@@ -140,7 +140,7 @@ def group_norm(
 def instance_norm(
     inp: Tensor, affine: bool, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Each channel of each example normalised (Ulyanov et al., Instance Normalization, 2016).
+    """Instance normalisation, of each channel of each example (Ulyanov et al., Instance Normalization, 2016).
 
     Args:
         inp: ``(N, C, ...)``.
@@ -176,7 +176,7 @@ def batch_norm(
     eps: float = 1e-5,
     inplace: bool = True,
 ) -> Any:
-    """Each channel normalised over the batch (Ioffe and Szegedy, Batch Normalization, 2015).
+    """Batch normalisation, of each channel over the batch (Ioffe and Szegedy, Batch Normalization, 2015).
 
     In training the batch's mean and variance are used, and the running ones become ``momentum * old + (1 - momentum) * batch``,
     where the batch's variance is the unbiased one. A batch without elements changes neither, and one of a single element a
@@ -232,7 +232,7 @@ def batch_norm(
 def local_response_norm(
     inp: Tensor, kernel_size: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75
 ) -> Tensor:
-    """Each element divided by its neighbours in other channels (Krizhevsky et al., ImageNet Classification, 2012).
+    """Local response normalisation across channels (Krizhevsky et al., ImageNet Classification, 2012).
 
     ``x / (k + alpha * sum(x ** 2)) ** beta``, summed over ``kernel_size`` channels around its own.
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant
-from ..graph.record import apply
 from ..ops import elemwise
 from ..ops import index as ops
 from ..tensor import Tensor
@@ -25,7 +25,7 @@ def _require_mask(mask: Tensor) -> None:
 
 
 def where(mask: Any, x: Tensor | float, y: Tensor | float) -> Tensor:
-    """``x`` where the mask is true, ``y`` elsewhere.
+    """Selection by a mask: ``x`` where it is true, ``y`` elsewhere.
 
     Args:
         mask: bools, as a tensor or an array.
@@ -48,7 +48,7 @@ def where(mask: Any, x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def cond_take(mask: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The elements where the mask is true, in order. The mask is read, so what is pending runs first.
+    """Elements where a mask is true, in order. The mask is read, so what is pending runs first.
 
     Args:
         mask: bools of the shape of ``x``.
@@ -97,7 +97,7 @@ def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor
 
 
 def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
-    """Elements picked along a dimension: ``out[i][j] = inp[index[i][j]][j]`` for ``axis`` 0, and so on.
+    """Gather along a dimension: ``out[i][j] = inp[index[i][j]][j]`` for ``axis`` 0, and so on.
 
     Args:
         inp: input.
@@ -138,7 +138,7 @@ def _check_range(name: str, index: Tensor, size: int, axis: int) -> None:
 
 
 def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
-    """Elements put in place along a dimension: ``inp[index[i][j]][j] = source[i][j]`` for ``axis`` 0, and so on.
+    """Scatter along a dimension, in place: ``inp[index[i][j]][j] = source[i][j]`` for ``axis`` 0, and so on.
 
     Args:
         inp: the tensor that is changed.

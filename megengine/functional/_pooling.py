@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import deform
 from ..ops import pool as ops
 from ..tensor import Tensor
@@ -23,14 +23,14 @@ def max_pool2d(
     stride: int | tuple[int, int] | None = None,
     padding: int | tuple[int, int] = 0,
 ) -> Tensor:
-    """The largest element of each window.
+    """2-D max pooling: the largest element of each window.
 
     The gradient goes in full to every element that equals its window's largest.
 
     Args:
         inp: ``(N, C, H, W)``, floating or int8.
         kernel_size: size of the windows.
-        stride: from one window to the next; default ``kernel_size``.
+        stride: step between windows; default ``kernel_size``.
         padding: rows and columns on both sides, smaller than anything; default 0.
 
     Returns:
@@ -54,12 +54,12 @@ def avg_pool2d(
     padding: int | tuple[int, int] = 0,
     mode: str = "average_count_exclude_padding",
 ) -> Tensor:
-    """The mean of each window.
+    """2-D average pooling: the mean of each window.
 
     Args:
         inp: ``(N, C, H, W)``, floating or int8.
         kernel_size: size of the windows.
-        stride: from one window to the next; default ``kernel_size``.
+        stride: step between windows; default ``kernel_size``.
         padding: zeros on both sides; default 0.
         mode: ``"average_count_exclude_padding"`` divides by the number of elements that are not padding,
             ``"average"`` by that of all.
@@ -94,7 +94,7 @@ def _adaptive(name: str, inp: Tensor, oshp: Any) -> dict[str, tuple[int, ...]]:
 
 
 def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Tensor:
-    """The largest element of each window, where windows are such that the result has a given size.
+    """2-D adaptive max pooling: the largest element of each window, where windows give a chosen output size.
 
     The stride is ``H // OH`` and every window is ``H - (OH - 1) * stride`` high, so that windows may overlap.
 
@@ -117,7 +117,7 @@ def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
 
 
 def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Tensor:
-    """The mean of each window, where windows are such that the result has a given size.
+    """2-D adaptive average pooling: the mean of each window, where windows give a chosen output size.
 
     The stride is ``H // OH`` and every window is ``H - (OH - 1) * stride`` high, so that windows may overlap.
 
@@ -146,14 +146,14 @@ def sliding_window(
     stride: int | tuple[int, int] = 1,
     dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """All windows of an image.
+    """Sliding windows (im2col): all windows of an image, one beside the other.
 
     Args:
         inp: ``(N, C, H, W)``.
         kernel_size: size ``(h, w)`` of the windows.
         padding: zeros on both sides; default 0.
-        stride: from one window to the next; default 1.
-        dilation: distance of a window's elements; default 1.
+        stride: step between windows; default 1.
+        dilation: spacing between the elements of a window; default 1.
 
     Returns:
         ``(N, C, OH, OW, h, w)`` with ``OH = (H + 2 * padding - dilation * (h - 1) - 1) // stride + 1``.
@@ -179,15 +179,15 @@ def sliding_window_transpose(
     stride: int | tuple[int, int] = 1,
     dilation: int | tuple[int, int] = 1,
 ) -> Tensor:
-    """The transpose of :func:`sliding_window`: windows added where they come from.
+    """Transpose of :func:`sliding_window` (col2im): windows summed where they come from.
 
     Args:
         inp: ``(N, C, OH, OW, h, w)``.
         output_size: ``(H, W)``.
         kernel_size: ``(h, w)``.
         padding: rows and columns left out on both sides; default 0.
-        stride: from one window to the next; default 1.
-        dilation: distance of a window's elements; default 1.
+        stride: step between windows; default 1.
+        dilation: spacing between the elements of a window; default 1.
 
     Returns:
         ``(N, C, H, W)``.
@@ -227,7 +227,7 @@ def deformable_psroi_pooling(
     spatial_scale: float,
     trans_std: float = 0.1,
 ) -> Tensor:
-    """Regions divided into bins, each moved and then averaged (Dai et al., Deformable Convolutional Networks, 2017).
+    """Deformable position-sensitive RoI pooling (Dai et al., Deformable Convolutional Networks, 2017).
 
     A region's corners are rounded to pixels, its far edge is included. In each bin ``sample_per_part`` times as many
     points are interpolated linearly; those beyond the image do not count.

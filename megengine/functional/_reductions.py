@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -16,7 +16,7 @@ Axis = int | Sequence[int] | None
 
 
 def sum(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Sum. Integers keep their dtype (and wrap), bools give int32.
+    """Sum over dimensions. Integers keep their dtype (and wrap), bools give int32.
 
     Args:
         inp: input.
@@ -35,7 +35,7 @@ def sum(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def prod(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Product. Integers keep their dtype (and wrap), bools give int32.
+    """Product over dimensions. Integers keep their dtype (and wrap), bools give int32.
 
     Args:
         inp: input.
@@ -54,7 +54,7 @@ def prod(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def mean(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Mean, float32 whatever the input's dtype.
+    """Mean over dimensions, float32 whatever the input's dtype.
 
     Args:
         inp: input.
@@ -111,7 +111,7 @@ def std(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Smallest element. Each of several smallest gets the full gradient.
+    """Minimum over dimensions. Each of several smallest elements gets the full gradient.
 
     Args:
         inp: input.
@@ -130,7 +130,7 @@ def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def max(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Largest element. Each of several largest gets the full gradient.
+    """Maximum over dimensions. Each of several largest elements gets the full gradient.
 
     Args:
         inp: input.
@@ -205,7 +205,7 @@ def _arg(op: Any, inp: Tensor, axis: Axis, keepdims: bool) -> Any:
 
 
 def cumsum(inp: Tensor, axis: int) -> Tensor:
-    """Sum of each element and all before it along a dimension.
+    """Cumulative sum along a dimension.
 
     Args:
         inp: input.

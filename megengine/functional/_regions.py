@@ -7,9 +7,9 @@ from numbers import Integral, Real
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.checks import read_for
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import roi as roi_ops
 from ..tensor import Tensor
 from ._args import require_tensor
@@ -23,7 +23,7 @@ def roi_pooling(
     mode: str = "max",
     scale: float = 1.0,
 ) -> Tensor:
-    """A grid of values from each box, whatever its size (Girshick, Fast R-CNN, 2015).
+    """RoI pooling: a grid of values from each box, whatever its size (Girshick, Fast R-CNN, 2015).
 
     A box, scaled and rounded to whole pixels with both ends included, is divided into ``output_shape`` bins; a value is the
     maximum or the average of the pixels that its bin touches, and 0 for a bin outside the image.
@@ -64,7 +64,7 @@ def roi_align(
     sample_points: int | tuple[int, int] | list[int] = 2,
     aligned: bool = True,
 ) -> Tensor:
-    """A grid of values from each box, sampled without rounding the box (He et al., Mask R-CNN, 2017).
+    """RoI align: a grid of values from each box, sampled without rounding the box (He et al., Mask R-CNN, 2017).
 
     Each of the ``output_shape`` bins of a box is the average or maximum of ``sample_points`` bilinear samples spread over it;
     beyond the image there are zeros.

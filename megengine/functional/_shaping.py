@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -14,7 +14,7 @@ from ._args import require_tensor
 
 
 def reshape(inp: Tensor, target_shape: Any) -> Tensor:
-    """The same elements in another shape.
+    """Reshape: the same elements in another shape.
 
     Args:
         inp: input.
@@ -31,7 +31,7 @@ def reshape(inp: Tensor, target_shape: Any) -> Tensor:
 
 
 def flatten(inp: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
-    """Dimensions ``start_axis`` to ``end_axis`` made one.
+    """Flattening: dimensions ``start_axis`` to ``end_axis`` become one.
 
     Args:
         inp: input.
@@ -49,7 +49,7 @@ def flatten(inp: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
 
 
 def transpose(inp: Tensor, pattern: Iterable[int | str]) -> Tensor:
-    """Dimensions permuted.
+    """Permutation of dimensions.
 
     Args:
         inp: input.
@@ -66,7 +66,7 @@ def transpose(inp: Tensor, pattern: Iterable[int | str]) -> Tensor:
 
 
 def swapaxes(inp: Tensor, axis1: int, axis2: int) -> Tensor:
-    """Two dimensions exchanged.
+    """Exchange of two dimensions.
 
     Args:
         inp: input.
@@ -89,7 +89,7 @@ def swapaxes(inp: Tensor, axis1: int, axis2: int) -> Tensor:
 
 
 def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
-    """The tensor repeated along dimensions of size 1 and along new leading ones.
+    """Broadcast: repetition along dimensions of size 1 and along new leading ones.
 
     Args:
         inp: input.
@@ -126,7 +126,7 @@ def _kept_sizes(have: tuple[int, ...], shape: Sequence[Any]) -> list[Any]:
 
 
 def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
-    """New dimensions of size 1.
+    """Insertion of dimensions of size 1.
 
     Args:
         inp: input.
@@ -145,7 +145,7 @@ def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
 
 
 def squeeze(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
-    """Dimensions of size 1 taken away.
+    """Removal of dimensions of size 1.
 
     Args:
         inp: input.

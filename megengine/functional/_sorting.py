@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 
 
 def sort(inp: Tensor, descending: bool = False) -> tuple[Tensor, Tensor]:
-    """The elements sorted along the last dimension, and where each was.
+    """Sort along the last dimension: the elements in order, and where each was.
 
     Equal elements keep their order; NaN comes last.
 
@@ -53,7 +53,7 @@ def argsort(inp: Tensor, descending: bool = False) -> Tensor:
 def topk(
     inp: Tensor, k: int, descending: bool = True, kth_only: bool = False, no_sort: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """The ``k`` largest (or smallest) elements of the last dimension, and where they are.
+    """Top k of the last dimension: the ``k`` largest (or smallest) elements, and where they are.
 
     Args:
         inp: input of one or two dimensions.

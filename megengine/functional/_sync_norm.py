@@ -24,7 +24,7 @@ def sync_batch_norm(
     eps_mode: str = "additive",
     group: Any = None,
 ) -> Tensor:
-    """Each channel normalised over the batches of all processes; with one process, as :func:`batch_norm`.
+    """Batch normalisation over the batches of all processes; with one process, as :func:`batch_norm`.
 
     The divisor is ``sqrt(var + eps)``, or with ``eps_mode="max"`` ``sqrt(max(var, eps))``.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
 

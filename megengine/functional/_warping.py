@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import interpolate as interpolate_ops
 from ..ops import warp as warp_ops
 from ..tensor import Tensor
@@ -53,7 +53,7 @@ def interpolate(
     mode: str = "bilinear",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """Images of another size, sampled from the given ones.
+    """Resampling of images (or sequences, or volumes) to another size.
 
     Pixel ``i`` of the result lies at ``(i + 0.5) * old / new - 0.5``, or at ``i * (old - 1) / (new - 1)`` with
     ``align_corners``; for nearest it is pixel ``floor(i * old / new)``. Beyond the border the outermost pixel goes on.
@@ -98,7 +98,7 @@ def interpolate(
 def remap(
     inp: Tensor, map_xy: Tensor, border_mode: str = "replicate", scalar: float = 0.0, interp_mode: str = "linear"
 ) -> Tensor:
-    """Images read at given places: ``out[n, c, i, j] = inp[n, c] at (x, y) = map_xy[n, i, j]``.
+    """Sampling of images at given coordinates: ``out[n, c, i, j] = inp[n, c] at (x, y) = map_xy[n, i, j]``.
 
     Args:
         inp: ``(N, C, H, W)``; float32, float16, int8 or uint8.
@@ -155,7 +155,7 @@ def warp_affine(
     format: str = "NHWC",
     interp_mode: str = "linear",
 ) -> Tensor:
-    """Images under an affine map: ``out at (x, y) = inp at mat @ (x, y, 1)``.
+    """Affine warp of images: ``out at (x, y) = inp at mat @ (x, y, 1)``.
 
     float32 and uint8 images of 1 to 3 channels in NHWC are read at multiples of 1/32 of a pixel, as in OpenCV; all others
     exactly.
@@ -194,7 +194,7 @@ def warp_perspective(
     format: str = "NCHW",
     interp_mode: str = "linear",
 ) -> Tensor:
-    """Images under a perspective map: ``out at (x, y) = inp at (u / w, v / w)`` for ``(u, v, w) = mat @ (x, y, 1)``.
+    """Perspective warp of images: ``out at (x, y) = inp at (u / w, v / w)`` for ``(u, v, w) = mat @ (x, y, 1)``.
 
     float32 and uint8 images of 1 to 3 channels in NHWC are read at multiples of 1/32 of a pixel, as in OpenCV; all others
     exactly.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import activation as ops
 from ..ops import reduce
 from ..tensor import Tensor
@@ -17,7 +17,7 @@ __all__ = [
 
 
 def sigmoid(x: Tensor | float) -> Tensor:
-    """Logistic function ``1 / (1 + exp(-x))``.
+    """Sigmoid (logistic function) ``1 / (1 + exp(-x))``.
 
     Args:
         x: floating-point input.
@@ -33,7 +33,7 @@ def sigmoid(x: Tensor | float) -> Tensor:
 
 
 def hsigmoid(x: Tensor | float) -> Tensor:
-    """Piecewise linear sigmoid ``relu6(x + 3) / 6``.
+    """Hard sigmoid ``relu6(x + 3) / 6``.
 
     Args:
         x: input; integers give float32.
@@ -46,7 +46,7 @@ def hsigmoid(x: Tensor | float) -> Tensor:
 
 
 def relu(x: Tensor | float) -> Tensor:
-    """``max(x, 0)``. NaN gives 0, and the derivative at 0 is 0.
+    """Rectified linear unit ``max(x, 0)``. NaN gives 0, and the derivative at 0 is 0.
 
     Args:
         x: numbers, not bools.
@@ -59,7 +59,7 @@ def relu(x: Tensor | float) -> Tensor:
 
 
 def relu6(x: Tensor | float) -> Tensor:
-    """``min(max(x, 0), 6)``. NaN gives 6.
+    """Rectified linear unit capped at 6, ``min(max(x, 0), 6)``. NaN gives 6.
 
     Args:
         x: numbers, not bools.
@@ -72,7 +72,7 @@ def relu6(x: Tensor | float) -> Tensor:
 
 
 def hswish(x: Tensor | float) -> Tensor:
-    """Piecewise swish ``x * relu6(x + 3) / 6`` (Howard et al., Searching for MobileNetV3, 2019).
+    """Hard swish ``x * relu6(x + 3) / 6`` (Howard et al., Searching for MobileNetV3, 2019).
 
     Args:
         x: floating-point input.
@@ -88,7 +88,7 @@ def hswish(x: Tensor | float) -> Tensor:
 
 
 def prelu(x: Tensor | float, y: Tensor | float) -> Tensor:
-    """``x`` above 0 and ``y * x`` below (He et al., Delving Deep into Rectifiers, 2015).
+    """Parametric ReLU: ``x`` above 0 and ``y * x`` below (He et al., Delving Deep into Rectifiers, 2015).
 
     Args:
         x: input.
@@ -102,7 +102,7 @@ def prelu(x: Tensor | float, y: Tensor | float) -> Tensor:
 
 
 def leaky_relu(inp: Tensor | float, negative_slope: float = 0.01) -> Tensor:
-    """``x`` above 0 and ``negative_slope * x`` below.
+    """Leaky ReLU: ``x`` above 0 and ``negative_slope * x`` below.
 
     Args:
         inp: input.
@@ -116,7 +116,7 @@ def leaky_relu(inp: Tensor | float, negative_slope: float = 0.01) -> Tensor:
 
 
 def silu(x: Tensor | float) -> Tensor:
-    """``x * sigmoid(x)``, also called swish.
+    """Sigmoid linear unit (swish) ``x * sigmoid(x)``.
 
     Args:
         x: floating-point input.
@@ -132,7 +132,7 @@ def silu(x: Tensor | float) -> Tensor:
 
 
 def gelu(x: Tensor | float) -> Tensor:
-    """``x * P(X <= x)`` for a standard normal ``X``, computed with erf (Hendrycks and Gimpel, 2016).
+    """Gaussian error linear unit ``x * P(X <= x)`` for a standard normal ``X``, by erf (Hendrycks and Gimpel, 2016).
 
     Args:
         x: floating-point input.
@@ -148,7 +148,7 @@ def gelu(x: Tensor | float) -> Tensor:
 
 
 def softplus(inp: Tensor | float) -> Tensor:
-    """``log(1 + exp(x))`` without overflow.
+    """Softplus ``log(1 + exp(x))``, without overflow.
 
     Args:
         inp: input; integers give float32.
@@ -161,7 +161,7 @@ def softplus(inp: Tensor | float) -> Tensor:
 
 
 def logsigmoid(inp: Tensor | float) -> Tensor:
-    """``log(sigmoid(x))`` without overflow.
+    """Log-sigmoid ``log(sigmoid(x))``, without overflow.
 
     Args:
         inp: input; integers give float32.
@@ -174,7 +174,7 @@ def logsigmoid(inp: Tensor | float) -> Tensor:
 
 
 def softmax(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
-    """``exp(x) / sum(exp(x))`` along a dimension, without overflow.
+    """Softmax ``exp(x) / sum(exp(x))`` along a dimension, without overflow.
 
     Args:
         inp: floating-point input.
@@ -194,7 +194,7 @@ def softmax(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
 
 
 def logsoftmax(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
-    """``x - log(sum(exp(x)))`` along a dimension, the logarithm of :func:`softmax` without overflow.
+    """Log-softmax ``x - log(sum(exp(x)))`` along a dimension, without overflow.
 
     Args:
         inp: input; integers give float32.
@@ -211,7 +211,7 @@ def logsoftmax(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
 
 
 def logsumexp(inp: Tensor, axis: int | Sequence[int], keepdims: bool = False) -> Tensor:
-    """``log(sum(exp(x)))`` along a dimension, without overflow.
+    """Log-sum-exp ``log(sum(exp(x)))`` along a dimension, without overflow.
 
     Args:
         inp: input; integers give float32.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
-from ..graph.record import apply
 from ..ops import loss as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
@@ -19,7 +19,7 @@ __all__ = ["l1_loss", "square_loss", "cross_entropy", "binary_cross_entropy", "h
 
 
 def l1_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
-    """Absolute differences ``abs(pred - label)``.
+    """L1 loss (absolute error) ``abs(pred - label)``.
 
     Args:
         pred: predictions.
@@ -39,7 +39,7 @@ def l1_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def square_loss(pred: Tensor, label: Tensor, reduction: str = "mean") -> Tensor:
-    """Squared differences ``(pred - label) ** 2``.
+    """Squared error ``(pred - label) ** 2``.
 
     Args:
         pred: predictions.
@@ -66,7 +66,7 @@ def cross_entropy(
     label_smooth: float | None = 0,
     reduction: str = "mean",
 ) -> Tensor:
-    """``-log p[label]`` for class probabilities ``p``, by default the softmax of the predictions.
+    """Cross entropy ``-log p[label]`` for class probabilities ``p``, by default the softmax of the predictions.
 
     With ``label_smooth`` = s the loss is ``-(1 - s) log p[label] - s mean(log p)`` (Szegedy et al., Rethinking the Inception
     Architecture, 2016).
@@ -129,7 +129,7 @@ def _check_whole(label: Tensor) -> None:
 
 
 def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, reduction: str = "mean") -> Tensor:
-    """``-(y log p + (1 - y) log(1 - p))``, by default with ``p = sigmoid(pred)``.
+    """Binary cross entropy ``-(y log p + (1 - y) log(1 - p))``, by default with ``p = sigmoid(pred)``.
 
     Args:
         pred: scores, or probabilities without ``with_logits``.
@@ -150,7 +150,7 @@ def binary_cross_entropy(pred: Tensor, label: Tensor, with_logits: bool = True, 
 
 
 def hinge_loss(pred: Tensor, label: Tensor, norm: str = "L1", reduction: str = "mean") -> Tensor:
-    """``max(0, 1 - pred * label)`` summed over dimension 1 (squared first with ``norm="L2"``), as in support vector machines.
+    """Hinge loss ``max(0, 1 - pred * label)``, summed over dimension 1 (squared first with ``norm="L2"``).
 
     Args:
         pred: scores ``(N, C)``.

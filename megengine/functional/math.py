@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..graph.together import reset_together
 from ..ops import optimize
 from ..tensor import Tensor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .._help.ranges import within
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
 
@@ -13,7 +13,7 @@ __all__ = ["topk_accuracy"]
 
 
 def topk_accuracy(logits: Tensor, target: Tensor, topk: int | Iterable[int] = 1) -> Tensor | list[Tensor]:
-    """Share of the examples whose class is among the ``k`` with the highest scores.
+    """Top-k accuracy: the share of examples whose class is among the ``k`` with the highest scores.
 
     Args:
         logits: scores ``(N, C)``.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.errors import BadIndexError
-from ..graph.record import apply
 from ..ops import index as index_ops
 from ..ops import linalg
 from ..ops import nn as ops
@@ -92,7 +92,7 @@ __all__ = [
 
 
 def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode: str = "default") -> Tensor:
-    """Affine map ``inp @ weight.T + bias``.
+    """Linear (fully connected) layer ``inp @ weight.T + bias``.
 
     Args:
         inp: ``(..., in_features)``.
@@ -116,7 +116,7 @@ def linear(inp: Tensor, weight: Tensor, bias: Tensor | None = None, compute_mode
 
 
 def one_hot(inp: Tensor, num_classes: int) -> Tensor:
-    """Class numbers as vectors that are 1 at the class and 0 elsewhere.
+    """One-hot encoding: class numbers as vectors that are 1 at the class and 0 elsewhere.
 
     Args:
         inp: integer class numbers from 0 to ``num_classes - 1``, of any shape.
@@ -144,7 +144,7 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
 
 
 def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool = False) -> Tensor:
-    """One element for each index along a dimension: ``src[n, index[n]]`` for a matrix.
+    """Selection of one element for each index along a dimension: ``src[n, index[n]]`` for a matrix.
 
     Args:
         src: input.
@@ -179,7 +179,7 @@ def embedding(
     max_norm: float | None = None,
     norm_type: float | None = None,
 ) -> Tensor:
-    """Rows of a table, one for each index.
+    """Embedding lookup: rows of a table, one for each index.
 
     Args:
         inp: integer indices of any shape.
@@ -206,7 +206,7 @@ def embedding(
 
 
 def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
-    """Elements set to zero at random, the others divided by ``1 - drop_prob`` (Srivastava et al., 2014).
+    """Dropout: elements set to zero at random, the others divided by ``1 - drop_prob`` (Srivastava et al., 2014).
 
     Args:
         inp: input.
@@ -235,7 +235,7 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
 def pad(
     src: Tensor, pad_width: Sequence[tuple[int, int]], mode: str = "constant", constant_value: float = 0.0
 ) -> Tensor:
-    """Elements added around a tensor.
+    """Padding of any dimension, with a constant or by repeating or mirroring the edge.
 
     Args:
         src: input.
@@ -263,7 +263,7 @@ def pad(
 
 
 def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:
-    """Channels laid out as blocks of pixels (Shi et al., Real-Time Single Image Super-Resolution, 2016).
+    """Pixel shuffle: channels laid out as blocks of pixels (Shi et al., Real-Time Single Image Super-Resolution, 2016).
 
     Args:
         inp: ``(..., C * r * r, H, W)``.

@@ -33,10 +33,10 @@ def conv_bias_activation(
         weight: kernel ``(O, C, h, w)``, quantised.
         bias: ``(1, O, 1, 1)``, quantised.
         dtype: dtype of the result.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         nonlinear_mode: the activation; default ``"identity"``.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``.
@@ -72,10 +72,10 @@ def batch_conv_bias_activation(
         weight: kernels ``(N, O, C, h, w)``, quantised.
         bias: ``(1, O, 1, 1)``, quantised.
         dtype: dtype of the result.
-        stride: from one window to the next; default 1.
+        stride: step between windows; default 1.
         padding: zeros on both sides; default 0.
-        dilation: distance of a window's elements; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        dilation: spacing between the elements of a window; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         nonlinear_mode: the activation; default ``"identity"``.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``.
@@ -115,7 +115,7 @@ def conv_transpose2d(
         padding: its padding; default 0.
         output_padding: rows and columns added at the end; default 0.
         dilation: its dilation; default 1.
-        groups: into how many groups the channels are divided; default 1.
+        groups: number of groups that the channels are divided into; default 1.
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``.
 

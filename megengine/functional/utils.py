@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..graph.record import apply, thread
-from ..graph.run import full_sync
+from ..graph.apply import apply
+from ..graph.flushing import full_sync
+from ..graph.recorder import thread
 from ..ops import reduce as ops
 from ..tensor import Tensor
 from .metric import topk_accuracy
@@ -29,6 +30,6 @@ def _assert_equal(expect: Tensor, actual: Tensor, *, maxerr: float = 0.0001, ver
         Tensor([1. 2.], device=xpux:0)
     """
     result = apply(ops.assert_equal, expect, actual, maxerr=float(maxerr))
-    if thread.graph.capture is None:
+    if thread.recorder.capture is None:
         full_sync()
     return result

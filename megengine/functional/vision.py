@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from numbers import Integral
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
-from ..graph.record import apply
 from ..ops import vision as ops
 from ..tensor import Tensor
 from ._args import require_tensor
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def cvt_color(inp: Tensor, mode: str = "") -> Tensor:
-    """Images in another colour space.
+    """Conversion of images to another colour space.
 
     ========================================================================  ==================================
     modes                                                                     from and to
@@ -66,7 +66,7 @@ def correlation(
     pad_size: int = 0,
     is_multiply: bool = True,
 ) -> Tensor:
-    """How alike two feature maps are around each place, for each displacement (Dosovitskiy et al., FlowNet, 2015).
+    """Correlation of two feature maps for each displacement, for optical flow (Dosovitskiy et al., FlowNet, 2015).
 
     The mean of ``data1 * data2`` (or of ``|data1 - data2|``) over the channels of a window in the first map and of the
     displaced window in the second; beyond the maps there are zeros.

@@ -4,19 +4,18 @@ A program does not need this module. It is for debugging and measuring: :func:`e
 the op that made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
 """
 
-from . import host_data as _host_data
 from . import runtime as _runtime
-from . import scalars as _scalars
 from . import scopes as scopes
 from .ahead import compile
 from .background import compiling
 from .checks import verify
 from .counters import counters
 from .errors import BadIndexError, RecompileError, TraceError
+from .flushing import flush, flush_before
+from .guards import note_dependence, note_hyperparameters
 from .inspect import Watch, watch
-from .notes import note_dependence, note_hyperparameters
-from .options import check_nan, eager, on_recompile, options, tier
-from .run import cut, settle
+from .modes import check_nan, eager, on_recompile, tier
+from .options import options
 from .shared import claim, exclusive, publish
 from .step import end_step, gradients_cleared
 from .together import call_together, reset_together, together
@@ -32,9 +31,10 @@ __all__ = [
     "compile",
     "compiling",
     "counters",
-    "cut",
     "eager",
     "end_step",
+    "flush",
+    "flush_before",
     "exclusive",
     "gradients_cleared",
     "note_dependence",
@@ -44,7 +44,6 @@ __all__ = [
     "publish",
     "reset_together",
     "scopes",
-    "settle",
     "tier",
     "together",
     "verify",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .options import tier
+from .modes import tier
 
 
 def compile(function: Callable[..., Any], *example: Any, **keywords: Any) -> Any:

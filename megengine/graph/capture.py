@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .errors import UnreadableError
+from .flushing import evaluate, flush
 from .listener import Listener
 from .program import Program
-from .record import Graph, materialise, thread
-from .run import cut
+from .recorder import Recorder, thread
+from .source import asked_by_user
 from .value import Aval, Handle, Value
-from .where import asked_by_user
 
-Source = tuple[str, Any]
+Origin = tuple[str, Any]
 
 
 class Capture(Listener):
@@ -44,8 +44,8 @@ class Capture(Listener):
         self.args: dict[int, tuple[weakref.ref[Value], int]] = {}
         self.arg_handles: list[weakref.ref[Handle]] = []
         self.made: dict[int, Value] = {}
-        self.origins: list[Source] = []
-        self.graph: Graph | None = None
+        self.origins: list[Origin] = []
+        self.recorder: Recorder | None = None
         self.program: Program | None = None
         self.results: dict[int, tuple[weakref.ref[Value], int]] = {}
 
@@ -80,7 +80,7 @@ class Capture(Listener):
 
     def reads(self, value: Value) -> None:
         """The host looks at numbers: those from outside may be others at another call, unlike those that the call made itself."""
-        if self.symbolic and value.array is None and value.graph is thread.graph and asked_by_user():
+        if self.symbolic and value.array is None and value.recorder is thread.recorder and asked_by_user():
             raise UnreadableError(
                 "trace(symbolic=True): the value of a tensor that the function computes cannot be read inside it; "
                 "use trace(symbolic=False)"
@@ -97,7 +97,7 @@ class Capture(Listener):
     def _is_outside(self, handle: Handle) -> bool:
         """Whether a tensor not rebound yet was there before the call: its value is from outside then, and it is no view."""
         value = handle._value
-        return value.graph is not thread.graph and id(value) not in self.made and not self._is_view(handle)
+        return value.recorder is not thread.recorder and id(value) not in self.made and not self._is_view(handle)
 
     def was_there(self, handle: Handle) -> bool:
         """Whether a tensor was there before the call; asked when the call has run."""
@@ -131,9 +131,9 @@ class Capture(Listener):
         self.origins = [self.origin(values[p]) for p, _ in positions]
         return {k for k, (side, holder) in enumerate(self.origins) if side == "handle" and id(holder) in self.written}
 
-    def ran(self, graph: Graph, program: Program, values: list[Value]) -> None:
+    def ran(self, recorder: Recorder, program: Program, values: list[Value]) -> None:
         """The graph is about to run as ``program``."""
-        self.graph, self.program = graph, program
+        self.recorder, self.program = recorder, program
         self.results = {id(v): (weakref.ref(v), k) for k, v in enumerate(values[p] for p in program.live)}
 
     def result(self, value: Value) -> int | None:
@@ -141,7 +141,7 @@ class Capture(Listener):
         ref, k = self.results.get(id(value), (None, 0))
         return k if ref is not None and ref() is value else None
 
-    def origin(self, value: Value) -> Source:
+    def origin(self, value: Value) -> Origin:
         """Where a value from outside came from: an argument, a tensor that held it when the call began, or made inside."""
         for side, known in (("arg", self.args), ("grad", self.grad_owner)):
             ref, what = known.get(id(value), (None, None))
@@ -186,7 +186,7 @@ def of_its_own(handle: Handle) -> Value:
     """Give a tensor a value object that no other tensor has, of the same array."""
     value = handle._value
     if value.array is None:
-        materialise(value)
+        evaluate(value)
     own = Value(None, value.aval, value.array, value.device)
     if hasattr(value, "fits"):
         own.fits = value.fits
@@ -196,17 +196,17 @@ def of_its_own(handle: Handle) -> Value:
 
 def capture_call(function: Callable[[], Any], args: Sequence[Handle], symbolic: bool) -> tuple[Any, Capture]:
     """Call ``function`` as one graph if it can be one, and say what it read and wrote."""
-    cut("trace")
-    before = thread.graph
+    flush("trace")
+    before = thread.recorder
     capture = Capture(symbolic)
     capture.takes(args)
-    thread.graph = graph = Graph(before.device, (), capture)
-    graph.limit = sys.maxsize
+    thread.recorder = recorder = Recorder(before.device, (), capture)
+    recorder.limit = sys.maxsize
     try:
         result = function()
         if capture.failed is None:
-            cut("trace")
+            flush("trace")
     finally:
-        thread.graph.capture = None
-        thread.graph.limit = before.limit
+        thread.recorder.capture = None
+        thread.recorder.limit = before.limit
     return result, capture

@@ -12,10 +12,10 @@ from .errors import BadIndexError
 from .ir import AnyEquation, Equation, Function, Scalar
 from .options import options
 from .program import Program
-from .record import Graph, thread
+from .recorder import Recorder, thread
 from .signature import Signature
+from .source import Source, here, text
 from .value import Value
-from .where import Where, here, text
 
 UNCHECKED_LIMIT = 256
 
@@ -41,7 +41,7 @@ class Unchecked:
     __slots__ = ("flags", "program", "where", "dependent")
 
     def __init__(
-        self, flags: Any, program: Program, where: Sequence[Where], dependent: list[tuple[ReferenceType[Value], int]]
+        self, flags: Any, program: Program, where: Sequence[Source], dependent: list[tuple[ReferenceType[Value], int]]
     ) -> None:
         self.flags = flags
         self.program = program
@@ -59,35 +59,35 @@ class Unchecked:
         for reference, bits in self.dependent:
             value = reference()
             if value is not None and bits & bad:
-                value.array, value.graph = None, Failed(error)  # type: ignore[assignment]
+                value.array, value.recorder = None, Failed(error)  # type: ignore[assignment]
         return error
 
 
-def _refused(signature: Signature, where: Where) -> BadIndexError:
+def _refused(signature: Signature, where: Source) -> BadIndexError:
     what = signature.op.invalid.format(**signature.attributes)
     return BadIndexError(f"{signature.op.name} at {text(where)}: {what}")
 
 
-def checked_on_host(graph: Graph, values: Sequence[Value]) -> tuple[int, ...]:
+def checked_on_host(recorder: Recorder, values: Sequence[Value]) -> tuple[int, ...]:
     """Check the ops whose rule asks for integers that are still on the host, such as labels of a batch; returns those that hold.
 
     Raises:
         BadIndexError: one does not, in an optimizer's step; naming the op and its line.
     """
     found = []
-    for number, call in graph.node.checked():
-        operands = [values[o] if isinstance(o, int) else number_of(o, graph) for o in call.operands]
+    for number, call in recorder.node.checked():
+        operands = [values[o] if isinstance(o, int) else number_of(o, recorder) for o in call.operands]
         try:
-            if fits(call.signature, operands, graph.where[number]):
+            if fits(call.signature, operands, recorder.sources[number]):
                 found.append(number)
         except BadIndexError:
-            if graph.stepped:
+            if recorder.stepped:
                 raise
             # else the graph itself tells what depends on it from what does not
     return tuple(found)
 
 
-def fits(signature: Signature, operands: Sequence[Any], where: Where) -> bool:
+def fits(signature: Signature, operands: Sequence[Any], where: Source) -> bool:
     """Whether an op takes its operands' values; False where they have yet to be computed or are not on the host.
 
     Args:
@@ -124,13 +124,13 @@ def is_integral(spec: Any) -> bool:
     return bool(spec.dtype.kind in "iu")
 
 
-def number_of(operand: tuple[str, int], graph: Graph) -> float | int:
+def number_of(operand: tuple[str, int], recorder: Recorder) -> float | int:
     """The Python number that an op was recorded with."""
     kind, k = operand
-    return (graph.floats if kind == "f" else graph.ints)[k]
+    return (recorder.floats if kind == "f" else recorder.ints)[k]
 
 
-def note_flags(flags: Any, program: Program, where: Sequence[Where], values: Sequence[Value] = ()) -> None:
+def note_flags(flags: Any, program: Program, where: Sequence[Source], values: Sequence[Value] = ()) -> None:
     """Remember to look whether a program's ops got values they take.
 
     Args:
@@ -165,7 +165,7 @@ def verify(wait: bool = False) -> None:
         raise found
 
 
-def raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
+def raise_on_nan(recorder: Recorder, program: Program, flags: np.ndarray) -> None:
     """Raise if an input, a number or a result of an op is or holds NaN.
 
     Raises:
@@ -173,20 +173,20 @@ def raise_on_nan(graph: Graph, program: Program, flags: np.ndarray) -> None:
     """
     function = program.function
     equations = function.equations
-    given = _given_nan(graph, function)
+    given = _given_nan(recorder, function)
     if not flags.any() and given is None:
         return
     first, inputs = int(flags.argmax()) if flags.any() else len(flags), len(program.inputs)
     if given is not None and first >= inputs + given:
-        raise FloatingPointError(f"{_name(equations[given])} at {text(graph.where[given])} is given the number NaN")
+        raise FloatingPointError(f"{_name(equations[given])} at {text(recorder.sources[given])} is given the number NaN")
     if first >= inputs:
         number = first - inputs
         outs = ", ".join(repr(v.aval) for v in equations[number].outputs)
-        raise FloatingPointError(f"{equations[number].name} at {text(graph.where[number])} gave NaN ({outs})")
+        raise FloatingPointError(f"{equations[number].name} at {text(recorder.sources[number])} gave NaN ({outs})")
     var = function.inputs[first]
     number = next(k for k, e in enumerate(equations) if var in e.reads())
     what = f"an input {var.aval!r} of {_name(equations[number])}"
-    raise FloatingPointError(f"{what} at {text(graph.where[number])} holds NaN")
+    raise FloatingPointError(f"{what} at {text(recorder.sources[number])} holds NaN")
 
 
 def read_for(name: str, x: Any) -> np.ndarray:
@@ -201,9 +201,9 @@ def read_for(name: str, x: Any) -> np.ndarray:
     return array
 
 
-def _given_nan(graph: Graph, function: Function) -> int | None:
+def _given_nan(recorder: Recorder, function: Function) -> int | None:
     """The first equation that takes a Python number which is NaN: what it computes of it need not be."""
-    bad = {Scalar("f", k) for k, number in enumerate(graph.floats) if number != number}
+    bad = {Scalar("f", k) for k, number in enumerate(recorder.floats) if number != number}
     if not bad:
         return None
     equations = enumerate(function.equations)

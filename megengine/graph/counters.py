@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakSet
 
 
 @dataclass(slots=True)
@@ -14,11 +15,11 @@ class Counters:
 
     Attributes:
         ops: ops recorded and run.
-        cuts: how often a pending graph was run, by reason.
+        flushes: how often a pending graph was run, by reason.
         compilations: programs compiled, by reason (``new``, ``shape``, ``dtype``, ``format``, ``op``, ``liveness``,
             ``donation``).
         compile_seconds: time spent tracing and compiling.
-        hits: cuts served by a program compiled before.
+        hits: flushes served by a program compiled before.
         bytes_donated: memory of inputs reused for outputs.
         replays: traced calls that skipped recording.
         interpreted: programs run by the host's tier.
@@ -26,11 +27,10 @@ class Counters:
         take_overs: programs that a compiled one took over from it.
         background_seconds: time spent compiling in the background.
         compiled_alone: primitives that the host's tier has no rule for and compiled each by itself, by name.
-        count_executables: how many programs are alive now.
     """
 
     ops: int = 0
-    cuts: Counter[str] = field(default_factory=Counter)
+    flushes: Counter[str] = field(default_factory=Counter)
     compilations: Counter[str] = field(default_factory=Counter)
     compile_seconds: float = 0.0
     hits: int = 0
@@ -41,18 +41,17 @@ class Counters:
     take_overs: int = 0
     background_seconds: float = 0.0
     compiled_alone: Counter[str] = field(default_factory=Counter)
-    count_executables: Callable[[], int] = int
 
     @property
     def executables(self) -> int:
         """Programs alive now."""
-        return self.count_executables()
+        return len(alive)
 
     def snapshot(self) -> dict[str, object]:
         """A copy as plain numbers and dicts."""
         return {
             "ops": self.ops,
-            "cuts": dict(self.cuts),
+            "flushes": dict(self.flushes),
             "compilations": dict(self.compilations),
             "compile_seconds": self.compile_seconds,
             "hits": self.hits,
@@ -67,5 +66,6 @@ class Counters:
         }
 
 
+alive: WeakSet[Any] = WeakSet()  # every program; more than the recent ones, since traced functions keep theirs
 counters = Counters()
 counting = threading.Lock()  # held while totals change

@@ -32,13 +32,13 @@ class Device:
         True
     """
 
-    __slots__ = ("name", "stream", "_number", "_jax_device", "_place")
+    __slots__ = ("name", "stream", "_number", "_jax_device", "_physical")
 
     name: str
     stream: str
     _number: int
     _jax_device: Any
-    _place: str | None
+    _physical: str | None
 
     def __new__(cls, name: str | Device = "xpux") -> Device:
         return resolve(name)
@@ -50,7 +50,7 @@ class Device:
         self.stream = stream
         self._number = number
         self._jax_device = jax_device
-        self._place = None
+        self._physical = None
         return self
 
     def __reduce__(self) -> Any:
@@ -64,16 +64,16 @@ class Device:
         return self._jax_device
 
     @property
-    def place(self) -> str:
+    def physical(self) -> str:
         """Physical name, such as ``"cpu0:0"``: tensors in different places do not meet in one operation."""
-        if self._place is None:
-            self._place = f"{self.platform}{self._number}:{self.stream}"
-        return self._place
+        if self._physical is None:
+            self._physical = f"{self.platform}{self._number}:{self.stream}"
+        return self._physical
 
     @property
     def physical_name(self) -> str:
-        """The same as ``place``, by MegEngine's name."""
-        return self.place
+        """The same as ``physical``, by MegEngine's name."""
+        return self.physical
 
     @property
     def is_default(self) -> bool:
@@ -94,7 +94,7 @@ class Device:
         return self.logical_name
 
     def __repr__(self) -> str:
-        return f'CompNode("{self.place}" from "{self.logical_name}")'
+        return f'CompNode("{self.physical}" from "{self.logical_name}")'
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Device):

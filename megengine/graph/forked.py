@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any, NoReturn
 
-from . import record
+from .recorder import Recorder, thread
 from .trie import Node
 
 _WHAT_TO_DO = (
     "this process was forked from one that computes with tensors, and the threads that compute are not in it; start it as a new "
     'interpreter, with multiprocessing.get_context("spawn"). Numbers read before the fork can be used here as NumPy arrays'
 )
+
+
+in_child = False  # whether this process is a child without the threads that compute
 
 
 class _Refusing(dict[Any, Any]):
@@ -31,12 +34,12 @@ def refuse() -> NoReturn:
 
 
 def _enter_child() -> None:
-    local = record.thread
-    graph = local.graph = record.Graph(local.graph.device)
-    graph.node = Node(None, None, (), (), 0, 0)
-    graph.node.next = _Refusing()
-    local.ended = None
-    record.forked = True
+    global in_child
+    recorder = thread.recorder = Recorder(thread.recorder.device)
+    recorder.node = Node(None, None, (), (), 0, 0)
+    recorder.node.next = _Refusing()
+    thread.ended = None
+    in_child = True
 
 
 if hasattr(os, "register_at_fork"):

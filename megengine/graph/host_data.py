@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from . import record
 from .device import Device
 from .dtypes import SUPPORTED, dtype_of
 from .errors import ArgumentError, RangeError
 from .narrowing import converted
-from .record import thread
+from .recorder import thread
 from .scalars import as_float, shown
 from .value import Handle, Value, aval, new_handle
 
@@ -84,7 +83,7 @@ def _of_objects(data: Any, array: np.ndarray, in_floats: bool) -> np.ndarray:
 def host_value(array: np.ndarray, device: Device) -> Value:
     """A value on a private array; it moves to the device when first used."""
     value = Value(None, aval(array.shape, array.dtype), array, device)
-    capture = thread.graph.capture
+    capture = thread.recorder.capture
     if capture is not None:
         capture.data(value)
     return value
@@ -107,7 +106,7 @@ def as_constant(data: Any, others: tuple[Any, ...] = ()) -> Handle:
     weak = (isinstance(data, (list, tuple)) and array.dtype.kind not in "fc") or array.dtype not in SUPPORTED
     own = _own(array.dtype)
     wanted = _beside(own, tensors, weak) or own
-    device = next((o._value.device for o in others if isinstance(o, Handle)), thread.graph.device)
+    device = next((o._value.device for o in others if isinstance(o, Handle)), thread.recorder.device)
     return new_handle(host_value(converted(array, wanted, fits=True), device))
 
 
@@ -165,6 +164,3 @@ def _describe(data: Any) -> str:
         return f"the str {data[:60]!r}"
     name = type(data).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
-
-
-record.as_operand = as_operand

@@ -8,11 +8,12 @@ import numpy as np
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
+from .caches import Cache
 from .signature import Signature
 from .traced import forward
 from .value import Aval, aval
 
-INFERRED_LIMIT = 4096
+inferred = Cache(32_768)
 
 
 def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
@@ -26,12 +27,7 @@ def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
     Raises:
         RuntimeError: the op cannot take these shapes or dtypes.
     """
-    key = (attrs, specs)
-    found: Signature | None = op.inferred.get(key)
-    if found is None:
-        if len(op.inferred) >= INFERRED_LIMIT:
-            op.inferred.clear()
-        found = op.inferred[key] = _infer(op, attrs, specs)
+    found: Signature = inferred.get((op, attrs, specs), lambda: _infer(op, attrs, specs))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from . import scopes
 from .ir import Function, Var, VjpEquation
 from .program import Program
-from .record import Graph, thread
+from .recorder import Recorder, thread
 from .recording import Recording
 
 
@@ -84,7 +84,7 @@ class Watch:
         self.ran: list[Ran] = []
 
     def add(self, program: Program, recording: Recording) -> None:
-        """Called by the engine after each cut."""
+        """Called by the engine after each flush."""
         self.ran.append(Ran(program, recording))
 
     def __len__(self) -> int:
@@ -105,21 +105,21 @@ def watch() -> Iterator[Watch]:
         ...     y = (megengine.Tensor([1.0, 2.0]) * 2).numpy()
         >>> print(seen[0].recorded())  # doctest: +ELLIPSIS
         %0: float32[2] = input
-        %1: float32[2] = mul(%0, i0)    # ...
+        %1: float32[2] = mul(%0, i0 as float32)    # ...
         return %1
     """
-    from .run import cut
+    from .flushing import flush
 
-    cut("option")
+    flush("option")
     watcher = Watch()
     thread.watchers.append(watcher)
     scopes.watch()
-    thread.graph = Graph(thread.graph.device, thread.graph.tapes)
+    thread.recorder = Recorder(thread.recorder.device, thread.recorder.tapes)
     try:
         yield watcher
-        cut("option")
+        flush("option")
     finally:
         thread.watchers.remove(watcher)
         scopes.unwatch()
         if not thread.watchers:
-            thread.graph.scopes = None
+            thread.recorder.scopes = None

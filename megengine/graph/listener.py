@@ -9,7 +9,7 @@ from .value import Aval, Handle, Value
 
 if TYPE_CHECKING:
     from .program import Program
-    from .record import Graph
+    from .recorder import Recorder
 
 
 class Listener:
@@ -49,7 +49,7 @@ class Listener:
         """The graph is about to run; returns which inputs may be overwritten, None: all that nothing else refers to."""
         return None
 
-    def ran(self, graph: Graph, program: Program, values: list[Value]) -> None:
+    def ran(self, recorder: Recorder, program: Program, values: list[Value]) -> None:
         """The graph is about to run as ``program``."""
 
     def guard(self, snapshot: Callable[[], Any], owner: Any = None) -> None:

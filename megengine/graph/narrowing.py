@@ -6,7 +6,7 @@ import numpy as np
 
 from .errors import ArgumentError, RangeError
 from .scalars import advice
-from .where import warn_once
+from .source import warn_once
 
 _INT32 = np.iinfo(np.int32)
 

@@ -1,11 +1,8 @@
-"""The engine's settings: environment variables read once, and context managers that change them for a while."""
+"""The engine's settings, from environment variables; :mod:`megengine.graph.modes` changes them for a while."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from .errors import UsageError
@@ -25,7 +22,7 @@ class Options:
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
         tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs on the CPU (see :func:`megengine.graph.tier`).
         verify: check that each pass makes a function that is well formed.
-        pending_limit: how many recorded ops force a cut.
+        pending_limit: how many recorded ops force a flush.
         programs_limit: how many compiled programs stay loaded; the least recently used go first.
     """
 
@@ -59,111 +56,3 @@ def _from_environment() -> Options:
 
 
 options = _from_environment()
-
-
-class _Block:
-    """A ``with`` block that sets an option; the first of a list stands for the setting outside of blocks."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-_blocks: dict[str, list[_Block]] = {}
-_changing = threading.Lock()
-
-
-@contextmanager
-def _setting(name: str, value: object) -> Iterator[None]:
-    from .record import thread
-    from .run import cut
-
-    cut("option")
-    own = _Block(value)
-    with _changing:
-        blocks = _blocks.setdefault(name, [_Block(getattr(options, name))])
-        blocks.append(own)
-        setattr(options, name, value)
-    thread.graph.reset_limit()
-    try:
-        yield
-        cut("option")
-    finally:
-        with _changing:  # blocks of several threads end in any order
-            blocks.remove(own)
-            setattr(options, name, blocks[-1].value)
-            if len(blocks) == 1:
-                del _blocks[name]
-        thread.graph.reset_limit()
-
-
-def eager(enabled: bool = True) -> AbstractContextManager[None]:
-    """Run op by op inside the ``with`` block, for debugging; the numbers stay the same.
-
-    The whole process can be started so with ``MEGENGINE_EAGER=1``.
-
-    Example:
-        >>> with megengine.graph.eager():
-        ...     y = megengine.Tensor([1.0, 2.0]) + 1
-        >>> y
-        Tensor([2. 3.], device=xpux:0)
-    """
-    return _setting("eager", enabled)
-
-
-def check_nan(enabled: bool = True) -> AbstractContextManager[None]:
-    """Raise FloatingPointError naming op and line where NaN first appears, inside the ``with`` block.
-
-    The whole process can be started so with ``MEGENGINE_CHECK_NAN=1``.
-
-    Example:
-        >>> with megengine.graph.check_nan():
-        ...     y = F.sqrt(megengine.Tensor([-1.0, 1.0])).numpy()  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-            ...
-        FloatingPointError: sqrt at ... gave NaN (float32[2])
-    """
-    return _setting("check_nan", enabled)
-
-
-def on_recompile(policy: str) -> AbstractContextManager[None]:
-    """Choose what a place that compiles again does inside the block: ``"log"``, ``"error"`` or ``"silent"``.
-
-    Raises:
-        ValueError: another word.
-
-    Example:
-        >>> with megengine.graph.on_recompile("error"):
-        ...     try:
-        ...         for n in (29, 31):
-        ...             y = (megengine.Tensor([1.0] * n) - 7).numpy()
-        ...     except megengine.graph.RecompileError as error:
-        ...         print(str(error).partition("since ")[2])
-        op 0 (sub) meets shape (31,), was (29,)
-    """
-    if policy not in ("log", "error", "silent"):
-        raise ValueError(f"on_recompile({policy!r}): write log, error or silent")
-    return _setting("on_recompile", policy)
-
-
-def tier(name: str) -> AbstractContextManager[None]:
-    """Choose what runs programs on the CPU inside the ``with`` block.
-
-    The whole process can be started so with ``MEGENGINE_TIER``.
-
-    Args:
-        name: ``"host"``, by NumPy, never compiled; ``"compiled"``, by XLA, compiled when first met; ``"auto"``, the default: by
-            NumPy at first, compiled in the background when that pays.
-
-    Raises:
-        ValueError: another word.
-
-    Example:
-        >>> with megengine.graph.tier("host"):
-        ...     before = megengine.graph.counters.interpreted
-        ...     y = (megengine.Tensor([1.0, 2.0]) * 3).numpy()
-        ...     print(megengine.graph.counters.interpreted - before)
-        1
-    """
-    if name not in TIERS:
-        raise ValueError(f"tier({name!r}): write {TIERS_TEXT}")
-    return _setting("tier", name)

@@ -14,6 +14,7 @@ import numpy as np
 from ..ops.autocast import under
 from ..ops.op import Op
 from ..ops.promote import FLOAT16, FLOAT32
+from .caches import Cache
 
 
 class Precision(NamedTuple):
@@ -30,6 +31,7 @@ class _Local(threading.local):
 
 _local = _Local()
 _changing = threading.Lock()
+_casting = Cache(4096)  # the same op each time, so that it has a place in structures
 _of_process = Precision(False, FLOAT16, FLOAT32)
 ever_on = False  # spares programs that do not use it the question at each op
 
@@ -66,4 +68,7 @@ def leave(outer: Precision | None) -> None:
 def cast(op: Op) -> Op:
     """What to record for an op that has a rule."""
     setting = _local.own or _of_process
-    return under(op, setting.low, setting.high) if setting.enabled else op
+    if not setting.enabled:
+        return op
+    found: Op = _casting.get((op, setting), lambda: under(op, setting.low, setting.high))
+    return found

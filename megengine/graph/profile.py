@@ -16,10 +16,10 @@ from typing import Any
 import jax
 
 from . import scopes
+from .flushing import full_sync
 from .ir import Equation
 from .program import Program, Run, observe, unobserve
-from .run import full_sync
-from .where import here, is_user_file, text
+from .source import here, is_user_file, text
 
 Event = dict[str, Any]
 

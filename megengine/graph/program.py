@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
@@ -19,7 +18,7 @@ import numpy as np
 from .background import submit
 from .blas import adapt
 from .build import build
-from .counters import counters, counting
+from .counters import alive, counters, counting
 from .donate import pair
 from .host_array import owned, plain
 from .ir import Equation, Function
@@ -302,7 +301,6 @@ Observer = Callable[[Program, Run], Run]
 building = threading.RLock()
 _recent: OrderedDict[Program, None] = OrderedDict()
 _observers: list[Observer] = []
-_alive: weakref.WeakSet[Program] = weakref.WeakSet()  # more than the recent ones: traced functions keep theirs
 
 
 def _observed(program: Program, run: Run) -> Run:
@@ -326,7 +324,7 @@ def unobserve(observer: Observer) -> None:
 
 def _rewrap() -> None:
     with building:
-        programs = list(_alive)
+        programs = list(alive)
     for program in programs:
         program.observe_again()
 
@@ -349,7 +347,7 @@ def make(node: Node, key: Key, recording: Recording) -> Program:
         if node.programs is None:
             node.programs = {}
         _recent[program] = None
-        _alive.add(program)
+        alive.add(program)
         node.programs[key] = program
         while len(_recent) > options.programs_limit:
             discard(next(iter(_recent)))
@@ -377,6 +375,3 @@ def clear() -> None:
         discard(program)
     forget()
     assert not ROOT.next
-
-
-counters.count_executables = _alive.__len__

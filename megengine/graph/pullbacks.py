@@ -10,6 +10,7 @@ import jax
 from jax.extend.core import jaxpr_as_fun
 
 from ..ops.op import Op
+from .caches import Cache
 from .equations import Equation
 from .identity import identity_of
 from .polymorphic import AtSizes
@@ -17,9 +18,9 @@ from .symbols import is_symbolic
 from .traced import Linearised, SharedForward, Traced, zero_cotangent
 from .value import Aval
 
-PULLBACKS_LIMIT = 4096
 _changing = threading.Lock()
-_ops: dict[tuple[Any, ...], Op] = {}
+_ops = Cache(4096)
+_gradients = Cache(4096)
 
 
 class Pullback:
@@ -52,14 +53,14 @@ class Pullback:
             need: which of the operands differentiated.
             present: whether each result has a cotangent.
         """
-        found = self.op.derived.get((need, present))
-        if found is None:
+
+        def make() -> Op:
             identity = identity_of(self.op.identity, (need, present))
             if self._shared is None:
-                made = _gradient(self.op, self._outs, need, present, identity)
-            else:
-                made = _gradient_of_shared(self._shared, need, present, identity)
-            found = self.op.derived.setdefault((need, present), made)
+                return _gradient(self.op, self._outs, need, present, identity)
+            return _gradient_of_shared(self._shared, need, present, identity)
+
+        found: Op = _gradients.get((self.op, need, present), make)
         return found
 
 
@@ -68,16 +69,12 @@ def _op_of(equation: Equation, mask: tuple[int, ...], forward: Linearised) -> Op
     same = tuple(equation.inputs.index(v) for v in equation.inputs)
     leaves = tuple((a.shape, a.dtype) for a in forward.residuals)
     key = (signature.op, signature.attrs, signature.specs, same, mask, leaves)
-    with _changing:
-        found = _ops.pop(key, None)
-        if found is None:
-            identity = identity_of(signature.op.identity, "pullback", *key[1:])
-            found = Op(
-                f"{signature.op.name}.grad", _of_arrays(forward.forward.tree, signature.multi), identity=identity
-            )
-            if len(_ops) >= PULLBACKS_LIMIT:
-                _ops.pop(next(iter(_ops)), None)
-        _ops[key] = found
+
+    def make() -> Op:
+        identity = identity_of(signature.op.identity, "pullback", *key[1:])
+        return Op(f"{signature.op.name}.grad", _of_arrays(forward.forward.tree, signature.multi), identity=identity)
+
+    found: Op = _ops.get(key, make)
     return found
 
 

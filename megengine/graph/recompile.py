@@ -1,38 +1,37 @@
-"""What differs where a place needs another program: for messages and counters, and to keep what stays the same apart."""
+"""What differs where a call site needs another program: for messages and counters, and to keep what stays the same apart."""
 
 from __future__ import annotations
 
 import logging
-from types import CodeType
 from typing import Any
 
-from . import record
 from .build import build
 from .errors import RecompileError
 from .ir import AnyEquation, Equation, Function, Var, VjpEquation
 from .options import options
 from .program import Key, lookup
-from .record import Graph
+from .recorder import Recorder
 from .recording import Recording
+from .source import text
+from .splits import Spot, forget_splits, split, spot
 from .tiers import tier_of
 from .trie import Node
-from .where import Line, Where, line, text
 
 log = logging.getLogger("megengine.graph")
 
 
-class _Place:
+class _CallSite:
     """The programs of graphs that begin at one line and end at one line.
 
     Attributes:
         node, key, recording: the last one.
         reason: the kind of what differed last.
         programs: how many.
-        restless: how often in a row new shapes came before the last program had paid off by being run again.
+        unstable: how often in a row new shapes came before the last program had paid off by being run again.
         unpaid: the same of any difference.
     """
 
-    __slots__ = ("node", "key", "recording", "reason", "programs", "restless", "unpaid")
+    __slots__ = ("node", "key", "recording", "reason", "programs", "unstable", "unpaid")
 
     def __init__(self) -> None:
         self.node: Node | None = None
@@ -40,14 +39,12 @@ class _Place:
         self.recording = Recording((), ())
         self.reason = "new"
         self.programs = 0
-        self.restless = 0
+        self.unstable = 0
         self.unpaid = 0
 
 
-Spot = Line | tuple[str, int, CodeType]
-_places: dict[tuple[Spot, Spot], _Place] = {}
-_splits: dict[Spot, int] = {}
-PLACES_LIMIT = 4096
+_sites: dict[tuple[Spot, Spot], _CallSite] = {}
+CALL_SITES_LIMIT = 4096
 PAYS_OFF = 5
 SPLITS_AFTER = 3
 WORTH_A_CUT = 8
@@ -60,85 +57,72 @@ _ADVICE = {
 }
 
 
-def note_program(graph: Graph, node: Node, key: Key, recording: Recording) -> str:
-    """Say what differs from the last program at the same place; returns the reason that its compilation counts by.
+def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording) -> str:
+    """Say what differs from the last program of the same call site; returns the reason that its compilation counts by.
 
     Raises:
-        RecompileError: this place had a program before and the option ``on_recompile`` is ``"error"``.
+        RecompileError: this call site had a program before and the option ``on_recompile`` is ``"error"``.
     """
-    if len(_places) > PLACES_LIMIT:
-        _places.clear()
-    begin = _spot(graph.where[0])
-    place = _places.setdefault((begin, _spot(graph.where[-1])), _Place())
-    place.programs += 1
-    compiled = tier_of(graph.device) == "compiled"
-    if place.node is not None and (compiled or options.on_recompile == "error" or place.restless <= SPLITS_AFTER):
-        place.reason, _ = difference(build(place.node), place.key, build(node), key)
-        _count(place, begin, node)
+    if len(_sites) > CALL_SITES_LIMIT:
+        _sites.clear()
+    begin = spot(recorder.sources[0])
+    site = _sites.setdefault((begin, spot(recorder.sources[-1])), _CallSite())
+    site.programs += 1
+    compiled = tier_of(recorder.device) == "compiled"
+    if site.node is not None and (compiled or options.on_recompile == "error" or site.unstable <= SPLITS_AFTER):
+        site.reason, _ = difference(build(site.node), site.key, build(node), key)
+        _count(site, begin, node)
         if options.on_recompile == "error":
-            start, detail = text(graph.where[0]), _in_words(place, node, key, recording)
-            graph.error = RecompileError(
-                f"compiling again ({_ordinal(place.programs)} time) what starts at {start}, since {detail}"
+            start, detail = text(recorder.sources[0]), _in_words(site, node, key, recording)
+            recorder.error = RecompileError(
+                f"compiling again ({_ordinal(site.programs)} time) what starts at {start}, since {detail}"
             )
-            raise graph.error
-        if compiled and options.on_recompile == "log" and place.unpaid == TOLD_AFTER:
-            _warn(place, text(graph.where[0]), _in_words(place, node, key, recording))
-    place.node, place.key, place.recording = node, key, recording
-    return place.reason
+            raise recorder.error
+        if compiled and options.on_recompile == "log" and site.unpaid == TOLD_AFTER:
+            _warn(site, text(recorder.sources[0]), _in_words(site, node, key, recording))
+    site.node, site.key, site.recording = node, key, recording
+    return site.reason
 
 
-def _in_words(place: _Place, node: Node, key: Key, recording: Recording) -> str:
+def _in_words(site: _CallSite, node: Node, key: Key, recording: Recording) -> str:
     """What differs, with the names of parameters, which are looked for only when someone is told."""
-    assert place.node is not None
-    return difference(place.recording.function(place.node), place.key, recording.function(node), key)[1]
+    assert site.node is not None
+    return difference(site.recording.function(site.node), site.key, recording.function(node), key)[1]
 
 
-def _count(place: _Place, begin: Spot, node: Node) -> None:
-    assert place.node is not None
-    last = lookup(place.node, place.key)
+def _count(site: _CallSite, begin: Spot, node: Node) -> None:
+    assert site.node is not None
+    last = lookup(site.node, site.key)
     if last is not None and last.hits >= PAYS_OFF:
-        place.restless = place.unpaid = 0
+        site.unstable = site.unpaid = 0
         return
-    place.unpaid += 1
-    if place.reason == "shape":
-        place.restless += 1
-        if place.restless == SPLITS_AFTER:
-            _split(begin, place.node, node)
+    site.unpaid += 1
+    if site.reason == "shape":
+        site.unstable += 1
+        if site.unstable == SPLITS_AFTER:
+            _split(begin, site.node, node)
 
 
-def _warn(place: _Place, start: str, detail: str) -> None:
+def _warn(site: _CallSite, start: str, detail: str) -> None:
     log.warning(
         "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
         start,
         TOLD_AFTER + 1,
         detail,
-        _ADVICE.get(place.reason, "keep the same results from call to call"),
+        _ADVICE.get(site.reason, "keep the same results from call to call"),
     )
 
 
-def _spot(where: Where) -> Spot:
-    """A line of a file, and its code if that was typed at a prompt or executed from a string: every statement is line 1 there."""
-    filename, number = line(where)
-    return (filename, number, where[0]) if filename.startswith("<") else (filename, number)
-
-
-def forget_places() -> None:
-    """Start anew: no place has had a program yet."""
-    _places.clear()
-    _splits.clear()
-    record.some_place_is_special = False
-
-
-def split(where: Where) -> int | None:
-    """After how many ops graphs that begin here are cut, so that those behind are not compiled for each new shape before them."""
-    return _splits.get(_spot(where))
+def forget_call_sites() -> None:
+    """Start anew: no call site has had a program yet."""
+    _sites.clear()
+    forget_splits()
 
 
 def _split(begin: Spot, old: Node, new: Node) -> None:
     depth = _settled_from(old, new)
     if 0 < depth <= new.depth - WORTH_A_CUT:
-        record.some_place_is_special = True
-        _splits[begin] = max(depth, _splits.get(begin, 0))
+        split(begin, depth)
 
 
 def _settled_from(old: Node, new: Node) -> int:

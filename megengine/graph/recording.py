@@ -1,4 +1,4 @@
-"""Where a graph was recorded: the user's lines, module scopes and tensors behind what a structure holds."""
+"""Source a graph was recorded: the user's lines, module scopes and tensors behind what a structure holds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from .build import build
 from .ir import Function
 from .names import Holder, names_of
+from .source import Source, text
 from .trie import Node
-from .where import Where, text
 
 
 class Recording(NamedTuple):
@@ -21,7 +21,7 @@ class Recording(NamedTuple):
         scopes: the module scope of each call, if someone watched.
     """
 
-    where: tuple[Where, ...]
+    where: tuple[Source, ...]
     inputs: tuple[Holder, ...]
     scopes: tuple[tuple[str, ...], ...] = ()
 

@@ -12,18 +12,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .capture import Capture, Source
+from .capture import Capture, Origin
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
+from .execute import on_device, protect
+from .flushing import evaluate
 from .host_array import HostArray
-from .record import Graph, materialise, pack, thread
-from .run import ONLY_ARRAY, on_device, protect
+from .liveness import ONLY_ARRAY
+from .recorder import Recorder, pack, thread
 from .shared import exclusive
 from .signals import SignalsWait
 from .signature import Signature
+from .source import Source
 from .tiers import tier_of
 from .value import Handle, Value, new_handle
-from .where import Where
 
 _refs = sys.getrefcount
 
@@ -52,13 +54,13 @@ class Replay:
     """
 
     def __init__(self, capture: Capture, results: Sequence[Handle]) -> None:
-        assert capture.program is not None and capture.graph is not None
+        assert capture.program is not None and capture.recorder is not None
         self.program = capture.program
         self.guards = capture.guards
-        self.device = capture.graph.device
+        self.device = capture.recorder.device
         self.args = capture.arg_handles
         self.doubtful = list(range(len(self.args)))
-        self.numbers = pack(capture.graph)
+        self.numbers = pack(capture.recorder)
         self.scalars = [
             jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in self.numbers
         ]
@@ -67,10 +69,10 @@ class Replay:
         def place(handle: Handle) -> Any:
             return number.get(id(handle), handle)
 
-        def origin(source: Source) -> Source:
+        def origin(source: Origin) -> Origin:
             return ("grad", place(source[1])) if source[0] == "grad" else source
 
-        def source(handle: Any) -> Source:
+        def source(handle: Any) -> Origin:
             k = capture.result(handle._value)
             if k is not None:
                 return "out", k
@@ -78,7 +80,7 @@ class Replay:
             # What nothing read and the call did not make is a tensor from outside, handed on.
             return ("handle", handle) if side == "const" and id(what) not in capture.made else (side, what)
 
-        def result(handle: Any) -> Source:
+        def result(handle: Any) -> Origin:
             there = id(handle) in number or capture.was_there(handle)
             return ("itself", place(handle)) if there else source(handle)
 
@@ -92,8 +94,8 @@ class Replay:
         self.writes = [(place(h), source(h)) for h in written if id(h) not in gradients]
         self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
         self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
-        self.where = [capture.graph.where[n] for n in self.program.checked]
-        self.trusted = self._trusted(capture.graph)
+        self.where = [capture.recorder.sources[n] for n in self.program.checked]
+        self.trusted = self._trusted(capture.recorder)
         self.expected = [(h, h._value.aval, h._value.device) for side, h in self.inputs if side == "handle"]
         self.avals = self.program.output_avals
         sources = [
@@ -105,19 +107,19 @@ class Replay:
         places += [h for side, h in [*self.inputs, *self.results] if side in ("handle", "itself")]
         self.outside = {id(p) for p in places if type(p) is not int}
 
-    def _trusted(self, graph: Graph) -> list[tuple[Signature, list[Any], Where]]:
+    def _trusted(self, recorder: Recorder) -> list[tuple[Signature, list[Any], Source]]:
         """The ops whose integers were looked at on the host, so that the program does not look, with where these come from."""
         trusted = self.program.key.trusted
         source_of = dict(zip(self.program.inputs, self.inputs, strict=True))
         found = []
-        for number, call in graph.node.checked():
+        for number, call in recorder.node.checked():
             if number in trusted:
                 operands = [
-                    (source_of[o] if is_integral(spec) else spec) if isinstance(o, int) else number_of(o, graph)
+                    (source_of[o] if is_integral(spec) else spec) if isinstance(o, int) else number_of(o, recorder)
                     for o, spec in zip(call.operands, call.signature.specs, strict=True)
                 ]
                 if any(type(o) is tuple and o[0] != "const" for o in operands):
-                    found.append((call.signature, operands, graph.where[number]))
+                    found.append((call.signature, operands, recorder.sources[number]))
         return found
 
     def _are_fit(self, args: Sequence[Any]) -> bool:
@@ -160,7 +162,7 @@ class Replay:
         """Whether nothing that the captured call depended on has changed."""
         for handle, known, device in self.expected:
             value = handle._value
-            if value.aval is not known or (value.device is not device and value.device.place != device.place):
+            if value.aval is not known or (value.device is not device and value.device.physical != device.physical):
                 return False
         for place, known in self.grads_before:
             grad = _at(place, args)._grad
@@ -214,7 +216,7 @@ class Replay:
             del value
         made = [Value(None, aval, None, self.device) for aval in self.avals]
 
-        def value_of(source: Source) -> Value:
+        def value_of(source: Origin) -> Value:
             return made[source[1]] if source[0] == "out" else self._value(source, args)
 
         results = [_at(s[1], args) if s[0] == "itself" else new_handle(value_of(s)) for s in self.results]
@@ -245,17 +247,17 @@ class Replay:
             note_flags(leading[-1].array, program, self.where, made)
 
     @staticmethod
-    def _source(source: Source, args: Sequence[Any]) -> Value:
+    def _source(source: Origin, args: Sequence[Any]) -> Value:
         side, what = source
         if side == "grad":
             what = _at(what, args)._grad
         value: Value = args[what]._value if side == "arg" else what if side == "const" else what._value
         return value
 
-    def _value(self, source: Source, args: Sequence[Any]) -> Value:
+    def _value(self, source: Origin, args: Sequence[Any]) -> Value:
         value = self._source(source, args)
         if value.array is None:
-            materialise(value)
+            evaluate(value)
         return value
 
 

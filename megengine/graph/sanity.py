@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .flushing import full_sync
 from .program import Program, Run, observe, unobserve
-from .run import full_sync
-from .where import here, text
+from .source import here, text
 
 
 class InputsUnchanged:

@@ -8,12 +8,16 @@ import numpy as np
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
-from . import record
 from .errors import RangeError
-from .record import kind_of
 from .value import Handle
 
+KIND: dict[type, str] = {float: "f", int: "i", bool: "b", np.float64: "f"}
 _INT32 = np.iinfo(np.int32)
+
+
+def kind_of(x: Any) -> str | None:
+    """The kind of a Python number; None for what is none."""
+    return KIND.get(type(x))
 
 
 def fitted(op: Op, attrs: tuple[Any, ...], operands: tuple[Any, ...], position: int) -> int | float:
@@ -80,6 +84,3 @@ def advice(dtype: np.dtype) -> str:
     if dtype.itemsize < 4:
         return f"its range is {np.iinfo(dtype).min} to {np.iinfo(dtype).max}; convert the tensor with .astype('int32')"
     return "integers have at most 32 bits; write it as a float, or make the tensor float32"
-
-
-record.fitted = fitted

@@ -10,8 +10,9 @@ import os
 import threading
 from collections.abc import Iterable
 
-from .record import Graph, thread
-from .run import cut, materialise_together
+from .execute import evaluate_together
+from .flushing import flush
+from .recorder import Recorder, thread
 from .value import Handle, Value
 
 exclusive = threading.RLock()
@@ -26,15 +27,15 @@ class _Contention:
 
 def claim(handles: Iterable[Handle]) -> None:
     """Compute what other threads have recorded of these tensors, in one program a thread; call it with the lock held."""
-    elsewhere: dict[Graph, list[Value]] = {}
+    elsewhere: dict[Recorder, list[Value]] = {}
     for handle in handles:
         value = handle._value
         if value.array is None:
-            graph = value.graph
-            if graph is not thread.graph and graph is not thread.ended and isinstance(graph, Graph):
-                elsewhere.setdefault(graph, []).append(value)
-    for graph, values in elsewhere.items():
-        materialise_together(graph, values)
+            recorder = value.recorder
+            if recorder is not thread.recorder and recorder is not thread.ended and isinstance(recorder, Recorder):
+                elsewhere.setdefault(recorder, []).append(value)
+    for recorder, values in elsewhere.items():
+        evaluate_together(recorder, values)
     if elsewhere:
         _Contention.left = ROUNDS
 
@@ -44,7 +45,7 @@ def publish() -> None:
     if _Contention.left and thread.undo is None:
         _Contention.left = _Contention.left - 1 if threading.active_count() > 1 else 0
         if _Contention.left:
-            cut("thread")
+            flush("thread")
 
 
 if hasattr(os, "register_at_fork"):

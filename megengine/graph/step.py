@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .record import thread
-from .run import cut, run_ended
+from .flushing import flush, run_ended
+from .recorder import thread
 
 
 def end_step() -> None:
@@ -12,9 +12,9 @@ def end_step() -> None:
     The step runs when the next op is recorded, when a value is needed, or when the gradients have been cleared: what is dead by
     then, such as the gradients after ``step().clear_grad()``, is no result of the program.
     """
-    graph = thread.graph
-    graph.stepped = True
-    cut("step", later=graph.capture is None and not graph.tapes)
+    recorder = thread.recorder
+    recorder.stepped = True
+    flush("step", later=recorder.capture is None and not recorder.tapes)
 
 
 def gradients_cleared() -> None:

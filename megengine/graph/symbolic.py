@@ -14,10 +14,10 @@ from typing import Any
 from .errors import TraceError, UnreadableError
 from .listener import Listener
 from .program import Program
-from .record import Graph, thread
+from .recorder import Recorder, thread
+from .source import Source, asked_by_user, text
 from .trie import Call, Node
 from .value import Handle, Value
-from .where import Where, asked_by_user, text
 
 KNOWN_LIMIT = 64
 
@@ -30,9 +30,9 @@ class Symbolic(Listener):
     """
 
     def __init__(self) -> None:
-        self.graph: Graph = thread.graph
-        self.entry: Node = self.graph.node
-        self.start = len(self.graph.index)
+        self.recorder: Recorder = thread.recorder
+        self.entry: Node = self.recorder.node
+        self.start = len(self.recorder.index)
         self.computed: weakref.WeakSet[Value] = weakref.WeakSet()
         self.had_gradients: list[bool] = []
         self.whole = True
@@ -51,9 +51,9 @@ class Symbolic(Listener):
     def _is_inside(self, value: Value) -> bool:
         if value.array is not None:
             return value in self.computed
-        if value.graph is self.graph:
-            return self.graph.index.get(value, -1) >= self.start
-        return value.graph is thread.graph
+        if value.recorder is self.recorder:
+            return self.recorder.index.get(value, -1) >= self.start
+        return value.recorder is thread.recorder
 
     def read_grad(self, handle: Handle) -> None:
         """Whether gradients are there decides whether they are added to."""
@@ -79,28 +79,28 @@ class Symbolic(Listener):
         """What ran is no longer there to compare."""
         self.whole = False
 
-    def ran(self, graph: Graph, program: Program, values: list[Value]) -> None:
+    def ran(self, recorder: Recorder, program: Program, values: list[Value]) -> None:
         """Remember what was computed inside the call."""
-        first = self.start if graph is self.graph else 0
+        first = self.start if recorder is self.recorder else 0
         self.computed.update(values[p] for p in program.live if p >= first)
 
     def refuse(self, reason: str) -> None:
         """A part of the call may differ each time."""
         self.whole = False
 
-    def recorded(self) -> list[tuple[Node, Where]]:
+    def recorded(self) -> list[tuple[Node, Source]]:
         """What the call has recorded, if it is whole, with the user's lines."""
-        graph = thread.graph
-        if not self.whole or graph is not self.graph:
+        recorder = thread.recorder
+        if not self.whole or recorder is not self.recorder:
             return []
-        return list(zip(graph.node.path()[self.entry.depth :], graph.where[self.entry.depth :], strict=True))
+        return list(zip(recorder.node.path()[self.entry.depth :], recorder.sources[self.entry.depth :], strict=True))
 
 
 @dataclass
 class Known:
     """The calls of one traced function that were alike in arguments: the first one, and places in the trie known to agree."""
 
-    first: list[tuple[Node, Where]] | None = None
+    first: list[tuple[Node, Source]] | None = None
     agreed: set[tuple[Node, Node]] = field(default_factory=set)
 
     def compare(self, call: Symbolic) -> None:
@@ -109,8 +109,8 @@ class Known:
         Raises:
             TraceError: it recorded other operations; the message is MegEngine's, a note names the first one and both lines.
         """
-        graph = thread.graph
-        if not call.whole or graph is not call.graph or (call.entry, graph.node) in self.agreed:
+        recorder = thread.recorder
+        if not call.whole or recorder is not call.recorder or (call.entry, recorder.node) in self.agreed:
             return
         now = call.recorded()
         if self.first is None:
@@ -123,10 +123,10 @@ class Known:
                 error.add_note(where)
                 raise error
         if len(self.agreed) < KNOWN_LIMIT:
-            self.agreed.add((call.entry, graph.node))
+            self.agreed.add((call.entry, recorder.node))
 
 
-def _difference(first: list[tuple[Node, Where]], now: list[tuple[Node, Where]]) -> tuple[str, str] | None:
+def _difference(first: list[tuple[Node, Source]], now: list[tuple[Node, Source]]) -> tuple[str, str] | None:
     """How two calls differ first, in MegEngine's words and in ours; None if they do not, or if their shapes differ before."""
     one, other = _Wiring(), _Wiring()
     for k, ((was, was_at), (is_, is_at)) in enumerate(zip(first, now, strict=False)):

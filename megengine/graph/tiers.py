@@ -22,15 +22,15 @@ COMPILE_SECONDS = 0.06
 COMPILE_SECONDS_AN_EQUATION = 1.5e-3
 SHORT_RUN = 20e-6
 FEWEST_RUNS = 2
-_of_place: dict[str, str | None] = {}
+_of_physical: dict[str, str | None] = {}
 
 
 def tier_of(device: Device) -> str:
     """``"host"``, ``"compiled"`` or ``"auto"``, first the one then the other, for what runs on a device."""
-    place = device.place
-    if place not in _of_place:
-        _of_place[place] = _fixed(device.jax_device)
-    return _of_place[place] or options.tier
+    physical = device.physical
+    if physical not in _of_physical:
+        _of_physical[physical] = _fixed(device.jax_device)
+    return _of_physical[physical] or options.tier
 
 
 def _fixed(device: jax.Device) -> str | None:

@@ -12,7 +12,7 @@ from itertools import starmap
 from operator import call
 from typing import Any
 
-from .record import thread
+from .recorder import thread
 from .value import Handle
 
 
@@ -29,7 +29,7 @@ def set_together(changes: Iterable[tuple[Any, str, Any]]) -> None:
 def together(change: Callable[..., Any], *args: Any) -> None:
     """Call ``change(*args)``; if it raises, every tensor that it has rebound is as before, and so is every ``grad``.
 
-    The graph is not cut at the limit of pending ops meanwhile: what was before has to stay.
+    The graph is not flushed at the limit of pending ops meanwhile: what was before has to stay.
     """
     outer = thread.undo
     log: list[tuple[Any, ...]] = []

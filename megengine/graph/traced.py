@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -16,16 +15,16 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
+from .caches import Cache
 from .polymorphic import AtSizes, Template, plain, share, size_of
 from .signature import Signature
 from .symbols import Symbols
 from .value import Aval, aval
 
-TRACED_LIMIT = 8192
 # A jaxpr this short is written into the program; a longer one is a function that XLA's input holds once for all its calls.
 SHORT = 8
 _changing = threading.Lock()
-_traced: OrderedDict[Any, Any] = OrderedDict()
+_traced = Cache(8192)
 
 
 class Traced:
@@ -200,21 +199,6 @@ def _origins(closed: ClosedJaxpr, count: int) -> list[tuple[str, int] | None]:
     return [None if isinstance(v, Literal) else known.get(v) for v in jaxpr.outvars[count:]]
 
 
-def _once(key: Any, trace: Callable[[], Any]) -> Any:
-    """What tracing gave for this key; the least recently used is forgotten when there are too many."""
-    with _changing:
-        found = _traced.get(key)
-        if found is not None:
-            _traced.move_to_end(key)
-            return found
-    made = trace()
-    with _changing:
-        _traced[key] = made
-        while len(_traced) > TRACED_LIMIT:
-            _traced.popitem(last=False)
-    return made
-
-
 def struct_of(spec: Any) -> jax.ShapeDtypeStruct:
     """What JAX is told of an operand: a tensor, or a Python number by its kind."""
     if isinstance(spec, Aval):
@@ -258,7 +242,7 @@ def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tup
             source, multi = found[0].template.at(found[1]), found[0].multi
         return Traced(source), multi
 
-    made: tuple[Traced, bool] = _once((op, attrs, targets, specs), trace)
+    made: tuple[Traced, bool] = _traced.get((op, attrs, targets, specs), trace)
     return made
 
 
@@ -300,7 +284,7 @@ def linearised(signature: Signature, mask: tuple[int, ...]) -> Linearised:
         closed, tree = traced(signature.attrs, signature.specs)
         return Linearised(closed, Forward(closed, tree, count, multi))
 
-    found: Linearised = _once((op, signature.attrs, targets, signature.specs, "linearised", mask), trace)
+    found: Linearised = _traced.get((op, signature.attrs, targets, signature.specs, "linearised", mask), trace)
     return found
 
 
@@ -336,7 +320,7 @@ def rule_on_values(signature: Signature) -> Traced:
         found = share((op, "valid"), signature.attrs, signature.specs, symbolic)
         return Traced(jaxpr(signature.attrs, signature.specs) if found is None else found[0].template.at(found[1]))
 
-    made: Traced = _once((op, signature.attrs, signature.specs, "valid"), trace)
+    made: Traced = _traced.get((op, signature.attrs, signature.specs, "valid"), trace)
     return made
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 
 from .device import Device
-from .differentiate import ChainNode
-from .record import materialise
+from .flushing import evaluate
+from .tape import ChainNode
 from .value import Handle, Value, new_handle
 
 
@@ -29,7 +29,7 @@ class _Moved(ChainNode):
 def transfer(x: Handle, target: Device) -> Any:
     """A tensor with the same value on another device."""
     value = x._value
-    materialise(value)
+    evaluate(value)
     array: Any = jax.device_put(value.array, target.jax_device)
     moved = new_handle(Value(None, value.aval, array, target))
     if x._node is not None and x._node.live():

@@ -9,8 +9,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from .device import Device
-    from .differentiate import GradNode
-    from .record import Graph
+    from .recorder import Recorder
+    from .tape import GradNode
 
 
 class Aval:
@@ -51,19 +51,19 @@ def aval(shape: tuple[int, ...], dtype: np.dtype, format: str = "default") -> Av
 
 
 class Value:
-    """One immutable value: pending in ``graph`` until a cut gives it its ``array``.
+    """One immutable value: pending in ``recorder`` until a flush gives it its ``array``.
 
     ``uses`` counts, once it is set, how many programs read it from the host, and ``fits`` are the rules on values that it was
     found to keep.
     """
 
-    __slots__ = ("graph", "aval", "array", "device", "uses", "fits", "__weakref__")
+    __slots__ = ("recorder", "aval", "array", "device", "uses", "fits", "__weakref__")
 
     uses: int
     fits: set[Any]
 
-    def __init__(self, graph: Graph | None, aval: Aval, array: Any, device: Device) -> None:
-        self.graph = graph
+    def __init__(self, recorder: Recorder | None, aval: Aval, array: Any, device: Device) -> None:
+        self.recorder = recorder
         self.aval = aval
         self.array = array
         self.device = device

@@ -34,7 +34,7 @@ _MEANING = (
     "ops",
     *(
         f"graph/{m}.py"
-        for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "differentiate", "compiler")
+        for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "backward", "compiler")
     ),
 )
 

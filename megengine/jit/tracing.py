@@ -12,11 +12,11 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from ..graph.device import resolve
 from ..graph.errors import TraceError
-from ..graph.notes import not_replayable
+from ..graph.flushing import flush
+from ..graph.guards import not_replayable
 from ..graph.options import options
 from ..graph.precision import current as precision
-from ..graph.record import thread
-from ..graph.run import cut
+from ..graph.recorder import thread
 from ..graph.symbolic import Known, Symbolic
 from ..random import get_generator
 from ..tensor import Tensor
@@ -80,7 +80,7 @@ class _Traced(Generic[P, R]):
             for arg in args:
                 if not isinstance(arg, Tensor):
                     raise AssertionError("Only support tensor type args when capture_as_const is enabled")
-        if thread.graph.capture is not None:
+        if thread.recorder.capture is not None:
             result = self.__wrapped__(*args, **kwargs)
         elif self._without_host:
             result = self._call_without_host(args, kwargs)
@@ -94,16 +94,16 @@ class _Traced(Generic[P, R]):
 
     def _call_symbolically(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = Symbolic()
-        call.graph.capture = call
+        call.recorder.capture = call
         try:
             result = self.__wrapped__(*args, **kwargs)
             if call.whole:
                 self._compare(call, args, kwargs)
         finally:
-            thread.graph.capture = None
+            thread.recorder.capture = None
             call.before.clear()  # what it holds could not be overwritten
         if call.steps and not self._record_only:
-            cut("step")
+            flush("step")
         return result
 
     def _compare(self, call: Symbolic, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ class _Traced(Generic[P, R]):
     def _call_without_host(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function = functools.partial(self.__wrapped__, *args, **kwargs)
         tensors: list[Any] = []
-        if thread.graph.tapes or options.eager or options.check_nan or sys.getprofile() is not None:
+        if thread.recorder.tapes or options.eager or options.check_nan or sys.getprofile() is not None:
             return function()
         key = _key(args, kwargs, tensors)
         if key is None or any(t._node is not None and t._node.live() for t in tensors):
@@ -223,7 +223,7 @@ def _flatten(args: Any, tensors: list[Any]) -> Any:
     if isinstance(args, Tensor):
         tensors.append(args)
         value = args._value
-        return value.aval if value.device.is_default else (value.aval, value.device.place)
+        return value.aval if value.device.is_default else (value.aval, value.device.physical)
     if isinstance(args, (tuple, list)):
         return type(args), tuple([_flatten(a, tensors) for a in args])
     if isinstance(args, dict):
@@ -265,7 +265,7 @@ def is_tracing() -> bool:
         >>> is_tracing()
         False
     """
-    return thread.graph.capture is not None
+    return thread.recorder.capture is not None
 
 
 @contextmanager

@@ -97,7 +97,7 @@ class _ConvNd(Module):
 
 
 class PaddedConv(_ConvNd):
-    """A convolution whose padding may be other than zeros."""
+    """Base of convolutions whose padding may be other than zeros."""
 
     padding_mode = "zeros"
     _function: Callable[..., Tensor]
@@ -123,7 +123,7 @@ class PaddedConv(_ConvNd):
         self.padding_mode = require_mode(padding_mode, PADDING_MODES, "padding_mode")
 
     def get_pad_witdth(self) -> tuple[tuple[int, int], ...]:
-        """How much is added before and after each dimension of the input (the name is MegEngine's)."""
+        """Padding before and after each dimension of the input (the name is MegEngine's)."""
         return ((0, 0), (0, 0), *((p, p) for p in self._each(self.padding)))
 
     def _padded(self, inp: Tensor) -> tuple[Tensor, Any]:
@@ -133,7 +133,7 @@ class PaddedConv(_ConvNd):
         return pad(inp, self.get_pad_witdth(), self.padding_mode), 0
 
     def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
+        """Apply the layer's function with another weight and bias."""
         inp, padding = self._padded(inp)
         settings = (self.stride, padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
         return self._function(inp, weight, bias, *settings)

@@ -47,7 +47,7 @@ class Sigmoid(Module):
 
 
 class SiLU(Module):
-    """SiLU, x / (1 + exp(-x)), of each element.
+    """Sigmoid linear unit (swish), x / (1 + exp(-x)), of each element.
 
     Example:
         >>> M.SiLU()(Tensor([0.0, 100.0])).numpy()
@@ -59,7 +59,7 @@ class SiLU(Module):
 
 
 class GELU(Module):
-    """GELU, x times the normal distribution function of x, of each element.
+    """Gaussian error linear unit, x times the normal distribution function of x, of each element.
 
     Example:
         >>> M.GELU()(Tensor([0.0, 100.0])).numpy()
@@ -71,7 +71,7 @@ class GELU(Module):
 
 
 class ReLU(Module):
-    """ReLU, max(x, 0), of each element.
+    """Rectified linear unit, max(x, 0), of each element.
 
     Example:
         >>> M.ReLU()(Tensor([-1.0, 2.0])).numpy()
@@ -83,7 +83,7 @@ class ReLU(Module):
 
 
 class PReLU(Module):
-    """ReLU with a learnt slope for negative elements, max(x, 0) + a min(x, 0).
+    """Parametric ReLU, max(x, 0) + a min(x, 0) with a learnt slope a.
 
     Args:
         num_parameters: 1 for one slope, or the number of channels (dimension 1 of four) for one each. Default: 1
@@ -105,7 +105,7 @@ class PReLU(Module):
 
 
 class LeakyReLU(Module):
-    """ReLU with a fixed slope for negative elements, max(x, 0) + negative_slope min(x, 0).
+    """Leaky ReLU, max(x, 0) + negative_slope min(x, 0), of each element.
 
     Args:
         negative_slope: the slope. Default: 0.01

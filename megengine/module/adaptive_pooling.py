@@ -1,4 +1,4 @@
-"""Poolings of images to a size of the output."""
+"""Adaptive pooling layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _AdaptivePoolNd(Module):
 
 
 class AdaptiveMaxPool2d(_AdaptivePoolNd):
-    """The largest element of windows chosen for an output size, see :func:`~megengine.functional.nn.adaptive_max_pool2d`.
+    """2-D adaptive max pooling to an output size, see :func:`~megengine.functional.nn.adaptive_max_pool2d`.
 
     Args:
         oshp: height and width of the output, or one number for both.
@@ -35,7 +35,7 @@ class AdaptiveMaxPool2d(_AdaptivePoolNd):
 
 
 class AdaptiveAvgPool2d(_AdaptivePoolNd):
-    """The mean of windows chosen for an output size, see :func:`~megengine.functional.nn.adaptive_avg_pool2d`.
+    """2-D adaptive average pooling to an output size, see :func:`~megengine.functional.nn.adaptive_avg_pool2d`.
 
     Args:
         oshp: height and width of the output, or one number for both.

@@ -15,7 +15,7 @@ from .module import Module
 
 
 class BatchMatMulActivation(Module):
-    """A matrix for each example, ``weight @ x + bias``, and relu if asked for.
+    """Batched matrix product ``weight @ x + bias``, a matrix for each example, and relu if asked for.
 
     The weight, of shape ``(batch, out_features, in_features)``, starts with draws from a normal distribution of std
     1 / sqrt(in_features); the bias, of shape ``(out_features,)``, with zeros. It is added along the last dimension of the

@@ -10,7 +10,7 @@ from .module import Module
 
 
 class Concat(Module):
-    """Joins tensors along an axis, as :func:`megengine.functional.concat` does.
+    """Concatenation along an axis, see :func:`megengine.functional.concat`.
 
     Example:
         >>> M.Concat()([Tensor([1.0]), Tensor([2.0])]).numpy()

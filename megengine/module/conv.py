@@ -22,7 +22,7 @@ from ._conv_base import PaddedConv, _ConvNd
 
 
 class Conv1d(PaddedConv):
-    """Convolution of sequences, see :func:`~megengine.functional.nn.conv1d`.
+    """1-D convolution layer, of sequences, see :func:`~megengine.functional.nn.conv1d`.
 
     The weight, of shape ``(out_channels, in_channels, kernel_size)`` or with groups ``(groups, out_channels / groups,
     in_channels / groups, kernel_size)``, starts with draws from a normal distribution of std
@@ -31,11 +31,11 @@ class Conv1d(PaddedConv):
     Args:
         in_channels: channels of the input ``(N, in_channels, L)``.
         out_channels: channels of the output.
-        kernel_size: length of the windows.
-        stride: from one window to the next. Default: 1
+        kernel_size: length of the kernel.
+        stride: step between windows. Default: 1
         padding: elements added on both sides. Default: 0
-        dilation: distance of a window's elements. Default: 1
-        groups: into how many groups the channels are divided. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
+        groups: number of groups that the channels are divided into. Default: 1
         bias: whether to add a bias. Default: True
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"``, or ``"float32"`` to sum float16 products in float32.
@@ -56,7 +56,7 @@ class Conv1d(PaddedConv):
 
 
 class Conv2d(PaddedConv):
-    """Convolution of images, see :func:`~megengine.functional.nn.conv2d`.
+    """2-D convolution layer, of images, see :func:`~megengine.functional.nn.conv2d`.
 
     The weight, of shape ``(out_channels, in_channels, h, w)`` or with groups ``(groups, out_channels / groups,
     in_channels / groups, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels h w); the
@@ -65,11 +65,11 @@ class Conv2d(PaddedConv):
     Args:
         in_channels: channels of the input ``(N, in_channels, H, W)``.
         out_channels: channels of the output.
-        kernel_size: height and width of the windows, or one number for both.
-        stride: from one window to the next. Default: 1
+        kernel_size: height and width of the kernel, or one number for both.
+        stride: step between windows. Default: 1
         padding: rows and columns added on both sides. Default: 0
-        dilation: distance of a window's elements. Default: 1
-        groups: into how many groups the channels are divided; as many as channels give a depthwise convolution. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
+        groups: number of groups that the channels are divided into; as many as channels give a depthwise convolution. Default: 1
         bias: whether to add a bias. Default: True
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"``, or ``"float32"`` to sum float16 products in float32.
@@ -103,7 +103,7 @@ class ConvRelu2d(Conv2d):
 
 
 class Conv3d(_ConvNd):
-    """Convolution of volumes, see :func:`~megengine.functional.nn.conv3d`.
+    """3-D convolution layer, of volumes, see :func:`~megengine.functional.nn.conv3d`.
 
     The weight, of shape ``(out_channels, in_channels, d, h, w)`` or with groups ``(groups, out_channels / groups,
     in_channels / groups, d, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels d h w);
@@ -112,11 +112,11 @@ class Conv3d(_ConvNd):
     Args:
         in_channels: channels of the input ``(N, in_channels, D, H, W)``.
         out_channels: channels of the output.
-        kernel_size: depth, height and width of the windows, or one number for all.
-        stride: from one window to the next. Default: 1
+        kernel_size: depth, height and width of the kernel, or one number for all.
+        stride: step between windows. Default: 1
         padding: zeros added on both sides. Default: 0
-        dilation: distance of a window's elements. Default: 1
-        groups: into how many groups the channels are divided. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
+        groups: number of groups that the channels are divided into. Default: 1
         bias: whether to add a bias. Default: True
         conv_mode: ``"cross_correlation"``.
 
@@ -147,7 +147,7 @@ class Conv3d(_ConvNd):
         self.conv_mode = conv_mode
 
     def calc_conv(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
+        """Apply the layer's function with another weight and bias."""
         return conv3d(inp, weight, bias, self.stride, self.padding, self.dilation, self.groups, self.conv_mode)
 
     def forward(self, inp: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class Conv3d(_ConvNd):
 
 
 class ConvTranspose2d(_ConvNd):
-    """Transposed convolution of images, see :func:`~megengine.functional.nn.conv_transpose2d`.
+    """2-D transposed convolution layer, see :func:`~megengine.functional.nn.conv_transpose2d`.
 
     The weight, of shape ``(in_channels, out_channels, h, w)`` or with groups ``(groups, in_channels / groups,
     out_channels / groups, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(out_channels h w); the
@@ -169,7 +169,7 @@ class ConvTranspose2d(_ConvNd):
         padding: rows and columns cut off on both sides. Default: 0
         output_padding: rows and columns added at the end, less than the stride. Default: 0
         dilation: distance of a kernel's elements. Default: 1
-        groups: into how many groups the channels are divided. Default: 1
+        groups: number of groups that the channels are divided into. Default: 1
         bias: whether to add a bias. Default: True
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"``, or ``"float32"`` to sum float16 products in float32.
@@ -215,7 +215,7 @@ class ConvTranspose2d(_ConvNd):
         return self._kernel_shape(self.in_channels, self.out_channels)
 
     def calc_conv_transpose2d(self, inp: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
+        """Apply the layer's function with another weight and bias."""
         settings = (self.stride, self.padding, self.output_padding, self.dilation, self.groups)
         return conv_transpose2d(inp, weight, bias, *settings, self.conv_mode, self.compute_mode)
 
@@ -236,7 +236,7 @@ class ConvTransposeRelu2d(ConvTranspose2d):
 
 
 class ConvTranspose3d(_ConvNd):
-    """Transposed convolution of volumes, see :func:`~megengine.functional.nn.conv_transpose3d`.
+    """3-D transposed convolution layer, see :func:`~megengine.functional.nn.conv_transpose3d`.
 
     The weight, of shape ``(in_channels, out_channels, d, h, w)`` or with groups ``(groups, in_channels / groups,
     out_channels / groups, d, h, w)``, starts with draws from a normal distribution of std 1 / sqrt(in_channels d h w);
@@ -250,7 +250,7 @@ class ConvTranspose3d(_ConvNd):
         padding: planes, rows and columns cut off on both sides. Default: 0
         output_padding: as many added at the end, less than the stride. Default: 0
         dilation: distance of a kernel's elements. Default: 1
-        groups: into how many groups the channels are divided. Default: 1
+        groups: number of groups that the channels are divided into. Default: 1
         bias: whether to add a bias. Default: True
 
     Raises:
@@ -289,7 +289,7 @@ class ConvTranspose3d(_ConvNd):
 
 
 class LocalConv2d(Conv2d):
-    """A kernel of its own for every position of the output, see :func:`~megengine.functional.nn.local_conv2d`; no bias.
+    """Locally connected 2-D layer without bias, see :func:`~megengine.functional.nn.local_conv2d`.
 
     The weight, of shape ``(groups, OH, OW, in_channels / groups, h, w, out_channels / groups)`` where ``(OH, OW)`` is the
     output's size, starts with draws from a normal distribution of std 1 / sqrt(in_channels h w).
@@ -299,11 +299,11 @@ class LocalConv2d(Conv2d):
         out_channels: channels of the output.
         input_height: height of the input.
         input_width: width of the input.
-        kernel_size: height and width of the windows, or one number for both.
-        stride: from one window to the next. Default: 1
+        kernel_size: height and width of the kernel, or one number for both.
+        stride: step between windows. Default: 1
         padding: zeros added on both sides. Default: 0
-        dilation: distance of a window's elements. Default: 1
-        groups: into how many groups the channels are divided. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
+        groups: number of groups that the channels are divided into. Default: 1
         conv_mode: ``"cross_correlation"``.
 
     Raises:
@@ -363,7 +363,7 @@ class LocalConv2d(Conv2d):
 
 
 class DeformableConv2d(_ConvNd):
-    """Convolution with moved and weighted window elements, see :func:`~megengine.functional.nn.deformable_conv2d`.
+    """Deformable 2-D convolution layer, see :func:`~megengine.functional.nn.deformable_conv2d`.
 
     Weight and bias are as those of :class:`Conv2d`. Called with the input, the offsets ``(N, parts * h * w * 2, OH, OW)`` and
     the masks ``(N, parts * h * w, OH, OW)``.
@@ -371,11 +371,11 @@ class DeformableConv2d(_ConvNd):
     Args:
         in_channels: channels of the input ``(N, in_channels, H, W)``.
         out_channels: channels of the output.
-        kernel_size: height and width of the windows, or one number for both.
-        stride: from one window to the next. Default: 1
+        kernel_size: height and width of the kernel, or one number for both.
+        stride: step between windows. Default: 1
         padding: zeros added on both sides. Default: 0
-        dilation: distance of a window's elements. Default: 1
-        groups: into how many groups the channels are divided. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
+        groups: number of groups that the channels are divided into. Default: 1
         bias: whether to add a bias. Default: True
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
@@ -410,7 +410,7 @@ class DeformableConv2d(_ConvNd):
         self.compute_mode = compute_mode
 
     def calc_conv(self, inp: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
+        """Apply the layer's function with another weight and bias."""
         settings = (self.stride, self.padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
         return deformable_conv2d(inp, weight, offset, mask, bias, *settings)
 
@@ -419,7 +419,7 @@ class DeformableConv2d(_ConvNd):
 
 
 class RegionRestrictedConv(_ConvNd):
-    """Convolution whose windows leave out other regions, see :func:`~megengine.functional.region_restricted_conv`.
+    """2-D convolution layer restricted to regions, see :func:`~megengine.functional.region_restricted_conv`.
 
     The weight, of shape ``(groups, out_channels / groups, in_channels / groups, h, w)`` also for one group, and the bias start as
     those of :class:`Conv2d`. Called with the input and the numbers of its and of the output's regions.
@@ -427,12 +427,12 @@ class RegionRestrictedConv(_ConvNd):
     Args:
         in_channels: channels of the input ``(N, in_channels, H, W)``.
         out_channels: channels of the output.
-        kernel_size: height and width of the windows, or one number for both.
-        groups: into how many groups the channels are divided. Default: 1
+        kernel_size: height and width of the kernel, or one number for both.
+        groups: number of groups that the channels are divided into. Default: 1
         bias: whether to add a bias. Default: True
-        stride: from one window to the next. Default: 1
+        stride: step between windows. Default: 1
         padding: zeros added on both sides. Default: 0
-        dilation: distance of a window's elements. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
         conv_mode: ``"cross_correlation"``.
         compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
         padding_mode: ``"zeros"``: what another padding is made of has no region.
@@ -473,7 +473,7 @@ class RegionRestrictedConv(_ConvNd):
         return (self.groups, *share, *self.kernel_size)
 
     def calc_conv(self, inp: Tensor, weight: Tensor, rin: Tensor, rout: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
+        """Apply the layer's function with another weight and bias."""
         settings = (self.stride, self.padding, self.dilation, self.groups, self.conv_mode, self.compute_mode)
         return region_restricted_conv(inp, weight, rin, rout, bias, *settings)
 

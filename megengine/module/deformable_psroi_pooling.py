@@ -10,7 +10,7 @@ from .module import Module
 
 
 class DeformablePSROIPooling(Module):
-    """Regions averaged in bins that can move, see :func:`~megengine.functional.nn.deformable_psroi_pooling`.
+    """Deformable position-sensitive RoI pooling, see :func:`~megengine.functional.nn.deformable_psroi_pooling`.
 
     Called with the input ``(N, C, H, W)``, the regions ``(R, 5)`` and the moves ``(R, 2, pooled_h, pooled_w)``.
 

@@ -11,7 +11,7 @@ from .module import Module
 
 
 class Dropout(Module):
-    """Sets elements to zero with some probability, and divides the others by one minus it; in evaluation returns its input.
+    """Dropout: in training zeroes elements at random and divides the others by ``1 - drop_prob``; in evaluation the identity.
 
     Args:
         drop_prob: probability of zero, at least 0 and below 1. Default: 0

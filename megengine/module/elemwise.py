@@ -10,7 +10,7 @@ from .module import Module
 
 
 class Elemwise(Module):
-    """An element-wise operator, by the name it has in MegEngine's graphs.
+    """Element-wise operator, by the name it has in MegEngine's graphs.
 
     Args:
         method: such as ``"ADD"``, ``"MUL"``, ``"RELU"``, ``"H_SWISH"``, ``"FUSE_ADD_RELU"``; upper or lower case.

@@ -1,4 +1,4 @@
-"""A table of vectors, looked up by index."""
+"""Embedding layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .module import Module
 
 
 class Embedding(Module):
-    """Vectors looked up by index, see :func:`~megengine.functional.nn.embedding`.
+    """Embedding layer: vectors looked up by index, see :func:`~megengine.functional.nn.embedding`.
 
     The weight, of shape ``(num_embeddings, embedding_dim)``, starts with draws from the standard normal distribution.
 

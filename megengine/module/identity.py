@@ -1,4 +1,4 @@
-"""A layer that does nothing."""
+"""The identity as a layer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .module import Module
 
 
 class Identity(Module):
-    """Returns a copy of its input; stands where a layer was taken out.
+    """Identity: a copy of the input, in the place of a layer that was taken out.
 
     Example:
         >>> M.Identity()(Tensor([1.0, 2.0])).numpy()

@@ -16,7 +16,7 @@ from .module import Module
 
 
 class Linear(Module):
-    """Fully connected layer, y = x W^T + b.
+    """Linear (fully connected) layer, y = x W^T + b.
 
     The weight, of shape ``(out_features, in_features)``, starts with draws from a normal distribution of std
     1 / sqrt(in_features), the bias with zeros.
@@ -58,7 +58,7 @@ class Linear(Module):
             init.zeros_(self.bias)
 
     def calc_linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's function with weight and bias from outside."""
+        """Apply the layer's function with another weight and bias."""
         return linear(x, weight, bias, compute_mode=self.compute_mode)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from .module import Module
 
 
 class LocalResponseNorm(Module):
-    """Each element divided by its neighbours in other channels, see :func:`~megengine.functional.nn.local_response_norm`.
+    """Local response normalisation across channels, see :func:`~megengine.functional.nn.local_response_norm`.
 
     ``x / (k + alpha * sum(x ** 2)) ** beta``, summed over ``kernel_size`` channels around its own.
 

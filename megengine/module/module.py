@@ -15,9 +15,9 @@ from .._help.names import no_attribute
 from .._help.spellings import NETWORK
 from .._support.hooks import HookHandler
 from ..functional import zeros_like
-from ..graph import compile, reset_together, scopes, settle
-from ..graph.notes import note_dependence
-from ..graph.record import thread
+from ..graph import compile, flush_before, reset_together, scopes
+from ..graph.guards import note_dependence
+from ..graph.recorder import thread
 from ..tensor import Parameter, Tensor
 from .access import access_structure as _access_structure  # noqa: F401  # programs import these from here
 from .state import load_state
@@ -106,7 +106,7 @@ class Module(metaclass=ABCMeta):
 
     @abstractmethod
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
-        """What this module computes; ``module(...)`` calls it."""
+        """Compute the module's outputs; ``module(...)`` calls it."""
 
     if TYPE_CHECKING:
 
@@ -115,7 +115,7 @@ class Module(metaclass=ABCMeta):
     else:
 
         def __call__(self, *inputs, **kwargs):
-            if self._forward_pre_hooks or self._forward_hooks or scopes.enabled or thread.graph.capture is not None:
+            if self._forward_pre_hooks or self._forward_hooks or scopes.enabled or thread.recorder.capture is not None:
                 return self._observed_call(inputs, kwargs)
             return self.forward(*inputs, **kwargs)
 
@@ -479,7 +479,7 @@ class Module(metaclass=ABCMeta):
             array([[3.]], dtype=float32)
         """
         load_state(self, state_dict, strict)
-        settle()
+        flush_before()
 
     def __setattr__(self, name: str, value: Any) -> None:
         modules = self.__dict__.get("_modules")

@@ -1,4 +1,4 @@
-"""Attention with several heads."""
+"""Multi-head attention."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .module import Module
 
 
 class MultiHeadAttention(Module):
-    """Attention with several heads (Vaswani et al., 2017), see :func:`~megengine.functional.nn.multi_head_attention`.
+    """Multi-head attention (Vaswani et al., 2017), see :func:`~megengine.functional.nn.multi_head_attention`.
 
     Query, key and value are projected, each head attends with its share of them, and the heads side by side are projected once
     more. All weights and biases stand in one parameter, ``io_weight_bias`` of shape ``(1, ...)``: the matrices of query, key,
@@ -98,7 +98,7 @@ class MultiHeadAttention(Module):
         is_causal: bool = False,
         maybe_cudnn_style_mask: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Attend.
+        """Compute the attention of queries to keys.
 
         Args:
             query: ``(N, L, embed_dim)``, or without the batch.

@@ -38,10 +38,10 @@ class _Norm(Module):
 
 
 class GroupNorm(_Norm):
-    """Groups of channels normalised (Wu and He, Group Normalization, 2018): ``(x - mean) / sqrt(var + eps) * weight + bias``.
+    """Group normalisation (Wu and He, Group Normalization, 2018): ``(x - mean) / sqrt(var + eps) * weight + bias``.
 
     Args:
-        num_groups: into how many groups the channels are divided.
+        num_groups: number of groups that the channels are divided into.
         num_channels: channels of the input ``(N, num_channels, ...)``.
         eps: added to the variance. Default: 1e-5
         affine: whether there are a weight and a bias, of shape ``(num_channels,)``. Default: True
@@ -75,7 +75,7 @@ class GroupNorm(_Norm):
 
 
 class InstanceNorm(_Norm):
-    """Each channel of each example normalised (Ulyanov et al., Instance Normalization, 2016).
+    """Instance normalisation, of each channel of each example (Ulyanov et al., Instance Normalization, 2016).
 
     Args:
         num_channels: channels of the input ``(N, num_channels, ...)``.
@@ -103,7 +103,7 @@ class InstanceNorm(_Norm):
 
 
 class LayerNorm(_Norm):
-    """The last dimensions normalised (Ba et al., Layer Normalization, 2016).
+    """Layer normalisation, over the last dimensions (Ba et al., Layer Normalization, 2016).
 
     Args:
         normalized_shape: sizes of these dimensions, or the size of the last one.
@@ -136,7 +136,7 @@ class LayerNorm(_Norm):
 
 
 class GeneralNorm(_Norm):
-    """Chosen dimensions normalised, as :class:`LayerNorm` does with the last ones.
+    """Normalisation over chosen dimensions, as :class:`LayerNorm` over the last ones.
 
     Args:
         normalized_shape: sizes of these dimensions; needed for ``affine``.

@@ -9,7 +9,7 @@ from .module import Module
 
 
 class Pad(Module):
-    """Adds elements around a tensor, see :func:`~megengine.functional.nn.pad`.
+    """Padding of a tensor's dimensions, see :func:`~megengine.functional.nn.pad`.
 
     Args:
         pad_width: for each dimension from the first on, how many elements before and after.

@@ -11,7 +11,7 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """Channels laid out as pixels (Shi et al., 2016), see :func:`~megengine.functional.nn.pixel_shuffle`.
+    """Pixel shuffle (Shi et al., 2016): channels laid out as pixels, see :func:`~megengine.functional.nn.pixel_shuffle`.
 
     ``(*, C * r ** 2, H, W)`` becomes ``(*, C, H * r, W * r)``.
 

@@ -1,4 +1,4 @@
-"""Poolings of images over windows."""
+"""Pooling layers."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class _PoolNd(Module):
 
 
 class MaxPool2d(_PoolNd):
-    """The largest element of each window, see :func:`~megengine.functional.nn.max_pool2d`.
+    """2-D max pooling, see :func:`~megengine.functional.nn.max_pool2d`.
 
     Args:
         kernel_size: height and width of the windows, or one number for both.
-        stride: from one window to the next. Default: ``kernel_size``
+        stride: step between windows. Default: ``kernel_size``
         padding: rows and columns around the input ``(N, C, H, W)`` that count as smallest. Default: 0
 
     Example:
@@ -49,11 +49,11 @@ class MaxPool2d(_PoolNd):
 
 
 class AvgPool2d(_PoolNd):
-    """The mean of each window, see :func:`~megengine.functional.nn.avg_pool2d`.
+    """2-D average pooling, see :func:`~megengine.functional.nn.avg_pool2d`.
 
     Args:
         kernel_size: height and width of the windows, or one number for both.
-        stride: from one window to the next. Default: ``kernel_size``
+        stride: step between windows. Default: ``kernel_size``
         padding: rows and columns of zeros around the input ``(N, C, H, W)``. Default: 0
         mode: ``"average"`` counts the padding, ``"average_count_exclude_padding"``, the default, does not.
 

@@ -7,7 +7,7 @@ from .module import Module
 
 
 class QuantStub(Module):
-    """Returns its input; in a quantised model, what takes its place quantises it.
+    """Identity that marks where a quantised model quantises its input.
 
     Example:
         >>> x = Tensor([1.0])
@@ -20,7 +20,7 @@ class QuantStub(Module):
 
 
 class DequantStub(Module):
-    """Returns its input; in a quantised model, what takes its place makes floating-point numbers of it.
+    """Identity that marks where a quantised model goes back to floating-point numbers.
 
     Example:
         >>> x = Tensor([1.0])

@@ -12,7 +12,7 @@ import numpy as np
 from .._help.ranges import integer
 from ..functional import concat, dropout, zeros
 from ..functional._settings import require_mode
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import recurrent as ops
 from ..tensor import Parameter, Tensor
 from . import init
@@ -22,7 +22,7 @@ NONLINEARITIES = ("tanh", "relu", "identity")
 
 
 class RNNCellBase(Module):
-    """What cells share: weights and biases, ``num_chunks`` of them one below the other."""
+    """Base of recurrent cells: weights and biases, ``num_chunks`` of them one below the other."""
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool, num_chunks: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ def _draw(module: Module, hidden_size: int) -> None:
 
 
 class RNNCell(RNNCellBase):
-    """One step of an Elman network (Elman, Finding Structure in Time, 1990).
+    """Elman recurrent cell: one step (Elman, Finding Structure in Time, 1990).
 
     ``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)``
 
@@ -88,7 +88,7 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of a long short-term memory (Hochreiter and Schmidhuber, 1997; with forget gates).
+    """Long short-term memory cell: one step (Hochreiter and Schmidhuber, 1997; with forget gates).
 
     ``i, f, g, o`` are the quarters of ``W_ih x + b_ih + W_hh h + b_hh``; ``c' = sigmoid(f) c + sigmoid(i) tanh(g)`` and
     ``h' = sigmoid(o) tanh(c')``. The parameters ``weight_ih`` ``(4 * hidden_size, input_size)``, ``weight_hh``
@@ -123,7 +123,7 @@ class LSTMCell(RNNCellBase):
 
 
 class RNNBase(Module):
-    """What recurrent layers share.
+    """Base of recurrent layers.
 
     The weights of all layers and directions stand one after the other in ``_flatten_weights``: of each cell ``weight_ih``,
     ``weight_hh``, ``bias_ih``, ``bias_hh``. The cells in ``cells`` are not used, but MegEngine's state dicts contain them.
@@ -231,7 +231,7 @@ class RNNBase(Module):
 
 
 class RNN(RNNBase):
-    """Layers of :class:`RNNCell`, each over all time steps; the loops over time are compiled.
+    """Recurrent network of :class:`RNNCell` layers, each over all time steps; the loops over time are compiled.
 
     Called with the input ``(L, N, input_size)`` and, unless they are zeros, the states ``(layers * directions, N, hidden_size)``;
     returns the last layer's outputs ``(L, N, directions * hidden_size)`` and the last states. Parameters start with uniform
@@ -279,7 +279,7 @@ class RNN(RNNBase):
 
 
 class LSTM(RNNBase):
-    """Layers of :class:`LSTMCell`, each over all time steps; the loops over time are compiled.
+    """Recurrent network of :class:`LSTMCell` layers, each over all time steps; the loops over time are compiled.
 
     Called with the input ``(L, N, input_size)`` and, unless they are zeros, a pair of states h and c
     ``(layers * directions, N, hidden_size)``; returns the last layer's outputs ``(L, N, directions * hidden_size)`` and the

@@ -10,7 +10,7 @@ from .module import Module
 
 
 class Sequential(Module):
-    """Calls modules one after the other.
+    """Sequence of modules, called one after the other.
 
     Layers can be indexed, sliced (a new Sequential on the same layers), replaced and deleted.
 

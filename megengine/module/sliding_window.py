@@ -17,13 +17,13 @@ def _check_windows(kernel_size: Any, padding: Any, stride: Any, dilation: Any) -
 
 
 class SlidingWindow(Module):
-    """The windows of an image, see :func:`~megengine.functional.nn.sliding_window`.
+    """Sliding windows (im2col) of an image, see :func:`~megengine.functional.nn.sliding_window`.
 
     Args:
         kernel_size: height and width of the windows, or one number for both.
         padding: zeros around the input ``(N, C, H, W)``. Default: 0
-        stride: from one window to the next. Default: 1
-        dilation: distance of a window's elements. Default: 1
+        stride: step between windows. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
 
     Example:
         >>> M.SlidingWindow(2)(Tensor(np.ones((1, 3, 4, 5), "float32"))).shape
@@ -50,14 +50,14 @@ class SlidingWindow(Module):
 
 
 class SlidingWindowTranspose(Module):
-    """Windows summed up in an image, see :func:`~megengine.functional.nn.sliding_window_transpose`.
+    """Sum of windows into an image (col2im), see :func:`~megengine.functional.nn.sliding_window_transpose`.
 
     Args:
         output_size: height and width of the image, or one number for both.
         kernel_size: height and width of the windows, or one number for both.
         padding: rows and columns cut off around the image. Default: 0
-        stride: from one window to the next. Default: 1
-        dilation: distance of a window's elements. Default: 1
+        stride: step between windows. Default: 1
+        dilation: spacing between the elements of a window. Default: 1
 
     Example:
         >>> M.SlidingWindowTranspose((1, 3), (1, 2))(Tensor(np.ones((1, 1, 1, 2, 1, 2), "float32"))).numpy()

@@ -61,7 +61,7 @@ def summary(module: Module, *inputs: Any, **kwargs: Any) -> str:
         for hook in hooks:
             hook.remove()
     arguments.clear()
-    graph.cut("option")  # what the call recorded and nobody reads
+    graph.flush("option")  # what the call recorded and nobody reads
     rows += [row for name, part in module.named_modules() if (row := _row(part, name, 1, counted))[3]]
     tensors = {id(p): p for p in module.parameters()}.values()
     count = sum(prod(p.shape) for p in tensors)

@@ -33,15 +33,7 @@ def _exchanged(dtype: Any, other: Any) -> Any:
 
 
 def under(op: Op, low: Any, high: Any) -> Op:
-    """The op that casts its operands by ``op``'s rule; the same one each time, so that it has a place in structures."""
-    key = ("autocast", low, high)
-    found = op.derived.get(key)
-    if found is None:
-        found = op.derived.setdefault(key, _casting(op, low, high))
-    return found
-
-
-def _casting(op: Op, low: Any, high: Any) -> Op:
+    """An op that casts its operands by ``op``'s rule."""
     base, rule = op.promote, op.autocast
     assert base is not None and rule is not None
 

@@ -63,8 +63,6 @@ class Op:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = field(init=False, repr=False)
-    inferred: dict[Any, Any] = field(default_factory=dict, repr=False)
-    derived: dict[Any, Op] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.pick = _picker(self.attrs)
@@ -75,7 +73,7 @@ class Op:
     def variant(self, **changes: Any) -> Op:
         """An op like this one but for the fields given."""
         same = changes.keys().isdisjoint(("lower", "attrs", "valid"))
-        return replace(self, inferred={}, derived={}, identity=self.identity if same else "", **changes)
+        return replace(self, identity=self.identity if same else "", **changes)
 
     def in_order(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
         """Attributes given by name, in the order of ``attrs``, with the defaults of those left out.

@@ -82,7 +82,7 @@ def along(x, axis, window, stride, combine, reduction):
         x: already padded.
         axis: the dimension.
         window: its size.
-        stride: from one window to the next.
+        stride: step between windows.
         combine: of two arrays.
         reduction: the same over a dimension, ``reduction(x, axis)``.
     """

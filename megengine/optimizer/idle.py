@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._help.describe import plural
 from ..autodiff.idle import clock, living, managers, skipped_since, why_without_gradient
-from ..graph.where import warn_once
+from ..graph.source import warn_once
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer

@@ -69,7 +69,7 @@ class Optimizer(metaclass=ABCMeta):
         for group in self.param_groups:
             self._create_state(group)
         self._ready = True
-        graph.settle()
+        graph.flush_before()
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Optimize further parameters, for example of layers that were frozen so far.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops import optimize
 from ..tensor import Parameter, Tensor
 from .parameterwise import HyperparameterError, Option, ParameterwiseOptimizer

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from .._help.ranges import within
+from ..graph.apply import apply
 from ..graph.device import Device, resolve
 from ..graph.errors import ArgumentError
 from ..graph.host_data import host_value
-from ..graph.record import apply
 from ..graph.shared import claim, exclusive, publish
 from ..graph.value import new_handle
 from ..ops import random as ops

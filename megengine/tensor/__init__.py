@@ -9,13 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from .._help.names import no_tensor_attribute
+from ..graph.apply import apply, rebind
 from ..graph.checks import verify
 from ..graph.device import Device, resolve
 from ..graph.dtypes import BFLOAT16, dtype_of
 from ..graph.errors import SizeError
+from ..graph.guards import note_held, note_view
 from ..graph.host_data import host_value, to_array
-from ..graph.notes import note_held, note_view
-from ..graph.record import apply, rebind, thread
+from ..graph.recorder import thread
 from ..graph.value import Handle, Value, aval, new_handle, register_handle_type
 from ..logger import get_logger
 from ..ops import elemwise, reduce
@@ -164,7 +165,7 @@ class Tensor(Protocols):
         known = value.aval
         if format == known.format:
             return
-        if value.array is None or thread.graph.capture is not None:
+        if value.array is None or thread.recorder.capture is not None:
             self._reset(apply(elemwise.relabel, self, format=format))
         else:
             self._value = Value(None, aval(known.shape, known.dtype, format), value.array, value.device)
@@ -182,7 +183,7 @@ class Tensor(Protocols):
     @property
     def grad(self) -> Tensor | None:
         """Gradient that :meth:`megengine.autodiff.GradManager.backward` left here, or None."""
-        capture = thread.graph.capture
+        capture = thread.recorder.capture
         if capture is not None:
             capture.read_grad(self)
         return self._grad
@@ -192,7 +193,7 @@ class Tensor(Protocols):
         undo = thread.undo
         if undo is not None:
             undo.append((self, self._grad))
-        capture = thread.graph.capture
+        capture = thread.recorder.capture
         if capture is not None:
             capture.wrote_grad(self)
         self._grad = value
@@ -342,7 +343,7 @@ class Tensor(Protocols):
         if not isinstance(other, Handle):
             other = Tensor(other, dtype=self.dtype, device=self.device)
         note_held(other)
-        capture = thread.graph.capture
+        capture = thread.recorder.capture
         if capture is not None:
             capture.wrote(self)
         rebind(self, other)

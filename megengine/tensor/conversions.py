@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.device import resolve
 from ..graph.dtypes import dtype_of
-from ..graph.record import apply
 from ..graph.transfer import transfer
 from ..graph.value import Handle, Value
 from ..ops import elemwise, quantized
@@ -33,7 +33,7 @@ def converted(data: Handle, dtype: Any, device: Any) -> Value:
     if dtype is not None and dtype_of(dtype) != value.aval.dtype:
         have = value.aval.dtype.name
         raise RuntimeError(f"Tensor(tensor, dtype={np.dtype(dtype).name}): the tensor has dtype {have}; use astype()")
-    if device is not None and resolve(device).place != value.device.place:
+    if device is not None and resolve(device).physical != value.device.physical:
         raise RuntimeError(f"Tensor(tensor, device={device!r}): the tensor is on {value.device}; use to()")
     return value
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError, BadIndexError, RangeError
 from ..graph.host_data import as_constant, checked_for, host_value, to_array
-from ..graph.record import apply
+from ..graph.source import warn_once
 from ..graph.value import Handle, new_handle
-from ..graph.where import warn_once
 from ..ops import elemwise
 from ..ops import index as ops
 from ..ops.shape import reshape

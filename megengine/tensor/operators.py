@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..graph.host_data import as_constant
-from ..graph.record import apply
 from ..graph.value import Handle
 from ..ops import elemwise as ops
 from ..ops import linalg

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph.errors import SizeError
-from ..graph.record import materialise, thread
-from ..graph.run import on_device
+from ..graph.execute import on_device
+from ..graph.flushing import evaluate
+from ..graph.recorder import thread
 from ..graph.value import Value
 from .operators import Operators
 
@@ -79,8 +80,8 @@ class Protocols(Operators):
 
 def realize(value: Value) -> None:
     """Give a value its array, for the host to read."""
-    capture = thread.graph.capture
+    capture = thread.recorder.capture
     if capture is not None:
         capture.reads(value)
     if value.array is None:
-        materialise(value)
+        evaluate(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..graph.record import apply
+from ..graph.apply import apply
 from ..ops.op import Op
 from . import axes as _axes
 

@@ -200,7 +200,7 @@ class _Seen:
             for name, module in [*self._called, *model.named_modules()]:
                 self._count_params(name, module)
         self._read()
-        graph.cut("option")  # what the call recorded and nobody reads
+        graph.flush("option")  # what the call recorded and nobody reads
 
     def _call(self, name: str, module: M.Module, inputs: Any, outputs: Any) -> None:
         kind = type(module).__name__

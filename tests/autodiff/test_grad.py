@@ -1,4 +1,4 @@
-"""Gradients: residuals shared, cuts crossed, orders stacked."""
+"""Gradients: residuals shared, flushes crossed, orders stacked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import Function, GradManager
-from megengine.graph import where
-from megengine.graph.record import thread
+from megengine.graph import source
+from megengine.graph.recorder import thread
 
 
 def _grad(f, x: np.ndarray, cut: bool = False) -> np.ndarray:
@@ -292,7 +292,7 @@ def test_function_may_return_more_nones_than_it_has_inputs(returned: Any, expect
 def test_function_with_another_number_of_gradients_warns_once(
     returned: Any, expected: list[Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(where, "_warned", {})
+    monkeypatch.setattr(source, "_warned", {})
     with pytest.warns(UserWarning, match=said) as seen:
         assert _gradients_of(returned) == _gradients_of(returned) == expected
     assert len(seen) == 1 and seen[0].filename == __file__
@@ -358,6 +358,6 @@ def test_a_manager_dropped_while_recording_stops() -> None:
     x = Tensor([1.0, 2.0])
     gm = GradManager().attach(x)
     gm.record()
-    assert len(thread.graph.tapes) == 1
+    assert len(thread.recorder.tapes) == 1
     del gm
-    assert not thread.graph.tapes
+    assert not thread.recorder.tapes

@@ -10,7 +10,7 @@ import pytest
 
 from megengine import Tensor
 from megengine.autodiff import GradManager
-from megengine.graph import where
+from megengine.graph import source
 
 _X = np.arange(24, dtype=np.float32).reshape(4, 6)
 _KINDS: dict[str, Callable[[list[bool]], Any]] = {
@@ -23,7 +23,7 @@ _KINDS: dict[str, Callable[[list[bool]], Any]] = {
 
 @pytest.fixture(autouse=True)
 def _nothing_warned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(where, "_warned", {})
+    monkeypatch.setattr(source, "_warned", {})
 
 
 @pytest.mark.parametrize("kind", _KINDS)
@@ -52,7 +52,7 @@ def test_assigning(kind: str) -> None:
         ((slice(1, 3), m), (slice(1, 3), [0, 2]), np.array([7.0, 8.0], np.float32)),
     ):
         x, expected = Tensor(_X), _X.copy()
-        where._warned.clear()
+        source._warned.clear()
         with pytest.warns(UserWarning, match="a mask of length 3"):
             x[index] = value
         expected[plain] = value

@@ -46,7 +46,7 @@ def test_an_optimizers_state_is_overwritten_too() -> None:
 
 def test_equal_shapes_find_their_own_update() -> None:
     a, b = (Tensor(np.full(24, v, np.float32)) + 0 for v in (1.0, 2.0))
-    graph.cut("option")
+    graph.flush("option")
     with graph.watch() as seen:
         b += 1.0
         a *= 3.0

@@ -19,7 +19,7 @@ def _step() -> graph.Watch:
             loss = (x @ w).sum()
             gm.backward(loss)
         w._reset(w - 0.1 * w.grad)
-        graph.cut("step")
+        graph.flush("step")
     return seen
 
 

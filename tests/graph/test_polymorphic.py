@@ -24,6 +24,7 @@ import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
 from megengine.graph import infer, lower, polymorphic, symbols, traced, trie
+from megengine.graph.caches import Cache
 from megengine.graph.host.interpreter import interpret
 from megengine.graph.value import Aval, aval
 from megengine.ops.op import Op
@@ -50,8 +51,8 @@ def _host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The host's tier, with nothing traced before."""
     for name in ("_families", "_record_of"):
         monkeypatch.setattr(polymorphic, name, type(getattr(polymorphic, name))())
-    monkeypatch.setattr(traced, "_traced", type(traced._traced)())
-    monkeypatch.setattr(infer, "INFERRED_LIMIT", 0)
+    monkeypatch.setattr(traced, "_traced", Cache(8192))
+    monkeypatch.setattr(infer, "inferred", Cache(0))
     graph.program.clear()
     with graph.tier("host"):
         yield
@@ -438,7 +439,7 @@ def test_new_shapes_are_traced_a_few_times(make: Callable[[], Callable[[int], fl
 
 def test_shapes_that_are_not_met_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph.options, "programs_limit", 4)
-    monkeypatch.setattr(traced, "TRACED_LIMIT", 100)
+    monkeypatch.setattr(traced._traced, "limit", 100)
     step = _read_before_backward()
     sizes = []
     for n in range(20, 60):

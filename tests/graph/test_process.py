@@ -19,7 +19,7 @@ def _run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-_PROGRAM = "import megengine as m; x = m.Tensor([1.0, 2.0]); print(((x + 1) * 2).tolist(), m.graph.counters.cuts)"
+_PROGRAM = "import megengine as m; x = m.Tensor([1.0, 2.0]); print(((x + 1) * 2).tolist(), m.graph.counters.flushes)"
 
 
 def test_eager_by_environment() -> None:

@@ -10,7 +10,7 @@ import pytest
 import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import recompile, record
+from megengine.graph import recompile
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -131,7 +131,6 @@ def test_an_unknown_policy_is_refused() -> None:
 
 
 def test_what_follows_changing_shapes_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "some_place_is_special", False)
     weight = Parameter(np.linspace(0.1, 1.0, 37, dtype=np.float32))
     manager = GradManager().attach(weight)
 
@@ -161,7 +160,7 @@ def test_what_follows_changing_shapes_is_compiled_once(monkeypatch: pytest.Monke
         assert sum(counts[0]) == sum(counts[-1]) and len(counts[-1]) == len(counts[0]) + 1
         assert compiled == 1  # the few ops of changing shapes
     finally:
-        recompile.forget_places()
+        recompile.forget_call_sites()
 
 
 def test_differences_in_liveness_and_ops_are_told_apart() -> None:

@@ -212,7 +212,7 @@ def test_traced_steps_that_share_a_counter() -> None:
 @pytest.mark.usefixtures("compiled")
 def test_what_is_compiled_at_once_is_compiled_once() -> None:
     before = graph.counters.snapshot()
-    cuts = sum(before["cuts"].values())  # type: ignore[attr-defined]
+    flushes = sum(before["flushes"].values())  # type: ignore[attr-defined]
 
     def compute(k: int) -> float:
         return sum(F.exp(Tensor(np.full((3, 5), k, np.float32)) * 0).sum().item() for _ in range(20))
@@ -221,7 +221,7 @@ def test_what_is_compiled_at_once_is_compiled_once() -> None:
     after = graph.counters
     made = sum(after.compilations.values()) - sum(before["compilations"].values())  # type: ignore[attr-defined]
     assert made == 1
-    assert sum(after.cuts.values()) - cuts == 20 * THREADS
+    assert sum(after.flushes.values()) - flushes == 20 * THREADS
     assert after.hits - before["hits"] == 20 * THREADS - 1  # type: ignore[operator]
 
 

@@ -124,7 +124,7 @@ def test_what_is_kept_of_two_compilations(monkeypatch: pytest.MonkeyPatch) -> No
     found: list[bool] = []
     monkeypatch.setattr(sound, "_unsound", lambda body: found.append(True) or True)
     x, c = Tensor(_numbers(5, 61, 61)), Tensor(np.float32(0.37))
-    graph.cut("test")
+    graph.flush("test")
     loaded = jax.devices()[0].client.live_executables
     before = len(loaded())
     with graph.watch() as seen:

@@ -304,7 +304,7 @@ def test_what_the_interpreter_fails_at_is_compiled(monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         patch.setattr(lower.Plan, "callable", _failing(lower.Plan.callable, fails))
         assert [step(), step()] == [87.0, 0.0]
-    graph.cut()
+    graph.flush()
     np.testing.assert_array_equal(weight.numpy(), np.zeros((3, 29)))
     assert graph.counters.refused > before["refused"]
     graph.counters.refused = before["refused"]  # as meant here

@@ -53,7 +53,7 @@ def test_op_by_op_finds_it_at_the_line() -> None:
 
 def test_verify_waits_for_what_still_runs() -> None:
     y = F.one_hot(_pending([4]), 3)
-    graph.cut("step")
+    graph.flush("step")
     with pytest.raises(IndexError, match="3 classes"):
         graph.verify(wait=True)
     assert y.shape == (1, 3)

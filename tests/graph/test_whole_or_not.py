@@ -11,10 +11,10 @@ import pytest
 
 import megengine.functional as F
 from megengine import Tensor, graph
+from megengine.graph import execute
 from megengine.graph import program as program_module
-from megengine.graph import run as run_module
 from megengine.graph.lower import Plan
-from megengine.graph.record import thread
+from megengine.graph.recorder import thread
 from megengine.optimizer import SGD, Adam
 from tests.processes import Programs
 
@@ -91,7 +91,7 @@ def test_a_compilation_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatc
     trainer = Trainer(width=16)
     before = trainer.everything()
     with monkeypatch.context() as patch:
-        patch.setattr("megengine.graph.run.make", lambda *_: (_ for _ in ()).throw(RuntimeError("no compiler")))
+        patch.setattr("megengine.graph.execute.make", lambda *_: (_ for _ in ()).throw(RuntimeError("no compiler")))
         with pytest.raises(RuntimeError, match="no compiler"):
             trainer.step().item()
     np.testing.assert_array_equal(trainer.everything(), before)
@@ -173,7 +173,7 @@ def test_a_callback_that_fails_leaves_all_gradients_as_they_were() -> None:
     with pytest.raises(ZeroDivisionError), trainer.gm:
         trainer.gm.backward(F.nn.cross_entropy(trainer.net(trainer.x), trainer.label))
     assert [p.grad.numpy().tobytes() for p in params] == before
-    assert not thread.graph.tapes
+    assert not thread.recorder.tapes
 
 
 def test_an_optimizer_that_fails_halfway_has_changed_nothing() -> None:
@@ -190,8 +190,8 @@ def test_an_optimizer_that_fails_halfway_has_changed_nothing() -> None:
 
 
 def test_only_the_first_run_of_a_program_overwrites_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer, copies, copied = Trainer(width=21, momentum=0.9), [], run_module._copied
-    monkeypatch.setattr(run_module, "_copied", lambda array, device: copies.append(array) or copied(array, device))
+    trainer, copies, copied = Trainer(width=21, momentum=0.9), [], execute._copied
+    monkeypatch.setattr(execute, "_copied", lambda array, device: copies.append(array) or copied(array, device))
     counts, donated = [], graph.counters.bytes_donated
     for _ in range(6):
         trainer.step().item()
@@ -246,7 +246,7 @@ def test_a_later_run_that_finds_no_memory_changes_nothing(monkeypatch: pytest.Mo
         trainer.step(k).item()
     before = trainer.everything()
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "WORTH_A_LOOK", 0)
+        patch.setattr(execute, "WORTH_A_LOOK", 0)
         patch.setattr("megengine.graph.memory.np.empty", _no_memory)
         with pytest.raises(MemoryError, match="bytes more than there are"):
             trainer.step(4).item()

@@ -156,7 +156,7 @@ def test_causes_stay_and_are_shortened_too(tmp_path: Path) -> None:
 
 def test_all_frames_are_shown_when_asked_for(tmp_path: Path) -> None:
     text = _script(tmp_path, "concat()", MEGENGINE_FULL_TRACEBACK="1").stderr
-    assert "record.py" in text and "infer.py" in text
+    assert "apply.py" in text and "infer.py" in text
 
 
 def test_a_worker_shows_the_users_lines(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_pytest_hides_the_engines_frames(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**clean, "PYTHONPATH": root},
     )
-    assert "1 failed" in done.stdout and "# HERE" in done.stdout and "record.py" not in done.stdout, done.stdout
+    assert "1 failed" in done.stdout and "# HERE" in done.stdout and "apply.py" not in done.stdout, done.stdout
 
 
 def test_what_is_not_the_engines_is_left_alone() -> None:

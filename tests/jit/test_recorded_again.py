@@ -17,7 +17,7 @@ from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
 from megengine.graph import trie
 from megengine.graph.capture import capture_call
-from megengine.graph.record import thread
+from megengine.graph.recorder import thread
 from megengine.graph.value import Value
 from megengine.jit import trace
 
@@ -174,13 +174,13 @@ def test_forgotten_structures_are_recognised(which: int | str) -> None:
 
 def structure_of(shape: tuple[int, ...], axis: int, scaled: bool, doubled: bool) -> trie.Node:
     trie.forget()
-    graph.cut()
+    graph.flush()
     x, y = Tensor(np.ones(shape, np.float32)), Tensor(np.ones(shape, np.float32))
     gm = GradManager().attach([x, y])
     with gm:
         z = F.sum(x * 2.0 + y if scaled else x * y, axis)
         gm.backward((z * 2 if doubled else z).sum())
-        return thread.graph.node
+        return thread.recorder.node
 
 
 def test_structures_are_equal_whose_instructions_are() -> None:
@@ -199,7 +199,7 @@ def test_a_value_at_the_address_of_one_that_is_gone_is_another(side: str) -> Non
     met: list[str] = []
 
     def body() -> None:
-        capture: Any = thread.graph.capture
+        capture: Any = thread.recorder.capture
         holder: Any = x if side == "arg" else x.grad
         address, aval, device = id(holder._value), holder._value.aval, holder._value.device
         held = [Value(None, aval, None, device)]

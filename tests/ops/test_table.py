@@ -10,7 +10,7 @@ import pytest
 
 import megengine.ops
 from megengine import Tensor
-from megengine.graph.record import apply
+from megengine.graph.apply import apply
 from megengine.ops import elemwise, promote
 from megengine.ops.op import Op, op
 

@@ -13,7 +13,7 @@ import megengine.functional as F
 from megengine import Parameter, Tensor, amp, jit
 from megengine import module as M
 from megengine.autodiff import GradManager
-from megengine.graph import where
+from megengine.graph import source
 from megengine.optimizer import SGD, Adam, Optimizer
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
@@ -21,7 +21,7 @@ X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    where._warned.clear()
+    source._warned.clear()
     yield
 
 

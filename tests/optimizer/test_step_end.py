@@ -9,7 +9,7 @@ import numpy as np
 
 from megengine import Parameter, graph
 from megengine.autodiff import GradManager
-from megengine.graph.record import thread
+from megengine.graph.recorder import thread
 from megengine.optimizer import SGD
 
 

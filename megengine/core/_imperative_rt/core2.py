@@ -13,7 +13,7 @@ from ... import config, functional
 from ...graph import scopes
 from ...graph.device import Device, resolve
 from ...graph.errors import TraceError
-from ...graph.run import full_sync
+from ...graph.flushing import full_sync
 from ...ops import promote
 from ...tensor import Tensor
 from .. import get_option, set_option

@@ -21,7 +21,7 @@ class Axis:
         size: how many elements there are.
         window: how many positions a window has.
         count: how many windows there are.
-        stride: from one window to the next.
+        stride: step between windows.
         spread: from one position to the next.
         low: the padding in front.
         gap: the distance between elements.

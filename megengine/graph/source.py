@@ -8,7 +8,7 @@ from functools import lru_cache
 from sys import _getframe
 from types import CodeType, FrameType
 
-Where = tuple[CodeType, int]
+Source = tuple[CodeType, int]
 Line = tuple[str, int]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -48,7 +48,7 @@ def warn_once(topic: str, message: str, category: type[Warning] = UserWarning) -
         warnings.warn_explicit(message, category, *place)
 
 
-def here(depth: int = 1) -> Where:
+def here(depth: int = 1) -> Source:
     """The nearest frame outside this package, from ``depth`` callers up."""
     frame: FrameType | None = _getframe(depth)
     known = _is_user
@@ -73,7 +73,7 @@ def asked_by_user() -> bool:
     return frame is None or is_user_file(frame.f_code.co_filename)
 
 
-def line(where: Where) -> Line:
+def line(where: Source) -> Line:
     """File name and line number of a place; offsets of one call change when the interpreter has warmed up, lines do not."""
     code, offset = where
     return code.co_filename, _number(code, offset)  # equal code may be in several files
@@ -87,7 +87,7 @@ def _number(code: CodeType, offset: int) -> int:
     return code.co_firstlineno
 
 
-def text(where: Where) -> str:
+def text(where: Source) -> str:
     """A place as ``file.py:42``, relative to the working directory where that is shorter."""
     filename, number = line(where)
     if os.path.isabs(filename):

@@ -80,11 +80,11 @@ def test_a_hundred_thousand_ops_without_a_read() -> None:
 
 
 def test_the_number_of_pending_ops_is_bounded() -> None:
-    before = graph.counters.cuts["limit"]
+    before = graph.counters.flushes["limit"]
     x = Tensor([0.0, 1.0])
     for _ in range(2 * graph.options.pending_limit + 1):
         x = x + 1
-    assert graph.counters.cuts["limit"] - before == 2
+    assert graph.counters.flushes["limit"] - before == 2
     assert x.numpy()[0] == 2 * graph.options.pending_limit + 1
 
 
@@ -111,11 +111,11 @@ def test_an_input_that_nothing_refers_to_is_overwritten() -> None:
     x = Tensor(np.ones((64, 64), np.float32))
     for _ in range(3):
         x._reset(x + 1)
-        graph.cut("step")
+        graph.flush("step")
     before = graph.counters.bytes_donated
     address = x._value.array.unsafe_buffer_pointer()
     x._reset(x + 1)
-    graph.cut("step")
+    graph.flush("step")
     assert graph.counters.bytes_donated - before == 64 * 64 * 4
     assert x._value.array.unsafe_buffer_pointer() == address
 
@@ -125,7 +125,7 @@ def test_an_input_that_someone_holds_is_not_overwritten() -> None:
     (x + 0).numpy()
     kept = x.detach()
     x._reset(x + 1)
-    graph.cut("step")
+    graph.flush("step")
     np.testing.assert_array_equal(kept.numpy(), np.ones((4, 4)))
     np.testing.assert_array_equal(x.numpy(), np.full((4, 4), 2))
 
@@ -162,7 +162,7 @@ def test_op_by_op_gives_the_same_numbers() -> None:
 
 
 def test_nan_is_found_with_its_op_and_line() -> None:
-    with pytest.raises(FloatingPointError, match=r"div at .*test_cut\.py:\d+ gave NaN"), graph.check_nan():
+    with pytest.raises(FloatingPointError, match=r"div at .*test_flush\.py:\d+ gave NaN"), graph.check_nan():
         x = Tensor([0.0, 1.0]) * 2
         y = (x - x) / (x - x)
         (y + 1).numpy()
@@ -170,7 +170,7 @@ def test_nan_is_found_with_its_op_and_line() -> None:
 
 def test_nan_in_an_input_is_called_so() -> None:
     with (
-        pytest.raises(FloatingPointError, match=r"an input float32\[2\] of mul at .*test_cut\.py:\d+ holds NaN"),
+        pytest.raises(FloatingPointError, match=r"an input float32\[2\] of mul at .*test_flush\.py:\d+ holds NaN"),
         graph.check_nan(),
     ):
         (Tensor([np.nan, 1.0]) * 2).numpy()
@@ -195,6 +195,6 @@ def test_programs_are_bounded_and_come_back(monkeypatch: pytest.MonkeyPatch) -> 
 def test_counters_are_public_numbers() -> None:
     (mge.Tensor([1.0]) + 1).numpy()
     snapshot = graph.counters.snapshot()
-    assert set(snapshot) > {"ops", "cuts", "compilations", "hits", "executables", "bytes_donated", "replays"}
+    assert set(snapshot) > {"ops", "flushes", "compilations", "hits", "executables", "bytes_donated", "replays"}
     assert all(isinstance(number, int | float | dict) for number in snapshot.values())
     assert snapshot["ops"] > 0
