@@ -32,7 +32,6 @@ BENCHMARKS = {
     "data_workers": "Data loader with workers",
     "checkpoint": "Checkpoints",
     "models": "Models",
-    "convolutional": "Convolutional networks",
     "cold": "Cold start and changing shapes",
     "op_sweep": "Ops one by one",
 }
