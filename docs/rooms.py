@@ -80,11 +80,15 @@ ROOMS = [
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),
     of_graph("traces", "traced polymorphic concrete infer", "The jaxprs of ops, for inference, both tiers and VJPs."),
     of_graph("host", "host/ symbols", "The tier that needs no compiler: jaxprs as NumPy calls."),
-    of_graph("platform", "blas compiler memory patience runtime signals sound tiers", "Memory, threads, processes, and JAX's settings."),
+    of_graph(
+        "platform",
+        "blas compiler memory patience runtime signals sound tiers",
+        "Memory, threads, processes, signals, and JAX's settings.",
+    ),
     of_graph(
         "leaves",
-        "caches counters device dtypes errors host_array identity interchange listener names narrowing options origins precision scalars "
-        "scopes signature source splits value",
+        "caches counters device dtypes errors host_array identity interchange listener names narrowing options origins "
+        "precision scalars scopes signature source splits value",
         "What all of the graph uses: abstract values, values and handles, devices, dtypes, settings, source lines.",
     ),
     Room("ops", "ops/", "The table of operators: pure functions of JAX arrays."),

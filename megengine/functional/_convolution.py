@@ -6,17 +6,18 @@ from typing import Any
 
 from ..graph.apply import apply
 from ..ops import conv as ops
-from ..ops import deform, region
 from ..tensor import Tensor
 from ._settings import require_dims, require_mode, sizes
 
 
-def _check_modes(conv_mode: Any, compute_mode: Any = "default") -> None:
+def check_modes(conv_mode: Any, compute_mode: Any = "default") -> None:
+    """Refuse other modes than MegEngine's."""
     require_mode(conv_mode, ("cross_correlation",), "conv_mode")
     require_mode(compute_mode, ("default", "float32"), "compute_mode")
 
 
-def _operands(*tensors: Tensor | None) -> list[Any]:
+def operands_of(*tensors: Tensor | None) -> list[Any]:
+    """The tensors that are given, without a bias or mask that is None."""
     return [t for t in tensors if t is not None]
 
 
@@ -31,11 +32,11 @@ def _conv(
     groups: Any,
 ) -> Tensor:
     op = ops.conv3d if spatial == 3 else ops.conv
-    window = _window(spatial, stride, padding, dilation)
-    return apply(op, *_operands(inp, weight, bias), **window, groups=_groups(groups))
+    window = window_of(spatial, stride, padding, dilation)
+    return apply(op, *operands_of(inp, weight, bias), **window, groups=groups_of(groups))
 
 
-def _window(spatial: int, stride: Any, padding: Any, dilation: Any) -> dict[str, tuple[int, ...]]:
+def window_of(spatial: int, stride: Any, padding: Any, dilation: Any) -> dict[str, tuple[int, ...]]:
     """Stride, padding and dilation with a size for each spatial dimension."""
     return {
         "stride": sizes(stride, spatial, "stride"),
@@ -44,7 +45,8 @@ def _window(spatial: int, stride: Any, padding: Any, dilation: Any) -> dict[str,
     }
 
 
-def _groups(groups: Any) -> int:
+def groups_of(groups: Any) -> int:
+    """The number of groups."""
     return sizes(groups, 1, "groups")[0]
 
 
@@ -86,7 +88,7 @@ def conv1d(
         >>> F.conv1d(Tensor([[[1.0, 2.0, 3.0, 4.0]]]), Tensor([[[1.0, -1.0]]]))
         Tensor([[[-1. -1. -1.]]], device=xpux:0)
     """
-    _check_modes(conv_mode, compute_mode)
+    check_modes(conv_mode, compute_mode)
     require_dims(inp, 3, "conv1d: the input")
     if groups == 1:
         require_dims(weight, 3, "conv1d: the weight")
@@ -134,7 +136,7 @@ def conv2d(
         Tensor([[[[2. 4.]
            [4. 8.]]]], device=xpux:0)
     """
-    _check_modes(conv_mode, compute_mode)
+    check_modes(conv_mode, compute_mode)
     return _conv(2, inp, weight, bias, stride, padding, dilation, groups)
 
 
@@ -171,7 +173,7 @@ def conv3d(
         >>> F.conv3d(F.ones((1, 1, 2, 2, 2)), F.ones((1, 1, 2, 2, 2))).item()
         8.0
     """
-    _check_modes(conv_mode)
+    check_modes(conv_mode)
     return _conv(3, inp, weight, bias, stride, padding, dilation, groups)
 
 
@@ -191,8 +193,8 @@ def _conv_transpose(
     if any(e >= s for e, s in zip(extra, steps, strict=True)):
         raise AssertionError(f"conv_transpose{spatial}d: output_padding {extra} must be less than the stride {steps}")
     op = ops.conv_transpose3d if spatial == 3 else ops.conv_transpose
-    window = _window(spatial, stride, padding, dilation)
-    return apply(op, *_operands(inp, weight, bias), **window, extra=extra, groups=_groups(groups))
+    window = window_of(spatial, stride, padding, dilation)
+    return apply(op, *operands_of(inp, weight, bias), **window, extra=extra, groups=groups_of(groups))
 
 
 def conv_transpose2d(
@@ -233,7 +235,7 @@ def conv_transpose2d(
         >>> F.conv_transpose2d(Tensor([[[[1.0, 2.0]]]]), F.ones((1, 1, 1, 2)), stride=2)
         Tensor([[[[1. 1. 2. 2.]]]], device=xpux:0)
     """
-    _check_modes(conv_mode, compute_mode)
+    check_modes(conv_mode, compute_mode)
     return _conv_transpose(2, inp, weight, bias, stride, padding, output_padding, dilation, groups)
 
 
@@ -272,137 +274,3 @@ def conv_transpose3d(
         Tensor([[[[[1. 2. 1.]]]]], device=xpux:0)
     """
     return _conv_transpose(3, inp, weight, bias, stride, padding, output_padding, dilation, groups)
-
-
-def local_conv2d(
-    inp: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    conv_mode: str = "cross_correlation",
-) -> Tensor:
-    """Locally connected 2-D layer: :func:`conv2d` with a kernel of its own for every window.
-
-    Args:
-        inp: ``(N, C, H, W)``.
-        weight: kernels ``(groups, OH, OW, C / groups, h, w, O / groups)``, where ``(OH, OW)`` is the result's size.
-        bias: ``(1, O, OH, OW)`` or ``(1, O, 1, 1)``, or None.
-        stride: step between windows; default 1.
-        padding: zeros on both sides; default 0.
-        dilation: spacing between the elements of a window; default 1.
-        conv_mode: ``"cross_correlation"``.
-
-    Returns:
-        ``(N, O, OH, OW)``.
-
-    Raises:
-        RuntimeError: shapes do not fit, or integers.
-        ValueError: a stride, padding, dilation or mode that does not exist.
-
-    Example:
-        >>> weight = Tensor([1.0, 10.0]).reshape(1, 1, 2, 1, 1, 1, 1)
-        >>> F.local_conv2d(Tensor([[[[2.0, 3.0]]]]), weight)
-        Tensor([[[[ 2. 30.]]]], device=xpux:0)
-    """
-    _check_modes(conv_mode)
-    return apply(ops.local_conv, *_operands(inp, weight, bias), **_window(2, stride, padding, dilation))
-
-
-def deformable_conv2d(
-    inp: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    mask: Tensor,
-    bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    groups: int = 1,
-    conv_mode: str = "cross_correlation",
-    compute_mode: str = "default",
-) -> Tensor:
-    """Deformable 2-D convolution, whose samples are shifted and weighted (Zhu et al., Deformable ConvNets v2, 2019).
-
-    A moved element is interpolated linearly between its four neighbours; beyond the image is 0.
-
-    Args:
-        inp: ``(N, C, H, W)``.
-        weight: kernel ``(O, C, h, w)``; with groups ``(groups, O / groups, C / groups, h, w)``.
-        offset: in pixels, ``(N, parts * h * w * 2, OH, OW)``: for each part of the channels and each element of the
-            window how far down and how far right.
-        mask: factors ``(N, parts * h * w, OH, OW)``.
-        bias: ``(1, O, 1, 1)``, or None.
-        stride: step between windows; default 1.
-        padding: zeros on both sides; default 0.
-        dilation: spacing between the elements of a window; default 1.
-        groups: number of groups that the channels are divided into; default 1.
-        conv_mode: ``"cross_correlation"``.
-        compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
-
-    Returns:
-        ``(N, O, OH, OW)``, of the size that :func:`conv2d` gives.
-
-    Raises:
-        RuntimeError: shapes do not fit, or integers.
-        ValueError: a stride, padding, dilation, group count or mode that does not exist.
-
-    Example:
-        >>> offset = Tensor([0.0, 0.5]).reshape(1, 2, 1, 1)
-        >>> F.deformable_conv2d(Tensor([[[[2.0, 3.0]]]]), F.ones((1, 1, 1, 1)), offset, F.ones((1, 1, 1, 1)), stride=2)
-        Tensor([[[[2.5]]]], device=xpux:0)
-    """
-    _check_modes(conv_mode, compute_mode)
-    window = _window(2, stride, padding, dilation)
-    operands = _operands(inp, weight, offset, mask, bias)
-    return apply(deform.deformable_conv2d, *operands, **window, groups=_groups(groups))
-
-
-def region_restricted_conv(
-    inp: Tensor,
-    weight: Tensor,
-    rin: Tensor,
-    rout: Tensor,
-    bias: Tensor | None = None,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-    dilation: int | tuple[int, int] = 1,
-    groups: int = 1,
-    conv_mode: str = "cross_correlation",
-    compute_mode: str = "default",
-) -> Tensor:
-    """2-D convolution restricted to regions: every window leaves out what is not of its own region.
-
-    The sum of :func:`conv2d` at ``(n, o, y, x)`` goes over the elements of the window where ``rin`` is ``rout[n, y, x]``.
-
-    Args:
-        inp: ``(N, C, H, W)``.
-        weight: kernel ``(groups, O / groups, C / groups, h, w)``, also for one group.
-        rin: numbers of the input's regions, int32 or uint8, ``(N, H, W)``.
-        rout: numbers of the result's regions, of the same dtype, ``(N, OH, OW)``.
-        bias: ``(1, O, 1, 1)``, or None.
-        stride: step between windows; default 1.
-        padding: zeros on both sides; default 0.
-        dilation: spacing between the elements of a window; default 1.
-        groups: number of groups that the channels are divided into; default 1.
-        conv_mode: ``"cross_correlation"``.
-        compute_mode: ``"default"`` or ``"float32"``; sums are in float32 either way.
-
-    Returns:
-        ``(N, O, OH, OW)``, of the size that :func:`conv2d` gives.
-
-    Raises:
-        RuntimeError: shapes do not fit, integers to convolve, or regions of another dtype.
-        ValueError: a stride, padding, dilation, group count or mode that does not exist.
-
-    Example:
-        >>> regions = Tensor([[[0, 0, 1]]])
-        >>> x, kernel = Tensor([[[[1.0, 2.0, 4.0]]]]), F.ones((1, 1, 1, 1, 3))
-        >>> F.region_restricted_conv(x, kernel, regions, regions, padding=(0, 1))
-        Tensor([[[[3. 3. 4.]]]], device=xpux:0)
-    """
-    _check_modes(conv_mode, compute_mode)
-    window = _window(2, stride, padding, dilation)
-    operands = _operands(inp, weight, rin, rout, bias)
-    return apply(region.region_restricted_conv, *operands, **window, groups=_groups(groups))

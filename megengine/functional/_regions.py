@@ -13,7 +13,7 @@ from ..graph.errors import ArgumentError
 from ..ops import roi as roi_ops
 from ..tensor import Tensor
 from ._args import require_tensor
-from ._settings import choice, one_or_two
+from ._settings import one_or_two, require_mode
 
 
 def roi_pooling(
@@ -48,7 +48,7 @@ def roi_pooling(
         Tensor([[[[ 5.  7.]
            [13. 15.]]]], device=xpux:0)
     """
-    kind = choice(mode, ("max", "average"), "roi_pooling: mode", AssertionError)
+    kind = require_mode(mode, ("max", "average"), "roi_pooling: mode")
     size = one_or_two(output_shape, "roi_pooling: output_shape")
     return apply(
         roi_ops.roi_pooling, inp, rois, size=size, mode=kind, scale=float(within("scale", scale, 0, above=True))
@@ -95,7 +95,7 @@ def roi_align(
     require_tensor(rois, "rois")
     if inp.dtype != np.float32:
         inp = inp.astype("float32")
-    kind = choice(mode, ("max", "average"), "roi_align: mode", AssertionError)
+    kind = require_mode(mode, ("max", "average"), "roi_align: mode")
     size = one_or_two(output_shape, "roi_align: output_shape")
     points = one_or_two(sample_points, "roi_align: sample_points")
     offset = 0.5 if aligned else 0.0

@@ -120,11 +120,3 @@ def two(value: Any, what: str) -> tuple[int, int]:
 def one_or_two(value: Any, what: str) -> tuple[int, int]:
     """Height and width from one number or a pair."""
     return (int(value), int(value)) if isinstance(value, Integral) else two(value, what)
-
-
-def choice(value: Any, choices: Sequence[str], what: str, error: type[Exception] = RuntimeError) -> str:
-    """An option's value in lower case, if it is one of these."""
-    name = value.lower() if isinstance(value, str) else value
-    if name not in choices:
-        raise error(f"{what} must be one of {', '.join(choices)}; not {value!r}")
-    return name

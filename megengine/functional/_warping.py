@@ -15,7 +15,7 @@ from ..ops import interpolate as interpolate_ops
 from ..ops import warp as warp_ops
 from ..tensor import Tensor
 from ._args import require_tensor
-from ._settings import choice, two, whole_numbers
+from ._settings import require_mode, two, whole_numbers
 
 _RESIZES = {"bilinear": "linear", "linear": "linear", "trilinear": "linear", "bicubic": "cubic", "nearest": "nearest"}
 
@@ -79,7 +79,7 @@ def interpolate(
         Tensor([[[0. 1. 3. 4.]]], device=xpux:0)
     """
     require_tensor(inp, "inp")
-    mode = choice(mode, tuple(_RESIZES), "interpolate: mode", ValueError)
+    mode = require_mode(mode, tuple(_RESIZES), "interpolate: mode")
     if align_corners is not None and _RESIZES[mode] != "linear":
         raise ValueError(f"interpolate: align_corners goes with the linear modes, not with {mode}")
     ndim = {"linear": 3, "trilinear": 5}.get(mode, 4)
@@ -122,8 +122,8 @@ def remap(
     if not isinstance(inp, Tensor):
         raise AssertionError(f"remap: inp must be a Tensor, not {type(inp).__name__}")
     require_tensor(map_xy, "map_xy")
-    border = choice(border_mode, warp_ops.BORDERS, "remap: border_mode")
-    mode = choice(interp_mode, ("linear", "nearest"), "remap: interp_mode")
+    border = require_mode(border_mode, warp_ops.BORDERS, "remap: border_mode")
+    mode = require_mode(interp_mode, ("linear", "nearest"), "remap: interp_mode")
     return apply(warp_ops.remap, inp, map_xy, float(scalar), border=border, mode=mode)
 
 
@@ -140,9 +140,9 @@ def _warp(name: str, inp: Tensor, mat: Tensor, out_shape: Any, options: tuple[An
         mat,
         float(fill),
         size=two(out_shape, f"{name}: out_shape"),
-        border=choice(border, warp_ops.BORDERS, f"{name}: border_mode"),
-        layout=choice(layout, ("nchw", "nhwc"), f"{name}: format").upper(),
-        mode=choice(mode, ("linear", "nearest", "cubic", "lanczos4"), f"{name}: interp_mode"),
+        border=require_mode(border, warp_ops.BORDERS, f"{name}: border_mode"),
+        layout=require_mode(layout, ("nchw", "nhwc"), f"{name}: format").upper(),
+        mode=require_mode(mode, ("linear", "nearest", "cubic", "lanczos4"), f"{name}: interp_mode"),
     )
 
 

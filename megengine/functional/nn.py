@@ -19,16 +19,7 @@ from ..tensor.bounds import outside
 from . import _settings
 from ._args import plain, require_tensor
 from ._attention import multi_head_attention as multi_head_attention
-from ._convolution import (
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose2d,
-    conv_transpose3d,
-    deformable_conv2d,
-    local_conv2d,
-    region_restricted_conv,
-)
+from ._convolution import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d
 from ._ctc import ctc_loss as ctc_loss
 from ._normalization import batch_norm, general_norm, group_norm, instance_norm, layer_norm, local_response_norm
 from ._pooling import (
@@ -41,6 +32,7 @@ from ._pooling import (
     sliding_window_transpose,
 )
 from ._sync_norm import sync_batch_norm
+from ._varying_convolution import deformable_conv2d, local_conv2d, region_restricted_conv
 from .activation import (
     gelu,
     hsigmoid,

@@ -59,10 +59,7 @@ def get_expand_structure(obj: Module, key: str) -> Any:
         >>> get_expand_structure(net, "1.0")
         ReLU()
     """
-    found: Any = obj
-    for name in key.split(".") if key else ():
-        found = part(found, name)
-    return found
+    return functools.reduce(part, key.split(".") if key else (), obj)
 
 
 def set_expand_structure(obj: Module, key: str, value: Any) -> None:
