@@ -100,7 +100,8 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
             recorder.scopes.append(scopes.current())
         known = node.aval
         if known is not None:
-            value = Value(recorder, known, None, device)
+            value = _new(Value)  # as Value(recorder, known, None, device), without the call
+            value.recorder, value.aval, value.array, value.device = recorder, known, None, device
             index[value] = len(index)
             out: Any = _new(_value_module.handle_type)
             out._value = value

@@ -376,7 +376,7 @@ def test_optimizers_and_their_schedules_go_on() -> None:
         schedule.step()
 
 
-def test_quantised_tensors_and_parameters_of_quantisation() -> None:
+def test_quantized_tensors_and_parameters_of_quantization() -> None:
     x = Tensor([0.5, -1.0]).astype(qint8(0.25))
     x.qparams.scale = Tensor(0.25)
     x.qparams.dtype_meta = BUILTIN["qint8"]
