@@ -32,6 +32,7 @@ BENCHMARKS = {
     "data_workers": "Data loader with workers",
     "checkpoint": "Checkpoints",
     "models": "Models",
+    "convolutional": "Convolutional networks",
     "cold": "Cold start and changing shapes",
     "op_sweep": "Ops one by one",
 }

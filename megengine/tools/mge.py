@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from .train import cli as train_cli
 __all__ = ["main"]
 
 INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C
+UNREAD = 141  # 128 + SIGPIPE, what a shell reports for a program whose reader has gone
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after ``mge``; those of the process by default.
 
     Returns:
-        0 on success, 2 for bad options, 130 after Ctrl-C, 1 for everything else.
+        0 on success, 2 for bad options, 130 after Ctrl-C, 141 if what reads its output has gone, 1 for everything else.
     """
     parser = build_parser()
     arguments = parser.parse_args(argv)
@@ -62,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("mge: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at its end
+        return UNREAD
     except Exception as error:
         if arguments.debug:
             traceback.print_exc()

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = read(arguments.folder)
     if not report.files:
         raise UserError(f"{str(arguments.folder)!r} holds no Python files", exit_code=2)
-    print(text(report, everything=arguments.all))
+    print(text(report, everything=arguments.all), flush=True)
     return int(any(report.count(state)[0] for state in ("missing", "gone", "unread")))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -282,3 +284,14 @@ def test_every_entry_of_the_table_says_what_to_do() -> None:
     entries = table.load()
     assert len(entries) > 500
     assert [name for name, entry in entries.items() if not entry.instead or not entry.gone[-1].isdigit()] == []
+
+
+def test_a_reader_that_goes_is_no_error(tmp_path: Path) -> None:
+    """As in ``mge check . | head -1``."""
+    write(tmp_path, train="import numpy as np\n" + "np.bool8\nnp.float\n" * 20_000)
+    command = [sys.executable, "-m", "megengine.tools.mge", "check", "--all", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "train.py\n"
+        process.stdout.close()
+        errors = process.stderr.read() if process.stderr else ""
+        assert process.wait(60) == 141 and errors == ""
