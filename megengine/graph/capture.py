@@ -10,12 +10,11 @@ from typing import Any
 from .errors import UnreadableError
 from .flushing import evaluate, flush
 from .listener import Listener
+from .origins import Argument, Constant, Gradient, Held, Origin
 from .program import Program
 from .recorder import Recorder, thread
 from .source import asked_by_user
 from .value import Aval, Handle, Value
-
-Origin = tuple[str, Any]
 
 
 class Capture(Listener):
@@ -129,7 +128,7 @@ class Capture(Listener):
     def inputs(self, values: list[Value], positions: list[tuple[int, Aval]]) -> set[int]:
         """Find where each input comes from; what the call rebinds may be overwritten."""
         self.origins = [self.origin(values[p]) for p, _ in positions]
-        return {k for k, (side, holder) in enumerate(self.origins) if side == "handle" and id(holder) in self.written}
+        return {k for k, o in enumerate(self.origins) if isinstance(o, Held) and id(o.tensor) in self.written}
 
     def ran(self, recorder: Recorder, program: Program, values: list[Value]) -> None:
         """The graph is about to run as ``program``."""
@@ -143,19 +142,21 @@ class Capture(Listener):
 
     def origin(self, value: Value) -> Origin:
         """Where a value from outside came from: an argument, a tensor that held it when the call began, or made inside."""
-        for side, known in (("arg", self.args), ("grad", self.grad_owner)):
-            ref, what = known.get(id(value), (None, None))
-            if ref is not None and ref() is value:
-                return side, what
+        reference, number = self.args.get(id(value), (None, 0))
+        if reference is not None and reference() is value:
+            return Argument(number)
+        reference, owner = self.grad_owner.get(id(value), (None, None))
+        if reference is not None and owner is not None and reference() is value:
+            return Gradient(owner)
         holders = [h for v, ref in self.seen.get(id(value), ()) if v() is value and (h := ref()) is not None]
         for other in holders[1:]:
             if other is not holders[0]:
                 self.guard(_sharing(holders[0], other))
         if holders:
-            return "handle", holders[0]
+            return Held(holders[0])
         if id(value) not in self.made:
             self.refuse("it uses a tensor that nothing holds any more")
-        return "const", value
+        return Constant(value)
 
     def valid(self) -> bool:
         """Whether the call was one graph, so that it can be replayed."""

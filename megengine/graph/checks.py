@@ -178,7 +178,9 @@ def raise_on_nan(recorder: Recorder, program: Program, flags: np.ndarray) -> Non
         return
     first, inputs = int(flags.argmax()) if flags.any() else len(flags), len(program.inputs)
     if given is not None and first >= inputs + given:
-        raise FloatingPointError(f"{_name(equations[given])} at {text(recorder.sources[given])} is given the number NaN")
+        raise FloatingPointError(
+            f"{_name(equations[given])} at {text(recorder.sources[given])} is given the number NaN"
+        )
     if first >= inputs:
         number = first - inputs
         outs = ", ".join(repr(v.aval) for v in equations[number].outputs)

@@ -38,6 +38,8 @@ from .value import Value
 
 SMALL = 1 << 16
 WORTH_A_LOOK = 1 << 24  # bytes that are likely to be there
+
+
 def run(recorder: Recorder) -> None:
     """Execute a finished graph and give its living values their arrays."""
     if not recorder.results:
@@ -299,5 +301,3 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
             value.array = array
     if program.key.check_nan:
         raise_on_nan(recorder, program, np.asarray(outs[0]))
-
-

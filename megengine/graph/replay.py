@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .capture import Capture, Origin
+from .capture import Capture
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
 from .execute import on_device, protect
 from .flushing import evaluate
 from .host_array import HostArray
 from .liveness import ONLY_ARRAY
+from .origins import Argument, Constant, Gradient, Held, Itself, Origin, Output, Target, target
 from .recorder import Recorder, pack, thread
 from .shared import exclusive
 from .signals import SignalsWait
@@ -45,11 +46,12 @@ ONLY_HANDLE = _baseline_of_handle()
 class Replay:
     """A captured call, ready to run again.
 
-    Sources of inputs and results are ``("arg", k)``, ``("handle", tensor)``, ``("grad", place)``, ``("const", value)`` and
-    ``("out", k)``; of results also ``("itself", place)``: that very tensor. A place, of what is rebound or has a gradient, is
-    a tensor, or an argument's number.
-
     Attributes:
+        inputs: where the program's inputs come from.
+        results: where those of the function come from.
+        writes: for each tensor that the call rebinds, where its new value comes from.
+        grads: the same for the gradients that it sets; None takes one away.
+        may_alias: arguments whose tensors the body may know by another way, too.
         escapes: the call has left a tensor that it computed somewhere else, where a replay cannot put another.
     """
 
@@ -59,53 +61,52 @@ class Replay:
         self.guards = capture.guards
         self.device = capture.recorder.device
         self.args = capture.arg_handles
-        self.doubtful = list(range(len(self.args)))
+        self.may_alias = list(range(len(self.args)))
         self.numbers = pack(capture.recorder)
         self.scalars = [
             jax.device_put(s, None if self.device.is_default else self.device.jax_device) for s in self.numbers
         ]
         number = {id(h): k for k, ref in enumerate(capture.arg_handles) if (h := ref()) is not None}
 
-        def place(handle: Handle) -> Any:
+        def target_of(handle: Handle) -> Target:
             return number.get(id(handle), handle)
 
-        def origin(source: Origin) -> Origin:
-            return ("grad", place(source[1])) if source[0] == "grad" else source
+        def origin(found: Origin) -> Origin:
+            return Gradient(target_of(found.of)) if isinstance(found, Gradient) else found  # type: ignore[arg-type]
 
-        def source(handle: Any) -> Origin:
+        def source(handle: Any) -> Origin | Output:
             k = capture.result(handle._value)
             if k is not None:
-                return "out", k
-            side, what = origin(capture.origin(handle._value))
+                return Output(k)
+            found = origin(capture.origin(handle._value))
             # What nothing read and the call did not make is a tensor from outside, handed on.
-            return ("handle", handle) if side == "const" and id(what) not in capture.made else (side, what)
+            foreign = isinstance(found, Constant) and id(found.made) not in capture.made
+            return Held(handle) if foreign else found
 
-        def result(handle: Any) -> Origin:
+        def result(handle: Any) -> Origin | Output | Itself:
             there = id(handle) in number or capture.was_there(handle)
-            return ("itself", place(handle)) if there else source(handle)
+            return Itself(target_of(handle)) if there else source(handle)
 
-        self.inputs = [origin(s) for s in capture.origins]
+        self.inputs = [origin(o) for o in capture.origins]
         self.results = [result(h) for h in results]
         written = [h for key, ref in capture.written.items() if capture.outside[key] and (h := ref()) is not None]
         graded: list[Any] = [
             h for key, ref in capture.grads.items() if capture.outside[key] and (h := ref()) is not None
         ]
         gradients = {id(h._grad) for h in [*graded, *(h for h, _ in capture.grads_before.values())]}
-        self.writes = [(place(h), source(h)) for h in written if id(h) not in gradients]
-        self.grads = [(place(h), None if h._grad is None else source(h._grad)) for h in graded]
-        self.grads_before = [(place(h), aval) for h, aval in capture.grads_before.values()]
+        self.writes = [(target_of(h), source(h)) for h in written if id(h) not in gradients]
+        self.grads = [(target_of(h), None if h._grad is None else source(h._grad)) for h in graded]
+        self.grads_before = [(target_of(h), aval) for h, aval in capture.grads_before.values()]
         self.where = [capture.recorder.sources[n] for n in self.program.checked]
         self.trusted = self._trusted(capture.recorder)
-        self.expected = [(h, h._value.aval, h._value.device) for side, h in self.inputs if side == "handle"]
+        held = [o.tensor for o in self.inputs if isinstance(o, Held)]
+        self.expected = [(h, h._value.aval, h._value.device) for h in held]
         self.avals = self.program.output_avals
-        sources = [
-            s for s in [*self.results, *(s for _, s in self.writes), *(s for _, s in self.grads)] if s is not None
-        ]
-        kept = {k for side, k in sources if side == "out"}
-        self.escapes = len(kept) < len(self.program.live)
-        places = [p for p, _ in [*self.writes, *self.grads, *self.grads_before]]
-        places += [h for side, h in [*self.inputs, *self.results] if side in ("handle", "itself")]
-        self.outside = {id(p) for p in places if type(p) is not int}
+        computed = [*self.results, *(o for _, o in self.writes), *(o for _, o in self.grads)]
+        self.escapes = len({o for o in computed if isinstance(o, Output)}) < len(self.program.live)
+        targets: list[Target] = [t for t, *_ in [*self.writes, *self.grads, *self.grads_before]]
+        targets += [*held, *(o.tensor for o in self.results if isinstance(o, Held | Itself))]
+        self.outside = {id(t) for t in targets if type(t) is not int}
 
     def _trusted(self, recorder: Recorder) -> list[tuple[Signature, list[Any], Source]]:
         """The ops whose integers were looked at on the host, so that the program does not look, with where these come from."""
@@ -118,7 +119,7 @@ class Replay:
                     (source_of[o] if is_integral(spec) else spec) if isinstance(o, int) else number_of(o, recorder)
                     for o, spec in zip(call.operands, call.signature.specs, strict=True)
                 ]
-                if any(type(o) is tuple and o[0] != "const" for o in operands):
+                if any(isinstance(o, Argument | Held | Gradient) for o in operands):
                     found.append((call.signature, operands, recorder.sources[number]))
         return found
 
@@ -131,8 +132,8 @@ class Replay:
         for signature, operands, where in self.trusted:
             now = []
             for operand in operands:
-                if type(operand) is tuple:
-                    value = self._source(operand, args)
+                if isinstance(operand, Origin):
+                    value = operand.value(args)
                     if value.array is None:
                         return False
                     operand = value
@@ -150,11 +151,11 @@ class Replay:
         return (
             self.program.node.equals(other.program.node)
             and [n.tobytes() for n in self.numbers] == [n.tobytes() for n in other.numbers]
-            and [side for side, _ in self.inputs] == [side for side, _ in other.inputs]
+            and list(map(type, self.inputs)) == list(map(type, other.inputs))
             and all(
-                np.asarray(a.array).tobytes() == np.asarray(b.array).tobytes()
-                for (side, a), (_, b) in zip(self.inputs, other.inputs, strict=True)
-                if side == "const"
+                np.asarray(a.made.array).tobytes() == np.asarray(b.made.array).tobytes()
+                for a, b in zip(self.inputs, other.inputs, strict=True)
+                if isinstance(a, Constant) and isinstance(b, Constant)
             )
         )
 
@@ -164,9 +165,9 @@ class Replay:
             value = handle._value
             if value.aval is not known or (value.device is not device and value.device.physical != device.physical):
                 return False
-        for place, known in self.grads_before:
-            grad = _at(place, args)._grad
-            if (None if grad is None else grad._value.aval) is not known:
+        for which, had in self.grads_before:
+            grad = target(which, args)._grad
+            if (None if grad is None else grad._value.aval) is not had:
                 return False
         for snapshot, before, _ in self.guards:
             if snapshot() != before:
@@ -177,18 +178,18 @@ class Replay:
         """Whether an argument is a tensor that the body also knows by another way: then it is not what was captured."""
         return not self.outside.isdisjoint(map(id, args))
 
-    def may_confuse(self, args: Sequence[Handle]) -> bool:
+    def arguments_may_alias(self, args: Sequence[Handle]) -> bool:
         """Whether the captured call had, in the place of one of these, a tensor that its body may know by another way."""
-        for k in self.doubtful:
+        for k in self.may_alias:
             known = self.args[k]()
             if known is not None and known is not args[k]:
                 return True
         return False
 
     def replaces(self, other: Replay) -> None:
-        """Captured since ``other`` may confuse: what the body knows is outside ``other``, or was in a doubtful place of it."""
-        hidden = {id(known) for k in other.doubtful if (known := other.args[k]()) is not None}
-        self.doubtful = [k for k, ref in enumerate(self.args) if id(ref()) in hidden]
+        """Captured since an argument of ``other`` may alias: what the body knows is outside ``other``, or one of those arguments."""
+        hidden = {id(known) for k in other.may_alias if (known := other.args[k]()) is not None}
+        self.may_alias = [k for k, ref in enumerate(self.args) if id(ref()) in hidden]
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         """Run with these arguments; returns the tensors that the function returned.
@@ -203,29 +204,29 @@ class Replay:
 
     def _replay(self, args: Sequence[Any]) -> list[Any]:
         self.program.prepare(tier_of(self.device))
-        values = [self._value(source, args) for source in self.inputs]
+        values = [self._value(origin, args) for origin in self.inputs]
         if self.program.interpreted:
             inputs = [value.array for value in values]
         else:
             inputs = [on_device(v, True) if type(v.array) is HostArray else v.array for v in values]
         values.clear()  # they would not seem to be referred to by their tensors alone
         for k in () if self.program.interpreted else self.program.donated:
-            value = self.inputs[k][1]._value
+            value = self.inputs[k].tensor._value  # type: ignore[union-attr]
             if thread.several or _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
                 inputs[k] = jnp.array(inputs[k])
             del value
         made = [Value(None, aval, None, self.device) for aval in self.avals]
 
-        def value_of(source: Origin) -> Value:
-            return made[source[1]] if source[0] == "out" else self._value(source, args)
+        def value_of(origin: Origin | Output) -> Value:
+            return made[origin.number] if type(origin) is Output else self._value(origin, args)  # type: ignore[arg-type]
 
-        results = [_at(s[1], args) if s[0] == "itself" else new_handle(value_of(s)) for s in self.results]
-        writes = [(_at(place, args), value_of(source)) for place, source in self.writes]
+        results = [target(o.tensor, args) if isinstance(o, Itself) else new_handle(value_of(o)) for o in self.results]
+        writes = [(target(which, args), value_of(origin)) for which, origin in self.writes]
         changes: list[tuple[Any, str, Any]] = [(handle, "_node", None) for handle, _ in writes]
         changes += [(handle, "_value", value) for handle, value in writes]
         changes += [
-            (_at(place, args), "_grad", None if source is None else new_handle(value_of(source)))
-            for place, source in self.grads
+            (target(which, args), "_grad", None if origin is None else new_handle(value_of(origin)))
+            for which, origin in self.grads
         ]
         self._run([*self.scalars, *inputs], made, changes)
         with counting:
@@ -247,20 +248,8 @@ class Replay:
             note_flags(leading[-1].array, program, self.where, made)
 
     @staticmethod
-    def _source(source: Origin, args: Sequence[Any]) -> Value:
-        side, what = source
-        if side == "grad":
-            what = _at(what, args)._grad
-        value: Value = args[what]._value if side == "arg" else what if side == "const" else what._value
-        return value
-
-    def _value(self, source: Origin, args: Sequence[Any]) -> Value:
-        value = self._source(source, args)
+    def _value(origin: Origin, args: Sequence[Any]) -> Value:
+        value = origin.value(args)
         if value.array is None:
             evaluate(value)
         return value
-
-
-def _at(place: Any, args: Sequence[Any]) -> Any:
-    """The tensor of a place."""
-    return args[place] if type(place) is int else place

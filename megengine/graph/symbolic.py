@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from itertools import starmap
 from typing import Any
 
+from .build import build
 from .errors import TraceError, UnreadableError
+from .ir import AnyEquation, Equation, Var
 from .listener import Listener
 from .program import Program
 from .recorder import Recorder, thread
-from .source import Source, asked_by_user, text
-from .trie import Call, Node
+from .source import asked_by_user, text
+from .trie import Node
 from .value import Handle, Value
 
 KNOWN_LIMIT = 64
@@ -88,19 +90,20 @@ class Symbolic(Listener):
         """A part of the call may differ each time."""
         self.whole = False
 
-    def recorded(self) -> list[tuple[Node, Source]]:
-        """What the call has recorded, if it is whole, with the user's lines."""
+    def recorded(self) -> list[AnyEquation]:
+        """The equations that the call has recorded, if it is whole."""
         recorder = thread.recorder
         if not self.whole or recorder is not self.recorder:
             return []
-        return list(zip(recorder.node.path()[self.entry.depth :], recorder.sources[self.entry.depth :], strict=True))
+        function = build(recorder.node, sources=[text(s) for s in recorder.sources])
+        return list(function.equations[self.entry.depth :])
 
 
 @dataclass
 class Known:
     """The calls of one traced function that were alike in arguments: the first one, and places in the trie known to agree."""
 
-    first: list[tuple[Node, Source]] | None = None
+    first: list[AnyEquation] | None = None
     agreed: set[tuple[Node, Node]] = field(default_factory=set)
 
     def compare(self, call: Symbolic) -> None:
@@ -126,26 +129,26 @@ class Known:
             self.agreed.add((call.entry, recorder.node))
 
 
-def _difference(first: list[tuple[Node, Source]], now: list[tuple[Node, Source]]) -> tuple[str, str] | None:
+def _difference(first: list[AnyEquation], now: list[AnyEquation]) -> tuple[str, str] | None:
     """How two calls differ first, in MegEngine's words and in ours; None if they do not, or if their shapes differ before."""
     one, other = _Wiring(), _Wiring()
-    for k, ((was, was_at), (is_, is_at)) in enumerate(zip(first, now, strict=False)):
+    for k, (was, is_) in enumerate(zip(first, now, strict=False)):
         before, after = one.add(was), other.add(is_)
-        where = f"operation {k} was {_name(was)} at {text(was_at)}, now it is {_name(is_)} at {text(is_at)}"
+        where = f"operation {k} was {_name(was)} at {was.source}, now it is {_name(is_)} at {is_.source}"
         if _kind(was) != _kind(is_):
             return "operator mismatch", where
-        if was.avals != is_.avals or len(before) != len(after):
+        if [v.aval for v in was.outputs] != [v.aval for v in is_.outputs] or len(before) != len(after):
             return None
         for a, b in zip(before, after, strict=True):
             if a != b:
                 met = "input id mismatch" if a is not None and b is not None else _EXPECTED[a is None]
                 return met, f"an operand of it comes from elsewhere: {where}"
     if len(now) > len(first):
-        node, at = now[len(first)]
-        return "too many instructions", f"there was no {_name(node)} of {text(at)}"
+        extra = now[len(first)]
+        return "too many instructions", f"there was no {_name(extra)} of {extra.source}"
     if len(now) < len(first):
-        node, at = first[len(now)]
-        return "mismature end", f"there was {_name(node)} of {text(at)} besides"
+        missing = first[len(now)]
+        return "mismature end", f"there was {_name(missing)} of {missing.source} besides"
     return None
 
 
@@ -156,20 +159,19 @@ class _Wiring:
     """Which earlier result of the call each operand is: counted from its first, None for what is from outside."""
 
     def __init__(self) -> None:
-        self.numbers: dict[int, int] = {}
+        self.numbers: dict[Var, int] = {}
 
-    def add(self, node: Node) -> list[int | None]:
-        call = node.call
-        operands: Any = call.operands if isinstance(call, Call) else call.cots
-        numbers = [self.numbers.get(o) if isinstance(o, int) else None for o in operands]
-        for k in range(len(node.avals)):
-            self.numbers[call.start + k] = len(self.numbers)
+    def add(self, equation: AnyEquation) -> list[int | None]:
+        operands = equation.inputs if isinstance(equation, Equation) else equation.cotangents
+        numbers = [self.numbers.get(o) if isinstance(o, Var) else None for o in operands]
+        for var in equation.outputs:
+            self.numbers[var] = len(self.numbers)
         return numbers
 
 
-def _kind(node: Node) -> Any:
-    return node.call.signature.op if isinstance(node.call, Call) else None
+def _kind(equation: AnyEquation) -> Any:
+    return equation.op if isinstance(equation, Equation) else None
 
 
-def _name(node: Node) -> str:
-    return node.call.signature.op.name if isinstance(node.call, Call) else "a gradient"
+def _name(equation: AnyEquation) -> str:
+    return equation.name if isinstance(equation, Equation) else "a gradient"

@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MEANING = (
     "ops",
-    *(
-        f"graph/{m}.py"
-        for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "backward", "compiler")
-    ),
+    *(f"graph/{m}.py" for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "backward", "compiler")),
 )
 
 

@@ -63,17 +63,17 @@ class Signature:
         symbolic: bool,
     ) -> Any:
         """Replay a recorded call that holds, or run the function, recorded if that may help."""
-        doubted = None
+        aliasing = None
         for known in self._recorded:
             replay = known.replay
             assert known.watched is not None
             if replay.holds(tensors) and known.watched.unchanged():
                 if replay.has_as_its_own(tensors):
                     return function(*args, **kwargs)
-                if not replay.may_confuse(tensors):
+                if not replay.arguments_may_alias(tensors):
                     self._unused, self._pause = 0, PAUSE
                     return known.plan.make(replay(tensors))
-                doubted = known
+                aliasing = known
                 break
         if self._plain > 0:
             self._plain -= 1
@@ -82,7 +82,7 @@ class Signature:
         if _recording.setdefault(id(self), own) is not own:  # another thread records such a call
             return function(*args, **kwargs)
         try:
-            return self._record(function, args, kwargs, tensors, symbolic, doubted)
+            return self._record(function, args, kwargs, tensors, symbolic, aliasing)
         finally:
             del _recording[id(self)]
 
@@ -93,7 +93,7 @@ class Signature:
         kwargs: dict[str, Any],
         tensors: list[Any],
         symbolic: bool,
-        doubted: _Recorded | None,
+        aliasing: _Recorded | None,
     ) -> Any:
         executed = Executed()
         watched = None
@@ -129,7 +129,7 @@ class Signature:
             if last is not None:
                 self._fail("two calls of it did not record the same operations and numbers", function)
         elif known is not None and executed.codes.keys() <= known.codes.keys():
-            self._add(made, doubted)
+            self._add(made, aliasing)
             self._unused += 1
             self._failures = 0
             if self._unused > UNUSED:
@@ -137,11 +137,11 @@ class Signature:
                 self._fail("what it can see changes from call to call", function)
         return result
 
-    def _add(self, made: _Recorded, doubted: _Recorded | None) -> None:
-        """Keep a call; ``doubted`` would have served, were it sure that its arguments are nothing else besides."""
-        if doubted is not None:
-            made.replay.replaces(doubted.replay)
-        others = [known for known in self._recorded if known is not doubted]
+    def _add(self, made: _Recorded, aliasing: _Recorded | None) -> None:
+        """Keep a call; ``aliasing`` would have served, but for arguments that may alias what its body knows."""
+        if aliasing is not None:
+            made.replay.replaces(aliasing.replay)
+        others = [known for known in self._recorded if known is not aliasing]
         self._recorded = [made, *others][:REPLAYS]  # threads that look through it have the old one
 
     def _fail(self, reason: str, function: Callable[..., Any]) -> None:
