@@ -187,7 +187,7 @@ class Replay:
         return False
 
     def replaces(self, other: Replay) -> None:
-        """Captured since an argument of ``other`` may alias: what the body knows is outside ``other``, or one of those arguments."""
+        """Captured since an argument of ``other`` may alias: the body knows what is outside ``other``, or such an argument."""
         hidden = {id(known) for k in other.may_alias if (known := other.args[k]()) is not None}
         self.may_alias = [k for k, ref in enumerate(self.args) if id(ref()) in hidden]
 
