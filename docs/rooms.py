@@ -82,7 +82,7 @@ ROOMS = [
     of_graph("host", "host/ symbols", "The tier that needs no compiler: jaxprs as NumPy calls."),
     of_graph(
         "platform",
-        "blas compiler memory patience runtime signals sound tiers",
+        "blas calling compiler memory patience runtime sound tiers",
         "Memory, threads, processes, signals, and JAX's settings.",
     ),
     of_graph(

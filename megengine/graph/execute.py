@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from . import forked
+from .calling import CallingPython
 from .checks import Failed, checked_on_host, note_flags, raise_on_nan
 from .counters import counters, counting
 from .device import Device
@@ -28,7 +29,6 @@ from .program import Key, Program, building, lookup, make
 from .recompile import note_program
 from .recorder import Recorder, pack, thread
 from .recording import Recording
-from .signals import SignalsWait
 from .source import text
 from .tape import keep
 from .tiers import tier_of
@@ -93,7 +93,7 @@ def _execute(recorder: Recorder) -> None:
     recorder.work = program, values, nodes, inputs
     arguments = [*pack(recorder), *inputs]
     protect(program, arguments, recorder.device)
-    with SignalsWait(program.interpreted):
+    with CallingPython(program.interpreted):
         recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
 
 
@@ -291,7 +291,7 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
     if recorder.error is None:
         with counting:
             counters.flushes["thread"] += 1
-    with SignalsWait(program.interpreted):
+    with CallingPython(program.interpreted):
         outs = program.run(*pack(snapshot), *inputs)
     made = [values[p] for p in program.live]
     if program.checked:

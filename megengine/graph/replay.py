@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .calling import CallingPython
 from .capture import Capture
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
@@ -22,7 +23,6 @@ from .liveness import ONLY_ARRAY
 from .origins import Argument, Constant, Gradient, Held, Itself, Origin, Output, Target, target
 from .recorder import Recorder, pack, thread
 from .shared import exclusive
-from .signals import SignalsWait
 from .signature import Signature
 from .source import Source
 from .tiers import tier_of
@@ -242,7 +242,7 @@ class Replay:
         names = ["array"] * len(filled) + [name for _, name, _ in changes]
         outs = chain.from_iterable(starmap(program.run, (arguments,)))
         targets, values = [*filled, *(t for t, _, _ in changes)], chain(outs, [v for _, _, v in changes])
-        with SignalsWait(program.interpreted):
+        with CallingPython(program.interpreted):
             deque(map(setattr, targets, names, values), 0)
         if program.checked:
             note_flags(leading[-1].array, program, self.where, made)

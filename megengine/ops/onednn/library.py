@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from importlib import metadata
 from pathlib import Path
@@ -114,6 +114,7 @@ class Library:
         version: such as ``"3.2.0"``.
         path: the file.
         engine: its CPU engine.
+        one_at_a_time: held while primitives run.
         attributes: of primitives: their scratchpads are the caller's, so that several threads may run one at a time.
     """
 
@@ -132,6 +133,9 @@ class Library:
         self._library.dnnl_memory_desc_get_size.argtypes = (c_void_p,)
         self._library.dnnl_memory_desc_get_size.restype = c_size_t
         self._library.dnnl_memory_desc_equal.argtypes = (c_void_p, c_void_p)
+        threads = getattr(self._library, "omp_get_max_threads", None)
+        # Two at a time would have twice the threads that there are cores, each waiting for others of its own.
+        self.one_at_a_time: Any = threading.Lock() if threads is not None and threads() > 1 else nullcontext()
         self.execute = self._library.dnnl_primitive_execute
         self.set_data_handle = self._library.dnnl_memory_set_data_handle
         self.engine = self.made("engine_create", 1, 0)

@@ -158,10 +158,11 @@ class Plan:
         for memory, offset in instance.temporaries:
             set_handle(memory, base + offset)
         execute, stream = self.lib.execute, instance.stream.value
-        for primitive, count, arguments in instance.steps:
-            status = execute(primitive, stream, count, arguments)
-            if status:
-                check(status, self.what)
+        with self.lib.one_at_a_time:
+            for primitive, count, arguments in instance.steps:
+                status = execute(primitive, stream, count, arguments)
+                if status:
+                    check(status, self.what)
         self._idle.append(instance)
 
     def __repr__(self) -> str:

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import signal
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -158,14 +159,38 @@ def sends_a_signal() -> Any:
 
 
 def test_signals_wait_for_the_executable(sends_a_signal: Any) -> None:
-    from megengine.graph.signals import SignalsWait
+    from megengine.graph.calling import CallingPython
 
     call = jax.jit(lambda x: sends_a_signal(x, signal.SIGINT) + 1).lower(jnp.zeros(8)).compile()
     handler, outs = signal.getsignal(signal.SIGINT), []
-    with pytest.raises(KeyboardInterrupt), SignalsWait(False):
+    with pytest.raises(KeyboardInterrupt), CallingPython(False):
         outs.append(call(jnp.arange(8.0)))
     np.testing.assert_array_equal(outs[0], np.arange(8.0) + 1)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_threads_that_compute_in_python_give_way_soon() -> None:
+    from megengine.graph.calling import SOON, CallingPython
+
+    seen: list[float] = []
+
+    def run(text: bytes, pointers: list[int]) -> None:
+        seen.append(sys.getswitchinterval())
+        ctypes.memmove(pointers[1], pointers[0], 4 * 8)
+
+    ffi.register("megengine.test.interval", run)
+    made = jax.ffi.ffi_call("megengine.test.interval", jax.ShapeDtypeStruct((8,), jnp.float32))
+    call = jax.jit(lambda x: made(x, of="")).lower(jnp.zeros(8)).compile()
+    before = sys.getswitchinterval()
+    with CallingPython(False):
+        call(jnp.zeros(8))
+        with CallingPython(True):
+            pass
+        with CallingPython(False):
+            call(jnp.zeros(8))
+        call(jnp.zeros(8))
+    assert max(seen) <= SOON * 1.01 and len(seen) == 3
+    assert sys.getswitchinterval() == before
 
 
 TRAINS = """

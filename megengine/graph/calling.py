@@ -1,7 +1,10 @@
-"""Signals wait while an executable runs that calls Python.
+"""What holds while an executable runs that calls Python: signals wait, and other threads give way soon.
 
 CPython runs their handlers between bytecodes of the main thread, so also within what an executable calls. An exception from
 there, such as ``KeyboardInterrupt``, would be lost, and the call taken for done. Without such calls signals wait as well.
+
+A thread that computes in Python keeps the interpreter for five milliseconds when another wants it, as long as many a convolution
+takes.
 """
 
 from __future__ import annotations
@@ -18,25 +21,60 @@ from ..ops.onednn import custom_call
 _NAMES = ["INT", "TERM", "ALRM", "HUP", "QUIT", "USR1", "USR2", "VTALRM", "PROF", "CHLD", "WINCH"]
 _NUMBERS = [getattr(signal, f"SIG{name}") for name in _NAMES if hasattr(signal, f"SIG{name}")]
 _main = threading.main_thread()
+SOON = 2e-5  # seconds
+_changing = threading.Lock()
+_running = 0
+_interval = 0.0
 
 
-class SignalsWait:
-    """A context in whose end the handlers of signals that came meanwhile are called.
+def _begin() -> None:
+    global _running, _interval
+    with _changing:
+        _running += 1
+        if _running == 1:
+            _interval = sys.getswitchinterval()
+            sys.setswitchinterval(min(SOON, _interval))
+
+
+def _end() -> None:
+    global _running
+    with _changing:
+        _running -= 1
+        if not _running:
+            sys.setswitchinterval(_interval)
+
+
+class CallingPython:
+    """A context in which executables may call Python; in its end the handlers of signals that came meanwhile are called.
 
     Args:
-        interpreted: whether no executable runs inside; then nothing waits.
+        interpreted: whether no executable runs inside; then nothing changes.
     """
 
-    __slots__ = ("_needed", "_came", "_handlers")
+    __slots__ = ("_needed", "_signals", "_came", "_handlers")
 
     def __init__(self, interpreted: bool) -> None:
-        self._needed = not interpreted and custom_call.names_known() and threading.current_thread() is _main
+        self._needed = not interpreted and custom_call.names_known()
+        self._signals = self._needed and threading.current_thread() is _main
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def __enter__(self) -> None:
-        if not self._needed:
-            return
+        if self._signals:
+            self._hold()
+        if self._needed:
+            _begin()
+
+    def __exit__(self, *_: object) -> None:
+        if self._needed:
+            _end()
+        if self._signals:
+            handlers = dict(self._handlers)
+            self._give_back()
+            for number in self._came:
+                handlers[number](number, sys._getframe(1))
+
+    def _hold(self) -> None:
         try:
             for number in _NUMBERS:
                 handler = signal.getsignal(number)
@@ -46,13 +84,6 @@ class SignalsWait:
         except BaseException:
             self._give_back()
             raise
-
-    def __exit__(self, *_: object) -> None:
-        if self._needed:
-            handlers = dict(self._handlers)
-            self._give_back()
-            for number in self._came:
-                handlers[number](number, sys._getframe(1))
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._came.append(number)
