@@ -28,6 +28,23 @@ class Function:
         residuals: what it also returns for VJPs in later functions.
         constants: values that are part of it.
         device: where it runs.
+
+    Example:
+        >>> net = M.Linear(3, 2)
+        >>> with megengine.graph.watch() as seen:
+        ...     y = F.relu(net(Tensor([[1.0, 2.0, 3.0]]))).numpy()
+        >>> function = seen[0].function
+        >>> print(function)  # doctest: +ELLIPSIS
+        %0: float32[1,3] = input
+        weight: float32[2,3] = input
+        bias: float32[2] = input
+        %3: float32[1,2] = linear(%0, weight, bias)    # ...
+        %4: float32[1,2] = relu(%3)    # ...
+        return %4
+        >>> function.producer()[function.outputs[0]]
+        <relu: relu(float32[1,2]) -> float32[1,2]>
+        >>> [user.name for user in function.users()[function.inputs[1]]]
+        ['linear']
     """
 
     __slots__ = ("inputs", "floats", "ints", "equations", "outputs", "residuals", "constants", "device")

@@ -133,7 +133,7 @@ def fits(value: Any, call: ast.Call) -> str:
     Example:
         >>> call = ast.parse("relu(x, inplace=True)").body[0].value
         >>> fits(look_up("megengine.functional.relu").value, call)
-        'takes no inplace='
+        'takes no inplace=; write an assignment, as in x = F.relu(x): results are new tensors'
     """
     try:
         parameters = inspect.signature(value).parameters
