@@ -7,9 +7,10 @@ from dataclasses import astuple, dataclass
 from math import prod
 
 from .library import library
-from .plan import Plan, cached, strides_of
+from .plan import Plan, cached, dims, strides_of
 
-TRAINING, BACKWARD, SCALES_AND_SHIFTS = 64, 128, 2 | 4
+TRAINING, INFERENCE, BACKWARD, SCALES_AND_SHIFTS = 64, 96, 128, 2 | 4
+AVERAGE = 0x3FF
 SRC, DST, MEAN, VARIANCE, SCALE, SHIFT = 1, 17, 49, 50, 51, 52
 DIFF_SRC, DIFF_DST, DIFF_SCALE, DIFF_SHIFT = 129, 145, 255, 256
 # Arrays of fewer elements take less time than a call.
@@ -39,12 +40,13 @@ class BatchNorm:
     def arrays(self) -> tuple[list[tuple[int, ...]], list[bool]]:
         """The shapes of operands and results, and whether their channels lie behind."""
         x, c = self.shape, self.shape[1:2]
-        shapes = [x, c, c, x, c, c] if self.kind == "normalize_batch" else [x, c, c, x, c, x, c, c]
+        means = (*x[:2], *(1,) * (len(x) - 2))
+        shapes = [x, x, c, c, means] if self.kind == "normalize_batch" else [x, c, c, x, c, x, c, c]
         return shapes, [self.last and shape is x for shape in shapes]
 
     def results(self) -> int:
         """How many of the arrays are results."""
-        return 3
+        return 4 if self.kind == "normalize_batch" else 3
 
     def plan(self) -> Plan | None:
         """What computes it; None where oneDNN does not."""
@@ -56,21 +58,30 @@ class BatchNorm:
 def _started(of: BatchNorm) -> tuple[Plan, list[int]]:
     shapes, _ = of.arrays()
     plan = Plan(f"{of.kind} of {of.shape}", len(shapes))
-    whole, each = plan.described(of.shape, strides_of(of.shape, of.last)), plan.described(of.shape[1:2], (1,))
-    return plan, [plan.argument(whole if len(shape) > 1 else each) for shape in shapes]
+    strides = [strides_of(shape, of.last) if len(shape) > 1 else (1,) for shape in shapes]
+    return plan, [plan.argument(plan.described(*pair)) for pair in zip(shapes, strides, strict=True)]
 
 
 def _forward(of: BatchNorm) -> Plan | None:
-    plan, (x, scale, shift, y, mean, variance) = _started(of)
+    """Without scales and shifts, and with what is left of the mean of each image's channels.
+
+    The library adds up the input as it is, whose mean may be large; what is left is small, and its mean exact.
+    """
+    plan, (x, y, mean, variance, left) = _started(of)
     whole = plan.described(of.shape, strides_of(of.shape, of.last))
     lib = plan.lib
-    made = plan.supported(
-        "batch_normalization_forward",
-        *(lib.engine, TRAINING, whole, whole, of.eps, SCALES_AND_SHIFTS, lib.attributes),
+    made = plan.supported("batch_normalization_forward", lib.engine, TRAINING, whole, whole, of.eps, 0, lib.attributes)
+    means = (*of.shape[:2], *(1,) * (len(of.shape) - 2))
+    sizes, none = dims(of.shape[2:]), dims((0,) * (len(of.shape) - 2))
+    averages = plan.supported(
+        "pooling_forward",
+        *(lib.engine, INFERENCE, AVERAGE, whole, plan.described(means, strides_of(means, of.last))),
+        *(sizes, sizes, none, none, none, lib.attributes),
     )
-    if made is None:
+    if made is None or averages is None:
         return None
-    plan.primitive(made, {SRC: x, SCALE: scale, SHIFT: shift, DST: y, MEAN: mean, VARIANCE: variance})
+    plan.primitive(made, {SRC: x, DST: y, MEAN: mean, VARIANCE: variance})
+    plan.primitive(averages, {SRC: y, DST: left})
     return plan
 
 
