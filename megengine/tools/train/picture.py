@@ -6,7 +6,6 @@ from typing import Any
 
 from megengine import graph
 
-from .models import layers
 from .trainer import Trainer
 
 __all__ = ["step_picture"]
@@ -26,29 +25,18 @@ def step_picture(trainer: Trainer) -> dict[str, Any]:
         scratch.step(image, label)
     pictures = [seen[index].picture() for index in range(len(seen))]
     picture = max(pictures, key=lambda picture: len(picture["nodes"]))
-    _name_inputs(picture["nodes"], scratch)
+    _name_inputs(picture["nodes"])
     return picture
 
 
-def _name_inputs(nodes: list[dict[str, Any]], trainer: Trainer) -> None:
-    """Tells the images, the labels, the parameters and the optimizer's state from one another.
-
-    The engine knows arrays only, but it lists them in the order of their first use.
-    """
-    inputs = [node for node in nodes if not node["inputs"] and node["kind"] == "input"]
+def _name_inputs(nodes: list[dict[str, Any]]) -> None:
+    """Tells the images, the labels, the parameters, which the graph names, and the optimizer's state from one another."""
+    inputs = [node for node in nodes if node["kind"] == "input"]
     image, label = inputs[0], next(node for node in inputs if node["dtype"].startswith("int"))
-    image["name"], label["name"] = "image", "label"
-    expected = [
-        (name, list(parameter.shape))
-        for layer in layers(trainer.model)
-        for name, parameter in layer.named_parameters(recursive=False)
-    ]
     for node in inputs:
-        if node is image or node is label:
-            continue
-        match = next((one for one in expected if one[1] == node["shape"]), None)
-        if match is None:
+        if node["name"] != "input":
+            # The page shows it in the box of its module.
+            node["kind"], node["name"] = "param", node["name"].rpartition(".")[2]
+        elif node is not image and node is not label:
             node["name"] = "optimizer state"
-        else:
-            expected.remove(match)
-            node["name"], node["kind"] = match[0], "param"
+    image["name"], label["name"] = "image", "label"
