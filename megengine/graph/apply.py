@@ -166,7 +166,7 @@ def apply_vjp(
     avals: tuple[Aval, ...],
     where: Source,
 ) -> tuple[Any, ...]:
-    """Record the gradient of instruction ``source`` of the current graph."""
+    """Record the VJP of call ``source`` of the current graph."""
     recorder = thread.recorder
     key: list[Any] = [VjpCall, source, mask, need]
     try:

@@ -41,7 +41,7 @@ WORTH_A_LOOK = 1 << 24  # bytes that are likely to be there
 
 
 def run(recorder: Recorder) -> None:
-    """Execute a finished graph and give its living values their arrays."""
+    """Execute a finished graph and give its live outputs their arrays."""
     if not recorder.results:
         try:
             _execute(recorder)
@@ -201,8 +201,8 @@ def _deliver(recorder: Recorder) -> None:
     """Hand out the results; done again from the start if an exception came between."""
     program, values, nodes, inputs = recorder.work
     outs = recorder.results[0]
-    living = [values[p] for p in program.live]
-    for value, array in zip(living, outs[program.leading :], strict=False):
+    outputs = [values[p] for p in program.live]
+    for value, array in zip(outputs, outs[program.leading :], strict=False):
         value.array = array
         value.recorder = None
     for node, (pullback, sources) in zip(nodes, program.pullbacks, strict=True):
@@ -210,7 +210,7 @@ def _deliver(recorder: Recorder) -> None:
     with counting:
         counters.bytes_donated += program.donated_bytes
     if program.checked:
-        note_flags(outs[program.leading - 1], program, [recorder.sources[n] for n in program.checked], living)
+        note_flags(outs[program.leading - 1], program, [recorder.sources[n] for n in program.checked], outputs)
     recording = _recording(recorder, program.node, values) if thread.watchers else None
     recorder.index.clear()  # the results are handed out from here on, whatever comes
     recorder.work = None

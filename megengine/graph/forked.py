@@ -18,7 +18,7 @@ in_child = False  # whether this process is a child without the threads that com
 
 
 class _Refusing(dict[Any, Any]):
-    """No instruction follows here."""
+    """No call follows here."""
 
     def get(self, *_: Any) -> NoReturn:
         refuse()

@@ -20,7 +20,7 @@ def _stats(device: Any) -> dict[str, Any]:
 
 
 def bytes_in_use(device: Any) -> int:
-    """Bytes of living arrays."""
+    """Bytes of the arrays that are alive."""
     found = _stats(device).get("bytes_in_use")
     if found is not None:
         return int(found)

@@ -75,9 +75,9 @@ class Program:
         inputs: positions of its inputs.
         donated: which inputs are overwritten.
         checked: calls with a rule on their operands' values that the program itself checks.
-        depends: for each living value the checked calls that it depends on, as bits; none where a failure leaves it as it
+        depends: for each live output the checked calls that it depends on, as bits; none where a failure leaves it as it
             was before.
-        leading: how many results come before the living values: flags of NaN, flags of those rules.
+        leading: how many results come before the live outputs: flags of NaN, flags of those rules.
         proven: whether it has run: then it fits into memory, and running it is a call of C code alone.
         needs: bytes that it allocates while it runs.
         hits: how often it was found again.

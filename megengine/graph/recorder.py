@@ -26,7 +26,7 @@ class Recorder:
         index: every value of the graph, inputs too, with its position.
         floats, ints: Python scalars in the order met; arguments of the program, not part of its structure.
         sources: the user's line of each call.
-        nodes: gradient nodes made here, with the instruction each belongs to.
+        nodes: gradient nodes made here, with the call each belongs to.
         tapes: the gradient recordings active in this thread.
         limit: how many ops may be pending.
         capture: what a trace being recorded collects.
@@ -87,7 +87,7 @@ class Recorder:
         self.limit = 1 if options.eager or any_split() else options.pending_limit
 
     def rollback(self) -> None:
-        """Forget what was written down of an instruction that then failed or was interrupted."""
+        """Forget what was written down of a call that then failed or was interrupted."""
         node, index = self.node, self.index
         while len(index) > node.count:
             index.popitem()

@@ -289,7 +289,7 @@ def linearised(signature: Signature, mask: tuple[int, ...]) -> Linearised:
 
 
 def pulled(forward: Linearised, need: tuple[int, ...], absent: tuple[bool, ...]) -> Traced:
-    """The gradient of an instruction: from residuals and cotangents to those of operands.
+    """The VJP of an op: from residuals and cotangents to those of operands.
 
     Args:
         forward: its linearised forward.
