@@ -159,30 +159,30 @@ def _results(recorder: Recorder, node: Node, device: Device) -> tuple[Any, ...]:
 
 
 def apply_vjp(
-    source: int,
-    mask: tuple[int, ...],
-    need: tuple[int, ...],
-    cots: list[Handle | None],
+    number: int,
+    linearised: tuple[int, ...],
+    wrt: tuple[int, ...],
+    cotangents: list[Handle | None],
     avals: tuple[Aval, ...],
-    where: Source,
+    source: Source,
 ) -> tuple[Any, ...]:
-    """Record the VJP of call ``source`` of the current graph."""
+    """Record the VJP of call ``number`` of the current graph."""
     recorder = thread.recorder
-    key: list[Any] = [VjpCall, source, mask, need]
+    key: list[Any] = [VjpCall, number, linearised, wrt]
     try:
-        for cot in cots:
-            if cot is None:
+        for cotangent in cotangents:
+            if cotangent is None:
                 key.append(None)
             else:
-                position: Any = recorder.index.get(cot._value)
-                key.append(_bind(recorder, cot._value, cot) if position is None else position)
+                position: Any = recorder.index.get(cotangent._value)
+                key.append(_bind(recorder, cotangent._value, cotangent) if position is None else position)
         full = tuple(key)
         node = recorder.node.next.get(full)
         if node is None:
             node = extend_vjp(recorder.node, full, avals)
-        recorder.sources.append(where)
+        recorder.sources.append(source)
         if recorder.scopes is not None:
-            recorder.scopes.append(recorder.scopes[source])
+            recorder.scopes.append(recorder.scopes[number])
         out = _results(recorder, node, recorder.device)
         recorder.node = node
     except BaseException:

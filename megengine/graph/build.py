@@ -53,11 +53,11 @@ def _equation(
     if isinstance(call, Call):
         inputs = tuple(values[o] if type(o) is int else Scalar(*o) for o in call.operands)
         return Equation(call.signature, inputs, outputs, *where)
-    of = before[call.source]
+    of = before[call.number]
     assert isinstance(of, Equation)
-    wrt = tuple(call.mask[k] for k in call.need)
-    cotangents = tuple(None if c is None else values[c] for c in call.cots)
-    return VjpEquation(of, call.mask, wrt, cotangents, outputs, *where)
+    wrt = tuple(call.linearised[k] for k in call.wrt)
+    cotangents = tuple(None if c is None else values[c] for c in call.cotangents)
+    return VjpEquation(of, call.linearised, wrt, cotangents, outputs, *where)
 
 
 def _results(avals: tuple[Aval, ...], start: int, values: dict[int, Var]) -> tuple[Var, ...]:

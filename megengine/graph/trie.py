@@ -42,30 +42,35 @@ class Call:
 
 
 class VjpCall:
-    """A recorded VJP of the call ``source`` of the same structure, sharing the residuals of its forward.
+    """A recorded VJP of the call ``number`` of the same structure, sharing the residuals of its forward.
 
     Attributes:
-        source: the number of that call.
-        mask: the operands that its forward is linearised in.
-        need: which of them (indices into ``mask``) are wanted.
-        cots: positions of the results' cotangents (None: zero).
+        number: which call that is.
+        linearised: the operands that its forward is linearised in.
+        wrt: which of them (indices into ``linearised``) the cotangents are wanted of.
+        cotangents: positions of those of the results (None: zero).
         start: position of the first result.
     """
 
-    __slots__ = ("source", "mask", "need", "cots", "start")
+    __slots__ = ("number", "linearised", "wrt", "cotangents", "start")
 
     def __init__(
-        self, source: int, mask: tuple[int, ...], need: tuple[int, ...], cots: tuple[int | None, ...], start: int
+        self,
+        number: int,
+        linearised: tuple[int, ...],
+        wrt: tuple[int, ...],
+        cotangents: tuple[int | None, ...],
+        start: int,
     ) -> None:
-        self.source = source
-        self.mask = mask
-        self.need = need
-        self.cots = cots
+        self.number = number
+        self.linearised = linearised
+        self.wrt = wrt
+        self.cotangents = cotangents
         self.start = start
 
     def recorded(self) -> tuple[Any, ...]:
         """See :meth:`Call.recorded`."""
-        return VjpCall, self.source, self.mask, self.need, self.cots
+        return VjpCall, self.number, self.linearised, self.wrt, self.cotangents
 
 
 class Node:
@@ -191,17 +196,17 @@ def extend(node: Node, key: tuple[Any, ...]) -> Node:
 
 
 def extend_vjp(node: Node, key: tuple[Any, ...], avals: tuple[Aval, ...]) -> Node:
-    """The node after a VJP; its key is ``(VjpCall, source, mask, need, *cotangent sources)``."""
-    _, source, mask, need, *sources = key
+    """The node after a VJP; its key is ``(VjpCall, number, linearised, wrt, *cotangent sources)``."""
+    _, number, linearised, wrt, *sources = key
     inputs: list[Aval] = []
-    cots: list[int | None] = []
+    cotangents: list[int | None] = []
     for s in sources:
         if isinstance(s, Aval):
-            cots.append(node.count + len(inputs))
+            cotangents.append(node.count + len(inputs))
             inputs.append(s)
         else:
-            cots.append(s)
-    call = VjpCall(source, mask, need, tuple(cots), node.count + len(inputs))
+            cotangents.append(s)
+    call = VjpCall(number, linearised, wrt, tuple(cotangents), node.count + len(inputs))
     return _add(node, key, Node(node, call, avals, tuple(inputs), node.floats, node.ints))
 
 
