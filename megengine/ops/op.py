@@ -65,7 +65,7 @@ class Op:
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.pick = _picker(self.attrs)
+        self.pick = picker(self.attrs)
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -132,7 +132,7 @@ def op(
     return declare
 
 
-def _picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
     """The function that takes the values of these names, in this order, out of a mapping."""
     if len(names) > 1:
         return itemgetter(*names)

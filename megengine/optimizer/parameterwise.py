@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ..ops.op import picker
 from ..tensor import Parameter, Tensor
 from .optimizer import Optimizer
 
@@ -111,6 +112,7 @@ class ParameterwiseOptimizer(Optimizer):
     def _updates(self, param_group: dict[str, Any]) -> None:
         options = {name: _number(value) for name, value in param_group.items() if name != "params"}
         names = self._state_names(options)
+        pick = picker(names)
         for param in param_group["params"]:
             grad = param.grad
             if grad is None:
@@ -119,9 +121,10 @@ class ParameterwiseOptimizer(Optimizer):
                 param._reset(self._update(param, grad, (), options))
                 continue
             states = self._state.get(param) or self._without_state(param)
-            state = tuple(map(states.__getitem__, names))
-            new = self._update(param, grad, state, options)
-            for held, value in zip((param, *state), new, strict=True):
+            state = pick(states)
+            new, *after = self._update(param, grad, state, options)
+            param._reset(new)
+            for held, value in zip(state, after, strict=True):
                 held._reset(value)
 
 

@@ -73,5 +73,14 @@ class SGD(ParameterwiseOptimizer):
         lr, momentum, decay = options["lr"], options["momentum"], options["weight_decay"]
         if not state:
             return apply(optimize.sgd, param, grad, lr, decay, decays=decay != 0.0)
-        operands = param, grad, state[0], lr, decay, momentum
-        return apply(optimize.sgd_momentum, *operands, decays=decay != 0.0, nesterov=self.nesterov)
+        return apply(
+            optimize.sgd_momentum,
+            param,
+            grad,
+            state[0],
+            lr,
+            decay,
+            momentum,
+            decays=decay != 0.0,
+            nesterov=self.nesterov,
+        )
