@@ -1,4 +1,5 @@
-"""Names of what a graph reads: the path within its module of a parameter or buffer, or the name that the user gave a tensor.
+"""Names of what a graph reads: the path within its module of a parameter or buffer, that of a
+parameter and the name of an optimizer's state of it, or the name that the user gave a tensor.
 
 Nothing is written down for them while a program runs: they are found when someone looks.
 """
@@ -52,12 +53,24 @@ def _called(module: Any) -> str:
 
 
 def _paths() -> dict[int, tuple[Any, Any, str]]:
-    """Every tensor of a module that is alive, by id, with the outermost module that holds it and the path from there."""
-    modules = [o for o in gc.get_objects() if getattr(type(o), "_is_module", False)]
+    """Every tensor of a module that is alive, by id, with the outermost module that holds it and the path from there.
+
+    The state that an optimizer has of a parameter goes by the parameter's path.
+    """
+    modules = _alive("_is_module")
     inner = {id(child) for module in modules for _, child in module.named_children()}
     found: dict[int, tuple[Any, Any, str]] = {}
     for module in modules:
         if id(module) not in inner:
             for path, tensor in module.named_tensors():
                 found.setdefault(id(tensor), (tensor, module, path))
+    for optimizer in _alive("_is_optimizer"):
+        for param, states in list(optimizer._state.items()):
+            _, module, path = found.get(id(param), (None, None, param._name or ""))
+            found.update((id(t), (t, module, f"{path}.{name}".lstrip("."))) for name, t in states.items())
     return found
+
+
+def _alive(flag: str) -> list[Any]:
+    """The objects of classes that have a flag, which spares this room their imports."""
+    return [o for o in gc.get_objects() if getattr(type(o), flag, False)]

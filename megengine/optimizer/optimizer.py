@@ -56,6 +56,8 @@ class Optimizer(metaclass=ABCMeta):
         array([0.5, 2.5], dtype=float32)
     """
 
+    _is_optimizer = True
+
     def __init__(
         self, params: Iterable[Parameter] | Iterable[dict[str, Any]] | dict[str, Any], defaults: dict[str, Any]
     ) -> None:

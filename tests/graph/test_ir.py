@@ -18,7 +18,7 @@ from megengine.graph.errors import VerificationError
 from megengine.graph.inspect import Ran
 from megengine.graph.ir import Equation, Function, Residuals, Var, VjpEquation
 from megengine.graph.lower import Plan
-from megengine.optimizer import SGD
+from megengine.optimizer import SGD, Adam
 
 
 def recorded(compute: Callable[[], Any]) -> Ran:
@@ -92,6 +92,21 @@ def test_names_are_distinct_and_those_of_two_networks_are_told_apart() -> None:
     function = recorded(lambda: two(one(x)).numpy()).function
     names = {v.name for v in function.inputs if v.name}
     assert {"first.weight", "second.weight"} <= names
+
+
+def test_the_state_of_an_optimizer_goes_by_its_parameter() -> None:
+    net = M.Linear(3, 2)
+    manager, optimizer = GradManager().attach(net.parameters()), Adam(net.parameters(), lr=0.1)
+
+    def train() -> Any:
+        with manager:
+            manager.backward(net(Tensor(np.ones((4, 3), np.float32))).sum())
+        optimizer.step().clear_grad()
+        return optimizer
+
+    train()
+    names = {v.name for v in recorded(train).function.inputs}
+    assert {"weight", "weight.exp_avg", "bias.exp_avg_sq", "bias.step"} <= names
 
 
 # What a faulty pass may do to a function, and what verify says of it.

@@ -25,16 +25,16 @@ def step_picture(trainer: Trainer) -> dict[str, Any]:
         scratch.step(image, label)
     pictures = [seen[index].picture() for index in range(len(seen))]
     picture = max(pictures, key=lambda picture: len(picture["nodes"]))
-    _name_inputs(picture["nodes"])
+    _name_inputs(picture["nodes"], {name for name, _ in scratch.model.named_parameters()})
     return picture
 
 
-def _name_inputs(nodes: list[dict[str, Any]]) -> None:
+def _name_inputs(nodes: list[dict[str, Any]], parameters: set[str]) -> None:
     """Tells the images, the labels, the parameters, which the graph names, and the optimizer's state from one another."""
     inputs = [node for node in nodes if node["kind"] == "input"]
     image, label = inputs[0], next(node for node in inputs if node["dtype"].startswith("int"))
     for node in inputs:
-        if node["name"] != "input":
+        if node["name"] in parameters:
             # The page shows it in the box of its module.
             node["kind"], node["name"] = "param", node["name"].rpartition(".")[2]
         elif node is not image and node is not label:
