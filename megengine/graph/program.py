@@ -221,7 +221,8 @@ class Program:
         try:
             if self.interpreter is None:
                 self.interpreter = self.plan.callable(np, attrgetter("interpreted"))
-            outs = list(map(owned, self.interpreter(*map(plain, args))))
+            with np.errstate(all="ignore"):
+                outs = list(map(owned, self.interpreter(*map(plain, args))))
         except MemoryError as error:
             raise MemoryError(f"out of memory: {error}") from None
         except Exception as error:

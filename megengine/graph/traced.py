@@ -53,9 +53,9 @@ class Traced:
         """By NumPy, without a compiler."""
         if isinstance(self.source, AtSizes):
             return self.source.interpreted()
-        from .host.interpreter import interpret  # its rules are loaded when the first program runs
+        from .host.interpreter import interpret_aloud  # its rules are loaded when the first program runs
 
-        return interpret(self.source)
+        return interpret_aloud(self.source)
 
     @cached_property
     def staged(self) -> Callable[..., Sequence[Any]]:

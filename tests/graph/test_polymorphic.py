@@ -183,6 +183,7 @@ def assert_equal(found: Any, wanted: Any) -> None:
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
+@np.errstate(all="ignore")
 def agrees(signature: Signature, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Hold what is made of a signature against its own trace; says whether it was made of one with symbols."""
     traced._traced.clear()

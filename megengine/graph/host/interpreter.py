@@ -24,8 +24,19 @@ def interpret(closed: ClosedJaxpr) -> Interpreted:
     Args:
         closed: the jaxpr, as from :func:`jax.make_jaxpr`.
     """
+    run = interpret_aloud(closed)
+
+    def quietly(*arrays: Any) -> list[Any]:
+        with np.errstate(all="ignore"):
+            return run(*arrays)
+
+    return quietly
+
+
+def interpret_aloud(closed: ClosedJaxpr) -> Interpreted:
+    """What :func:`interpret` gives, but that NumPy may warn: whoever runs many sees to that once."""
     skeleton = Skeleton(closed)
-    return skeleton.quiet(skeleton.runner(list(map(rule_of, skeleton.equations))))
+    return skeleton.with_arrays(skeleton.runner(list(map(rule_of, skeleton.equations))))
 
 
 def nested(closed: Any) -> Interpreted:
@@ -63,18 +74,19 @@ class Skeleton:
         """What runs the jaxpr, given what runs each equation."""
         return _runner(self._initial, calls, self._wiring, self._arguments, self._results)
 
-    def quiet(self, run: Interpreted) -> Interpreted:
-        """The same, without warnings, and with arrays as results."""
+    def with_arrays(self, run: Interpreted) -> Interpreted:
+        """The same, with arrays as results."""
         scalars = self._scalars
+        if not scalars:
+            return run
 
-        def quietly(*arrays: Any) -> list[Any]:
-            with np.errstate(all="ignore"):
-                results = run(*arrays)
+        def with_arrays(*arrays: Any) -> list[Any]:
+            results = run(*arrays)
             for k in scalars:
                 results[k] = np.asarray(results[k])
             return results
 
-        return quietly
+        return with_arrays
 
 
 Wires = tuple[tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]

@@ -12,6 +12,7 @@ from .rules import Equation, Run, rule
 
 # A product of this many multiplications is worth a call of its own: to copy an operand would cost more.
 WORTH_A_CALL = 1 << 16
+_BY_BLAS = (np.float32, np.float64, np.complex64)
 
 
 @rule("dot_general")
@@ -22,6 +23,8 @@ def dot_general(eqn: Equation) -> Run:
     left_free = [d for d in range(left.ndim) if d not in (*left_sum, *left_batch)]
     right_free = [d for d in range(right.ndim) if d not in (*right_sum, *right_batch)]
     left_order, right_order = (*left_batch, *left_free, *left_sum), (*right_batch, *right_free, *right_sum)
+    if (len(left_sum), left.ndim, right.ndim) == (1, 2, 2) and left.dtype == right.dtype == out.dtype in _BY_BLAS:
+        return _of_matrices(left_sum[0] == 0, right_sum[0] == 1)
     batch, terms = len(left_batch), len(left_sum)
     depth = prod(left.shape[d] for d in left_sum)
     dtype = np.dtype(out.dtype)
@@ -30,6 +33,16 @@ def dot_general(eqn: Equation) -> Run:
         x, y = x.transpose(left_order), y.transpose(right_order)
         x, y = exactly(x, y, depth, dtype) if dtype.kind in "iu" else (wide(x, dtype), wide(y, dtype))
         return narrowed(contracted(x, y, batch, terms), dtype)
+
+    return run
+
+
+def _of_matrices(turns_left: bool, turns_right: bool) -> Run:
+    """A product of two matrices, each of which may be transposed."""
+
+    def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        x, y = (a if _for_blas(a) else np.ascontiguousarray(a) for a in (x, y))
+        return np.matmul(x.T if turns_left else x, y.T if turns_right else y)
 
     return run
 

@@ -32,8 +32,8 @@ class Sized:
         return self.skeleton.runner([make(sizes) for make in self.made])
 
     def interpreted(self, sizes: Sequence[int]) -> Interpreted:
-        """As :func:`interpret` gives it."""
-        return self.skeleton.quiet(self.nested(sizes))
+        """As :func:`interpret_aloud` gives it."""
+        return self.skeleton.with_arrays(self.nested(sizes))
 
 
 class Bound:
