@@ -89,7 +89,6 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
         *[c_void_p] * 2,
     ),
     "pooling_forward_primitive_desc_create": (_OUT, c_void_p, c_int, c_int, *[c_void_p] * 2, *[_DIMS] * 5, c_void_p),
-    "pooling_backward_primitive_desc_create": (_OUT, c_void_p, c_int, *[c_void_p] * 2, *[_DIMS] * 5, *[c_void_p] * 2),
     "batch_normalization_forward_primitive_desc_create": (
         *(_OUT, c_void_p, c_int),
         *[c_void_p] * 2,
