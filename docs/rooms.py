@@ -59,10 +59,12 @@ ROOMS = [
         "What a pass over a dataset is made of: indices, samples, batches, and how far it has come.",
     ),
     Room("settings", "config.py device.py dtr.py", "The settings, and the devices, that programs name."),
+    Room("network", "network/", "Graphs from files as nodes: run, changed, named, written again."),
     Room("tensor", "tensor/", "What a user holds: `Tensor`, its operators, indexing and axes."),
     of_graph("graph", "__init__", "The front of the engine: what layers, optimizers and programs use of it."),
     of_graph("inspection", "inspect profile sanity", "What shows graphs and programs: listings, pictures, profiles."),
-    of_graph("replay", "capture replay symbolic", "Calls that are recorded once and run again without recording."),
+    of_graph("exchange", "exchange/", "A graph as a file: its format, written and read."),
+    of_graph("replay", "capture replay symbolic transcript", "Calls that are recorded once and run again without recording."),
     of_graph("apply", "apply backward transfer modes ahead", "Recording: ops, their gradients, and settings for a while."),
     of_graph(
         "execution",

@@ -95,7 +95,16 @@ def examples() -> Iterator[doctest.DocTest]:
                 yield from finder.find(inspect.unwrap(value), f"{module.__name__}.{name}", module=False, globs=names)
 
 
-OF_DOCS = ("index", "getting-started", "how-it-works", "speed-and-shapes", "data", "checkpoints", "pytorch")
+OF_DOCS = (
+    "index",
+    "getting-started",
+    "how-it-works",
+    "speed-and-shapes",
+    "data",
+    "checkpoints",
+    "graph-files",
+    "pytorch",
+)
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in OF_DOCS)]
 
 

@@ -19,7 +19,7 @@ from .scalars import KIND, fitted, kind_of
 from .source import Source, here
 from .tape import track
 from .trie import ROOT, Node, VjpCall, extend, extend_vjp
-from .value import Aval, Handle, Value, aval
+from .value import Aval, Handle, Symbol, Value, aval
 
 _new = object.__new__
 
@@ -120,8 +120,10 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
 
 
 def _bind(recorder: Recorder, value: Value, handle: Handle) -> Aval | None:
-    """Make a value from outside an input; returns its key, or None if it lives on another device."""
+    """Make a value from outside an input; returns its key, or None if it lives on another device or is symbolic."""
     if value.array is None:
+        if isinstance(value, Symbol):
+            return None
         evaluate(value)
     if value.device is not recorder.device and value.device.physical != recorder.device.physical:
         return None
@@ -212,6 +214,9 @@ def _leave_for(device: Device) -> None:
 def _switch_device(recorder: Recorder, op: Op, operands: tuple[Any, ...], named: dict[str, Any]) -> Any:
     """An operand lives elsewhere: run what is pending here and go on there."""
     recorder.rollback()
+    for x in operands:
+        if isinstance(x, Handle) and isinstance(x._value, Symbol):
+            return x._value.applies(op, operands, named)
     devices = {x._value.device.physical: x._value.device for x in operands if isinstance(x, Handle)}
     if len(devices) > 1:
         names = ", ".join(sorted(d.name for d in devices.values()))

@@ -27,6 +27,9 @@ class Listener:
     def data(self, value: Value) -> None:
         """``value`` was made of data of the host."""
 
+    def moved(self, value: Value, other: Value) -> None:
+        """``other`` is ``value`` on another device; called after it was made."""
+
     def reads(self, value: Value) -> None:
         """The host looks at ``value``."""
 

@@ -11,6 +11,10 @@ _watching: list[None] = []
 listeners: list[Callable[[str, str], None]] = []
 
 
+class Unnamed(str):
+    """The class of a module that has no name."""
+
+
 class _Stack(threading.local):
     def __init__(self) -> None:
         self.names: tuple[str, ...] = ()
@@ -35,7 +39,7 @@ def unwatch() -> None:
 
 def push(module: Any) -> None:
     """Enter a module's forward."""
-    enter(getattr(module, "_short_name", None) or getattr(module, "name", None) or type(module).__name__)
+    enter(getattr(module, "_short_name", None) or getattr(module, "name", None) or Unnamed(type(module).__name__))
 
 
 def enter(name: str) -> None:

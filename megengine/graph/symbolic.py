@@ -18,6 +18,7 @@ from .listener import Listener
 from .program import Program
 from .recorder import Recorder, thread
 from .source import asked_by_user, text
+from .transcript import Transcript
 from .trie import Node
 from .value import Handle, Value
 
@@ -29,9 +30,11 @@ class Symbolic(Listener):
 
     Attributes:
         whole: the call was recorded without a part of it having run, and without looking at numbers, so it can be compared.
+        transcript: what keeps the call, if anything does.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, transcript: Transcript | None = None) -> None:
+        self.transcript = transcript
         self.recorder: Recorder = thread.recorder
         self.entry: Node = self.recorder.node
         self.start = len(self.recorder.index)
@@ -41,9 +44,21 @@ class Symbolic(Listener):
         self.steps = False
         self.before: list[tuple[Handle, str, Any]] = []
 
+    def bound(self, handle: Handle, value: Value) -> None:
+        """The transcript keeps by which tensor it is read."""
+        if self.transcript is not None:
+            self.transcript.bound(handle, value)
+
+    def moved(self, value: Value, other: Value) -> None:
+        """The transcript follows it."""
+        if self.transcript is not None:
+            self.transcript.moved(value, other)
+
     def reads(self, value: Value) -> None:
         """Numbers that the call computes cannot be looked at."""
         self.whole = False
+        if self.transcript is not None:
+            self.transcript.reads(value)
         if self._is_inside(value) and asked_by_user():
             raise UnreadableError(
                 "trace(symbolic=True): the value of a tensor that the function computes cannot be read inside it; "
@@ -80,6 +95,8 @@ class Symbolic(Listener):
     def interrupted(self, reason: str) -> None:
         """What ran is no longer there to compare."""
         self.whole = False
+        if self.transcript is not None:
+            self.transcript.add()
 
     def ran(self, recorder: Recorder, program: Program, values: list[Value]) -> None:
         """Remember what was computed inside the call."""

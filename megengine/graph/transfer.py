@@ -9,6 +9,7 @@ import jax
 
 from .device import Device
 from .flushing import evaluate
+from .recorder import thread
 from .tape import ChainNode
 from .value import Handle, Value, new_handle
 
@@ -32,6 +33,8 @@ def transfer(x: Handle, target: Device) -> Any:
     evaluate(value)
     array: Any = jax.device_put(value.array, target.jax_device)
     moved = new_handle(Value(None, value.aval, array, target))
+    if thread.recorder.capture is not None:
+        thread.recorder.capture.moved(value, moved._value)
     if x._node is not None and x._node.live():
         node = _Moved(x._node.tapes, ((x._node, x._slot),))
         node.origin = value.device

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from ..ops.op import Op
     from .device import Device
     from .recorder import Recorder
     from .tape import GradNode
@@ -67,6 +69,21 @@ class Value:
         self.aval = aval
         self.array = array
         self.device = device
+
+
+class Symbol(Value):
+    """A value without numbers, of a graph that is being put together: ops on it are not recorded but given to that graph.
+
+    Attributes:
+        applies: called with an op, its operands and its attributes by name; returns handles on the results.
+        node: the node of the graph that it is the value of.
+    """
+
+    __slots__ = ("applies", "node")
+
+    node: Any
+
+    applies: Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]
 
 
 class Handle:

@@ -18,8 +18,10 @@ from ..graph.options import options
 from ..graph.precision import current as precision
 from ..graph.recorder import thread
 from ..graph.symbolic import Known, Symbolic
+from ..graph.transcript import Transcribing, Transcript
 from ..random import get_generator
 from ..tensor import Tensor
+from .dumping import Kept, dump, results_of
 from .without_host import Signature
 
 KINDS = 64  # of arguments, for which something is kept
@@ -61,7 +63,8 @@ class _Traced(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._symbolic = symbolic or record_only
         self._record_only = record_only
-        self._tensors_only = capture_as_const or record_only
+        self._tensors_only = self._capture_as_const = capture_as_const or record_only
+        self._kept: Kept | None = None
         self._without_host = without_host
         self._known: OrderedDict[Any, Known] = OrderedDict()
         self._calls: OrderedDict[Any, Signature] = OrderedDict()
@@ -84,6 +87,8 @@ class _Traced(Generic[P, R]):
             result = self.__wrapped__(*args, **kwargs)
         elif self._without_host:
             result = self._call_without_host(args, kwargs)
+        elif self._capture_as_const:
+            return self._call_kept(args, kwargs)
         elif self._symbolic:
             result = self._call_symbolically(args, kwargs)
         else:
@@ -105,6 +110,141 @@ class _Traced(Generic[P, R]):
         if call.steps and not self._record_only:
             flush("step")
         return result
+
+    def _call_kept(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call it so that the call can be dumped."""
+        named = {key: value for key, value in kwargs.items() if isinstance(value, Tensor)}
+        transcript = Transcript([*args, *named.values()])
+        transcript.begin()
+        call = Symbolic(transcript) if self._symbolic else Transcribing(transcript)
+        thread.recorder.capture = call
+        try:
+            result = self.__wrapped__(*args, **kwargs)
+            _check_results(result)
+            if isinstance(call, Symbolic) and call.whole:
+                self._compare(call, args, kwargs)
+            transcript.finish([] if result is None else results_of(result))
+        finally:
+            transcript.end()
+            if isinstance(call, Symbolic):
+                call.before.clear()
+        if isinstance(call, Symbolic) and call.steps and not self._record_only:
+            flush("step")
+        self._kept = Kept(transcript, args, list(named), result)
+        return result
+
+    def dump(
+        self,
+        file: Any,
+        *,
+        arg_names: Sequence[str | None] | str | None = None,
+        output_names: Sequence[str] | str | None = None,
+        append: bool = False,
+        keep_var_name: int = 1,
+        keep_opr_name: bool = False,
+        keep_param_name: bool = False,
+        keep_opr_priority: bool = False,
+        no_change_graph: bool = False,
+        strip_info_file: Any = None,
+        append_json: bool = False,
+        optimize_for_inference: bool = True,
+        user_info: Any = None,
+        enable_metadata: bool = True,
+        input_data: Any = None,
+        repeat: int = 1,
+        silent: bool = False,
+        no_assert: bool = False,
+        maxerr: float = 1e-4,
+        resize_input: bool = False,
+        input_transform: str | None = None,
+        dump_format: str | None = None,
+        model_version: int = 2,
+        compat_older_version: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Write what the last call recorded to a file, from which :class:`megengine.utils.network.Network` reads it.
+
+        What the function read besides its arguments becomes a constant of the graph, named as the parameter that it was. The file
+        holds the graph as text and the weights as safetensors (see :doc:`/graph-files`), no code, and no MegEngine format:
+        ``dump_format``, ``model_version`` and ``keep_opr_priority`` are accepted and change nothing.
+
+        Args:
+            file: a path, or a file open for writing bytes.
+            arg_names: names of the positional arguments; default those of the tensors, else ``arg_0`` and so on. Tensors given
+                by keyword are called as it is.
+            output_names: names of the results; default what computes them. A function that returns a dictionary names them.
+            append: add to the end of a file given by its path.
+            keep_var_name: 0 for no names of variables, 1 for those of results and parameters, 2 for all.
+            keep_opr_name: keep names and source lines of operators.
+            keep_param_name: keep the names of parameters in any case.
+            strip_info_file: a path or a text file to which the ops and dtypes used are written as JSON.
+            append_json: add to what that file holds.
+            optimize_for_inference: apply the options in ``kwargs``. ``enable_io16xc32`` and ``enable_ioc16`` keep values in
+                float16; MegEngine's options of layouts and fusions are kept in the metadata only: XLA does both by itself.
+            user_info: anything that JSON holds, kept in the metadata.
+            enable_metadata: keep metadata.
+            input_data: test data to embed with their results: ``"var0:file0;var1:file1"``, ``"#rand(min, max, shape...)"`` or
+                ``"@file"``, or a list of these.
+            repeat: how often data of files are repeated along the first axis.
+            no_assert: embed test data without results.
+            resize_input: make images as large as the input.
+            input_transform: a Python expression of ``data`` that makes the input of what is in a file.
+
+        Returns:
+            a tuple of ``nr_opr``, ``tot_bytes``, ``tensor_value_bytes``, ``content_hash``, ``inputs``, ``outputs``, ``params``.
+
+        Raises:
+            ValueError: without ``capture_as_const=True``, before the first call, a wrong number of names, an unknown option.
+            TypeError: names for results that have names.
+            RuntimeError: the call reads values that it computes, trains a batch norm, or uses what a file cannot hold.
+
+        Example:
+            >>> import io
+            >>> from megengine.utils.network import Network
+            >>> net = M.Linear(3, 2)
+            >>> @megengine.jit.trace(symbolic=True, capture_as_const=True)
+            ... def predict(x):
+            ...     return F.softmax(net(x))
+            >>> y = predict(Tensor([[1.0, 2.0, 3.0]]))
+            >>> file = io.BytesIO()
+            >>> info = predict.dump(file, arg_names=["x"], output_names=["y"])
+            >>> info.inputs, info.outputs, info.params
+            (['x'], ['y'], ['weight', 'bias'])
+            >>> _ = file.seek(0)
+            >>> [operator.type for operator in Network.load(file).all_oprs]
+            ['Host2DeviceCopy', 'ImmutableTensor', 'ImmutableTensor', 'MatrixMul', 'softmax']
+        """
+        if compat_older_version and (compat_older_version.strip() != "8.14" or no_change_graph or dump_format != "FBS"):
+            raise AssertionError("compat_older_version is '8.14', with dump_format='FBS' and without no_change_graph")
+        if not self._capture_as_const:
+            raise ValueError("you must specify capture_as_const=True at __init__ to use dump")
+        if self._kept is None:
+            raise ValueError(
+                "the traced function without return values cannot be dumped, and this one has not been called: call it first"
+            )
+        return dump(
+            self._kept,
+            file,
+            arg_names=arg_names,
+            output_names=output_names,
+            append=append,
+            keep_var_name=keep_var_name,
+            keep_opr_name=keep_opr_name,
+            keep_param_name=keep_param_name,
+            strip_info_file=strip_info_file,
+            append_json=append_json,
+            optimize_for_inference=optimize_for_inference,
+            user_info=user_info,
+            enable_metadata=enable_metadata,
+            tests={
+                "specs": input_data,
+                "repeat": repeat,
+                "no_assert": no_assert,
+                "resize_input": resize_input,
+                "input_transform": input_transform,
+            },
+            options=kwargs,
+        )
 
     def _compare(self, call: Symbolic, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         key = _key(args, kwargs, [])
@@ -150,7 +290,8 @@ class trace(_Traced[P, R]):
     Args:
         function: the function; without it, ``trace(...)`` is a decorator.
         symbolic: one graph, as above.
-        capture_as_const: arguments and results have to be tensors; tensors from outside are read at each call all the same.
+        capture_as_const: arguments and results have to be tensors, and :meth:`dump` can write the last call to a file, with
+            what it read from outside as constants; tensors from outside are read at each call all the same.
         record_only: as ``symbolic`` with ``capture_as_const``; what was recorded runs when one of its values is read.
         without_host: skip the body, as above.
         sublinear_memory_config, dtr_config, profiling, opt_level: accepted for compatibility; XLA plans memory and optimises by

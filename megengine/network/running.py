@@ -1,0 +1,76 @@
+"""A graph that was read from a file, run: its equations are recorded again, and compiled and kept as any that are recorded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ..graph.apply import apply, apply_vjp
+from ..graph.device import resolve
+from ..graph.exchange import Model
+from ..graph.flushing import flush
+from ..graph.ir import Equation, Scalar, Var, VjpEquation
+from ..graph.recorder import thread
+from ..graph.source import here
+from ..graph.value import Value, new_handle
+from ..tensor import Tensor
+
+
+class Runnable:
+    """A model to be called with tensors; several threads may call it at once.
+
+    Shapes other than those that it was recorded with do where its ops take them.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        function = model.function
+        self.constants = {var: Tensor(_value(var, array)) for var, array in function.constants.items()}
+        self.differentiates = any(isinstance(e, VjpEquation) for e in function.equations)
+
+    def __call__(self, tensors: Sequence[Any]) -> list[Any]:
+        """The outputs for these inputs."""
+        if not self.differentiates:
+            return self._record(tensors)
+        flush("graph")  # a gradient refers to an op of the graph that is being recorded
+        recorder = thread.recorder
+        before, recorder.limit = recorder.limit, sys.maxsize
+        try:
+            return self._record(tensors)
+        finally:
+            recorder.limit = before
+
+    def _record(self, tensors: Sequence[Any]) -> list[Any]:
+        function = self.model.function
+        env: dict[Var, Any] = dict(zip(function.inputs, tensors, strict=True))
+        env.update(self.constants)
+        place: dict[Equation, int] = {}
+        for equation in function.equations:
+            if isinstance(equation, Equation):
+                operands = [env[o] if type(o) is Var else self._number(o) for o in equation.inputs]
+                place[equation] = thread.recorder.node.depth
+                made = apply(equation.op, *operands, **equation.attributes)
+                outs = made if isinstance(made, tuple) else (made,)
+            else:
+                outs = _gradient(equation, place[equation.of], env)
+            env.update(zip(equation.outputs, outs, strict=True))
+        return [env[var] for var in function.outputs]
+
+    def _number(self, operand: Any) -> float | int | bool:
+        kind, k = operand
+        if kind == "f":
+            return float(self.model.floats[k])
+        return bool(self.model.ints[k]) if kind == "b" else int(self.model.ints[k])
+
+
+def _gradient(equation: VjpEquation, source: int, env: dict[Var, Any]) -> tuple[Any, ...]:
+    need = tuple(equation.linearised.index(k) for k in equation.wrt)
+    cotangents = [None if c is None else env[c] for c in equation.cotangents]
+    operands = [equation.of.inputs[k] for k in equation.wrt]
+    avals = tuple(env[o]._value.aval for o in operands if not isinstance(o, Scalar))
+    return apply_vjp(source, equation.linearised, need, cotangents, avals, here(2))
+
+
+def _value(var: Var, array: Any) -> Any:
+    return new_handle(Value(None, var.aval, array, resolve(None)))
