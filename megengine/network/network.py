@@ -176,8 +176,8 @@ class Network:
             modifier: what comes before each name and a dot, or a function from name to name.
         """
         change = (lambda name: f"{modifier}.{name}") if isinstance(modifier, str) else modifier
-        for node in self.all_oprs:
-            name = change(node.name)
+        renamed = [(node, change(node.name)) for node in self.all_oprs]  # before one is: names are made of others
+        for node, name in renamed:
             assert isinstance(name, str)
             node.name = name
 
