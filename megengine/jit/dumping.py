@@ -107,7 +107,8 @@ def results_of(result: Any) -> list[Any]:
 def _distinct(function: Function) -> Function:
     """Each output is a variable of its own: what is an input, a constant, or returned twice is copied."""
     taken = {*function.inputs, *function.constants}
-    copies, outputs = [], []
+    copies: list[Equation] = []
+    outputs: list[Var] = []
     for var in function.outputs:
         if var in taken:
             signature = infer(elemwise.copy, (), (var.aval,))

@@ -39,7 +39,7 @@ def replace_oprs(dst: Sequence[VarNode], oprmap: Mapping[OpNode, OpNode]) -> lis
         dst: the variables.
         oprmap: what each is replaced by; both have as many outputs.
     """
-    pairs = {}
+    pairs: dict[VarNode, VarNode] = {}
     for old, new in dict(oprmap).items():
         pairs.update(zip(old.outputs, new.outputs, strict=True))
     return replace_vars(dst, pairs)

@@ -76,11 +76,11 @@ class NodeFilter:
         assert issubclass(node_type, NetworkNode), f"bad opr type: {node_type}"
         return self._where(lambda node: isinstance(node, node_type))
 
-    def not_type(self, node_type: type) -> NodeFilter:
+    def not_type(self, node_type: Any) -> NodeFilter:
         """Those that are not of a class."""
         return self._where(lambda node: not isinstance(node, node_type))
 
-    def check_type(self, node_type: type) -> NodeFilter:
+    def check_type(self, node_type: Any) -> NodeFilter:
         """The same.
 
         Raises:

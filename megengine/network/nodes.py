@@ -34,6 +34,16 @@ class Graph:
         self._next += 1
         return self._next - 1
 
+    def compile(self, *outputs: Any) -> Graph:
+        """The graph itself: values are computed when an output node is asked for one."""
+        return self
+
+    def execute(self, *args: Any) -> Graph:
+        """See :meth:`compile`."""
+        return self
+
+    wait = __call__ = execute
+
 
 class NetworkNode:
     """An operator or a variable of a network."""
@@ -147,14 +157,18 @@ class VarNode(NetworkNode, Tensor):
         made._value, made._node, made._slot = self._value, None, 0
         return made
 
-    __iadd__, __isub__, __imul__, __itruediv__ = Tensor.__add__, Tensor.__sub__, Tensor.__mul__, Tensor.__truediv__
-    __ifloordiv__, __imod__, __ipow__, __imatmul__ = (
-        Tensor.__floordiv__,
-        Tensor.__mod__,
-        Tensor.__pow__,
-        Tensor.__matmul__,
-    )
-    __iand__, __ior__, __ixor__ = Tensor.__and__, Tensor.__or__, Tensor.__xor__
+    # In place, they would leave the graph's own node with another's value.
+    __iadd__: Any = Tensor.__add__
+    __isub__: Any = Tensor.__sub__
+    __imul__: Any = Tensor.__mul__
+    __itruediv__: Any = Tensor.__truediv__
+    __ifloordiv__: Any = Tensor.__floordiv__
+    __imod__: Any = Tensor.__mod__
+    __ipow__: Any = Tensor.__pow__
+    __imatmul__: Any = Tensor.__matmul__
+    __iand__: Any = Tensor.__and__
+    __ior__: Any = Tensor.__or__
+    __ixor__: Any = Tensor.__xor__
 
     def __repr__(self) -> str:
         return f"VarNode:{self.name}"
@@ -356,9 +370,10 @@ class ConstOpBase(OpNode):
 
     def set_value(self, data: Any, device: Any = None) -> None:
         """Give it another value: a number, an array, or nested lists."""
-        if kind_of(data) is not None:
+        kind = kind_of(data)
+        if kind is not None:
             self.data = data
-            known = aval((), SCALAR_DTYPE[kind_of(data)])
+            known = aval((), SCALAR_DTYPE[kind])
         else:
             self.data = data.numpy() if isinstance(data, Tensor) else to_array(data)
             known = aval(self.data.shape, self.data.dtype)

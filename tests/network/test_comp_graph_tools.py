@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
+import pytest
 
 import megengine.core.tensor.megbrain_graph as G
 import megengine.functional as F
@@ -38,6 +39,23 @@ def test_graph_built_by_hand() -> None:
     assert (info.inputs, info.outputs, info.nr_opr) == (["x"], ["y"], 4)
     (got,) = tools.GraphInference(io.BytesIO(data)).run(np.float32([1, 2])).values()
     np.testing.assert_array_equal(got, [3, 6])
+
+
+def test_graph_run_by_hand() -> None:
+    graph = G.Graph()
+    x = G.InputNode(dtype="float32", device="xpux", graph=graph)
+    out = G.OutputNode(x.outputs[0] * 2 + 1)
+    function = out.graph.compile(out.outputs)
+    for size in (1, 4):
+        function.execute()
+        x.set_value(Tensor(np.ones(size, np.float32)))
+        np.testing.assert_array_equal(out.get_value().numpy(), np.full(size, 3))
+    x.reset()
+    with pytest.raises(RuntimeError, match="has no value yet"):
+        out.get_value()
+    fixed = graph.make_h2d(dtype="float32", device="xpux", shape=(2,), name="fixed")
+    with pytest.raises(RuntimeError, match="fixed cannot be given values"):
+        G.OutputNode(fixed + 1).get_value()
 
 
 def test_dependencies() -> None:

@@ -15,11 +15,12 @@ from ...network.files import CompGraphDumpResult
 from ...network.nodes import Graph as _Graph
 from ...network.nodes import Host2DeviceCopy, ImmutableTensor, OpNode, VarNode
 from ...network.optimization import optimized
+from ...network.ports import InputNode, OutputNode
 from ..ops.opdef import OpDef, apply
 
 __all__ = [
-    "CompGraphDumpResult", "CompGraphLoadResult", "Graph", "OpNode", "VarNode", "apply_normal_varnode", "dump_graph",
-    "load_graph", "optimize_for_inference", "set_priority_to_id",
+    "CompGraphDumpResult", "CompGraphLoadResult", "Graph", "InputNode", "OpNode", "OutputNode", "VarNode",
+    "apply_normal_varnode", "dump_graph", "load_graph", "optimize_for_inference", "set_priority_to_id",
 ]  # fmt: skip
 
 CompGraphLoadResult = collections.namedtuple(

@@ -158,8 +158,8 @@ class _Reader:
             raise ValueError("a gradient of a gradient")
         cotangents = tuple(None if c is None else self.vars[c] for c in line["cotangents"])
         outputs = tuple(self._var(o["id"], o) for o in line["outputs"])
-        masks = tuple(line["linearised"]), tuple(line["wrt"])
-        return VjpEquation(of, *masks, cotangents, outputs, *_where(line, len(self.equations)))
+        linearised, wrt = tuple(line["linearised"]), tuple(line["wrt"])
+        return VjpEquation(of, linearised, wrt, cotangents, outputs, *_where(line, len(self.equations)))
 
 
 def _where(line: dict[str, Any], number: int) -> tuple[int, str, tuple[str, ...]]:

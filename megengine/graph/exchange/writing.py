@@ -29,7 +29,7 @@ def encode(model: Model) -> bytes:
     function = model.function
     numbers = {var: k for k, var in enumerate(_variables(model))}
     keys = _weight_names(list(function.constants))
-    entries = {
+    entries: dict[str, str | bytes] = {
         "graph.jsonl": "".join(json.dumps(line, allow_nan=False) + "\n" for line in _lines(model, numbers, keys)),
         "metadata.json": _json("metadata", model.metadata),
         "weights.safetensors": pack({keys[var]: np.asarray(array) for var, array in function.constants.items()}),
