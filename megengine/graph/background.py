@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 from jax import export
 
-from ..ops.onednn.custom_call import TARGET
+from ..ops.onednn import custom_call
 from . import compiler, runtime, warm
 from .blas import single_thread
 from .counters import counters, counting
@@ -108,10 +108,12 @@ def _compile(program: Program) -> None:
 
 def _here(program: Program) -> Callable[..., Any]:
     structs = program.abstract_args()
-    jitted = program.stage(first_options(program.names()))
-    if not sound(jitted, structs):
-        jitted = program.stage(PRODUCTS_ALONE)
-    program.needs = bytes_needed(jitted.lower(*structs).compile())
+    with custom_call.noticing() as noticed:
+        jitted = program.stage(first_options(program.names()))
+        if not sound(jitted, structs):
+            jitted = program.stage(PRODUCTS_ALONE)
+        program.needs = bytes_needed(jitted.lower(*structs).compile())
+    program.calls_library = noticed.called
     return jitted
 
 
@@ -120,9 +122,10 @@ def _in_child(program: Program) -> Callable[..., Any] | None:
     donated = program.donated_arguments()
     first = first_options(program.names())
     try:
-        allowed = [export.DisabledSafetyCheck.custom_call(TARGET)]
+        allowed = [export.DisabledSafetyCheck.custom_call(custom_call.TARGET)]
         exporting = export.export(program.stage(None), platforms=("cpu",), disabled_checks=allowed)
-        exported = bytes(exporting(*program.abstract_args()).serialize())
+        with custom_call.noticing() as noticed:
+            exported = bytes(exporting(*program.abstract_args()).serialize())
     except Exception:  # calls back into Python, or uses what JAX promises no stable form for
         return None
     child = _start()
@@ -143,6 +146,7 @@ def _in_child(program: Program) -> Callable[..., Any] | None:
         raise RuntimeError(answer)
     jitted, structs = compiler.restage(exported, donated, answer)
     program.needs = bytes_needed(jitted.lower(*structs).compile())
+    program.calls_library = noticed.called
     warm.keep(program, exported, answer)
     return jitted
 

@@ -48,13 +48,13 @@ class CallingPython:
     """A context in which executables may call Python; in its end the handlers of signals that came meanwhile are called.
 
     Args:
-        interpreted: whether no executable runs inside; then nothing changes.
+        needed: whether what runs inside may be an executable that calls Python; else nothing changes.
     """
 
     __slots__ = ("_needed", "_signals", "_came", "_handlers")
 
-    def __init__(self, interpreted: bool) -> None:
-        self._needed = not interpreted and custom_call.names_known()
+    def __init__(self, needed: bool) -> None:
+        self._needed = needed and custom_call.names_known()
         self._signals = self._needed and threading.current_thread() is _main
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}

@@ -93,7 +93,7 @@ def _execute(recorder: Recorder) -> None:
     recorder.work = program, values, nodes, inputs
     arguments = [*pack(recorder), *inputs]
     protect(program, arguments, recorder.device)
-    with CallingPython(program.interpreted):
+    with CallingPython(program.calls_python):
         recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
 
 
@@ -291,7 +291,7 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
     if recorder.error is None:
         with counting:
             counters.flushes["thread"] += 1
-    with CallingPython(program.interpreted):
+    with CallingPython(program.calls_python):
         outs = program.run(*pack(snapshot), *inputs)
     made = [values[p] for p in program.live]
     if program.checked:

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ..ops.onednn import custom_call
 from .background import submit
 from .blas import adapt
 from .build import build
@@ -88,6 +89,7 @@ class Program:
         ready: what was compiled there and is to take over.
         failure: why that could not be.
         refused: whether the interpreter fails at it.
+        calls_library: whether its executable calls a library by way of Python; assumed until it is known.
         reason: what ``counters.compilations`` counts it by when it is compiled.
     """
 
@@ -127,6 +129,7 @@ class Program:
         self.failure: Exception | None = None
         self.reason: str | None = None
         self.refused = False
+        self.calls_library = True
         self.run: Run = self._compile_first
         self._unobserved: Run = self.run
         self.proven = False
@@ -159,6 +162,11 @@ class Program:
     def pullbacks(self) -> list[tuple[Pullback, tuple[Any, ...]]]:
         """For each kept gradient, its pullback and where its arrays are."""
         return self.plan.pullbacks if self.key.residuals else []
+
+    @property
+    def calls_python(self) -> bool:
+        """Whether its next run may be of an executable that calls Python, as far as is known."""
+        return self.calls_library and not self.interpreted
 
     def names(self) -> list[str]:
         """The names of its ops."""
@@ -261,10 +269,12 @@ class Program:
             prune_once()
             before = set(loaded_by_xla())
             start = time.perf_counter()
-            with announced("compiling a program of %d ops; later processes load it from the disk", self.node.depth):
+            told = "compiling a program of %d ops; later processes load it from the disk", self.node.depth
+            with announced(*told), custom_call.noticing() as noticed:
                 if not sound(self.jitted, args):
                     self.jitted = self.stage(PRODUCTS_ALONE)
                 outs = self._timed(args, start)
+            self.calls_library = noticed.called
             self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
             return outs
 

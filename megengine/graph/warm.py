@@ -43,8 +43,10 @@ def find(program: Program) -> Callable[..., Any] | None:
         return None
     try:
         head, _, exported = (cache_directory() / (name + KEPT_STEP)).read_bytes().partition(b"\n")
-        jitted, structs = compiler.restage(exported, program.donated_arguments(), json.loads(head))
+        options, calls_library = json.loads(head)
+        jitted, structs = compiler.restage(exported, program.donated_arguments(), options)
         program.needs = bytes_needed(jitted.lower(*structs).compile())
+        program.calls_library = calls_library
     except Exception:
         # Deleted meanwhile, not whole, or of another version: it is like what is met for the first time.
         names.discard(name)
@@ -60,7 +62,7 @@ def keep(program: Program, exported: bytes, options: dict[str, str] | None) -> N
     directory = cache_directory()
     beside = directory / f"{name}.{os.getpid()}.new"
     try:
-        beside.write_bytes(json.dumps(options).encode() + b"\n" + exported)
+        beside.write_bytes(json.dumps([options, program.calls_library]).encode() + b"\n" + exported)
         os.replace(beside, directory / (name + KEPT_STEP))
     except OSError:  # a full or read-only disk: the next process compiles again
         with contextlib.suppress(OSError):

@@ -28,6 +28,7 @@ TARGET = "megengine.onednn"
 MANY = 8
 _CLASSES: dict[str, Any] = {"Convolution": Convolution, "BatchNorm": BatchNorm}
 _elsewhere = threading.local()
+_lowering = threading.local()
 
 
 @cache
@@ -45,6 +46,22 @@ def ready() -> bool:
 def names_known() -> bool:
     """Whether there may be executables that call Python."""
     return bool(registered)
+
+
+class Noticed:
+    """Whether what was lowered meanwhile calls the library."""
+
+    called = False
+
+
+@contextmanager
+def noticing() -> Iterator[Noticed]:
+    """Notice whether what this thread lowers inside calls the library."""
+    before, _lowering.noticed = getattr(_lowering, "noticed", None), Noticed()
+    try:
+        yield _lowering.noticed
+    finally:
+        _lowering.noticed = before
 
 
 @contextmanager
@@ -87,6 +104,9 @@ def normalization(kind: str, x: jax.Array, *, eps: float) -> BatchNorm | None:
 
 def call(of: Convolution | BatchNorm, *operands: jax.Array) -> list[jax.Array]:
     """What an executable calls the library for; results are of the first operand's dtype."""
+    noticed = getattr(_lowering, "noticed", None)
+    if noticed is not None:
+        noticed.called = True
     shapes, lasts = of.arrays()
     layouts = [_order(len(shape), last) for shape, last in zip(shapes, lasts, strict=True)]
     first = len(shapes) - of.results()
