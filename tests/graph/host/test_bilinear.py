@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from megengine.graph.host import bilinear
 from megengine.ops.bilinear import convolve, gradients, input_gradient, kernel_gradient
+from megengine.ops.onednn.library import library
 
 from .agreement import agree
 
@@ -36,6 +38,37 @@ def test_all_three(dtype: str, every: int) -> None:
         shape = np.shape(np.asarray(convolve(x, w, **settings)))
         ct = np.round(rng.standard_normal(shape) * 4).astype(dtype)
         agree(lambda x, w, ct, s=settings: gradients(x, w, ct, **s), x, w, ct, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.skipif(library() is None, reason="oneDNN is not installed")
+@pytest.mark.parametrize(
+    ("x_shape", "kernel_shape", "groups", "by_library"),
+    [
+        ((2, 16, 20, 20), (16, 16, 3, 3), 1, True),
+        ((2, 16, 20, 20), (16, 16, 1, 1), 1, False),  # a product
+        ((2, 16, 20, 20), (16, 1, 3, 3), 16, True),
+        ((2, 4, 6, 6), (4, 4, 3, 3), 1, False),
+    ],
+)
+def test_what_is_large_is_computed_by_the_library(
+    x_shape: tuple[int, ...],
+    kernel_shape: tuple[int, ...],
+    groups: int,
+    by_library: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bilinear, "MANY_SUMS", 1 << 19)
+    monkeypatch.setattr(bilinear, "MANY_SUMS_OF_GROUPS", 1 << 15)
+    given: list[str] = []
+    original = bilinear._by_onednn
+    monkeypatch.setattr(bilinear, "_by_onednn", lambda *args: given.append("plan") or original(*args))
+    rng = np.random.default_rng(0)
+    settings = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": groups}
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in (x_shape, kernel_shape))
+    ct = rng.standard_normal(np.shape(convolve(x, w, **settings))).astype(np.float32)
+    agree(lambda x, w: convolve(x, w, **settings), x, w, rtol=2e-5, atol=2e-4)
+    agree(lambda x, w, ct: gradients(x, w, ct, **settings), x, w, ct, rtol=2e-5, atol=2e-3)
+    assert len(given) == (3 if by_library else 0)
 
 
 def test_gradients_of_gradients_are_made_of_the_three() -> None:
