@@ -46,7 +46,6 @@ ABSENT = {
     "megengine.jit.tracing.trace.convert_optimizer_state_to_tensor": _INNER,
     "megengine.jit.tracing.trace.execute": _INNER,
     "megengine.jit.tracing.trace.flatten_inputs": _INNER,
-    "megengine.jit.tracing.trace.get_profile": _INNER,
     "megengine.jit.tracing.trace.ops": _INNER,
     "megengine.jit.tracing.trace.setup_env": _INNER,
     "megengine.jit.tracing.trace.setup_io_without_trace": _INNER,

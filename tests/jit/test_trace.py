@@ -295,3 +295,16 @@ def test_constants_of_the_body_may_be_read() -> None:
     for _ in range(4):
         assert reshaped(F.ones((2, 3))).shape == (3, 2)
     assert graph.counters.replays > before
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_profile_of_the_last_call(symbolic: bool) -> None:
+    traced = trace(lambda x: F.exp(x) + 1, symbolic=symbolic, profiling=True)
+    with pytest.raises(RuntimeError, match="call the function first"):
+        traced.get_profile()
+    for _ in range(2):
+        traced(Tensor([1.0, 2.0]))
+    (program,) = (e for e in traced.get_profile()["profiler"] if e["ph"] == "X")
+    assert program["args"]["ops"] == {"exp": 1, "add": 1} and program["dur"] > 0
+    with pytest.raises(RuntimeError, match="profiling=True"):
+        trace(lambda x: x).get_profile()
