@@ -215,7 +215,8 @@ class _Traced(Generic[P, R]):
             strip_info_file: a path or a text file to which the ops and dtypes used are written as JSON.
             append_json: add to what that file holds.
             optimize_for_inference: apply the options in ``kwargs``. ``enable_io16xc32`` and ``enable_ioc16`` keep values in
-                float16; MegEngine's options of layouts and fusions are kept in the metadata only: XLA does both by itself.
+                float16, ``enable_fuse_conv_bias_nonlinearity`` folds batch norms into convolutions; MegEngine's other options of
+                layouts and fusions are kept in the metadata only: XLA does both by itself.
             user_info: anything that JSON holds, kept in the metadata.
             enable_metadata: keep metadata.
             input_data: test data to embed with their results: ``"var0:file0;var1:file1"``, ``"#rand(min, max, shape...)"`` or

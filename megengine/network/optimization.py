@@ -1,7 +1,8 @@
 """What MegEngine's ``optimize_for_inference`` asks for, where it means something here.
 
-``enable_io16xc32`` and ``enable_ioc16`` keep values in float16. The others name layouts and fusions of MegEngine's own kernels:
-XLA chooses layouts and fuses by itself, so they are accepted, kept in the metadata, and change nothing.
+``enable_io16xc32`` and ``enable_ioc16`` keep values in float16, ``enable_fuse_conv_bias_nonlinearity`` folds batch norms into
+convolutions. The others name layouts and fusions of MegEngine's own kernels: XLA chooses layouts and fuses by itself, so they are
+accepted, kept in the metadata, and change nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..graph.infer import infer
 from ..graph.ir import AnyEquation, Equation, Var
 from ..graph.value import Aval, aval
 from ..ops import elemwise
+from .folding import folded
 
 _FLOAT32, _FLOAT16 = np.dtype(np.float32), np.dtype(np.float16)
 _LAYOUTS = tuple(f"enable_{name}" for name in (
@@ -51,6 +53,8 @@ def optimized(model: Model, options: dict[str, Any]) -> tuple[Model, dict[str, b
         ValueError: an option is unknown.
     """
     found = chosen(options)
+    if "enable_fuse_conv_bias_nonlinearity" in found:
+        model = folded(model)
     return (in_half(model) if any(name in found for name in _HALF) else model), found
 
 
