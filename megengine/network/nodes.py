@@ -151,6 +151,16 @@ class VarNode(NetworkNode, Tensor):
 
     value = property(numpy)
 
+    def item(self, *args: int) -> Any:
+        """The single element of a constant as a Python number."""
+        return Tensor(self.numpy()).item(*args)
+
+    def _concrete(self) -> Any:
+        return Tensor(self.numpy())._concrete()
+
+    def _reset(self, other: Any) -> None:
+        super()._reset(as_var(other, self.graph))
+
     def alias(self) -> VarNode:
         """Another tensor that holds it, which the program may change."""
         made: VarNode = object.__new__(type(self))

@@ -114,6 +114,11 @@ def _zip(file: Any, name: str) -> str | None:
         return None
     if any(member.rpartition("/")[2] == "data.pkl" for member in members):
         return None
+    if members[:2] == ["format.json", "graph.jsonl"]:
+        return (
+            "a graph that trace.dump() wrote: run it with megengine.utils.comp_graph_tools.GraphInference, or change it with "
+            "megengine.utils.network.Network"
+        )
     if members and all(member.endswith(".npy") for member in members):
         return "an archive of NumPy arrays (.npz): read it with numpy.load(), which gives a dict of arrays"
     if "model.weights.h5" in members:

@@ -10,7 +10,7 @@ from ..graph.apply import apply
 from ..graph.device import resolve
 from ..graph.dtypes import dtype_of
 from ..graph.transfer import transfer
-from ..graph.value import Handle, Value
+from ..graph.value import Handle, Symbol, Value
 from ..ops import elemwise, quantized
 
 
@@ -42,6 +42,6 @@ def moved(x: Any, device: Any) -> Any:
     """A tensor on another device."""
     target = resolve(device)
     here = x._value.device
-    if target is here:
+    if target is here or isinstance(x._value, Symbol):
         return apply(elemwise.copy, x)
     return transfer(x, target)

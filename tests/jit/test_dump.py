@@ -20,6 +20,7 @@ from megengine import Parameter, Tensor
 from megengine.autodiff import GradManager
 from megengine.graph.exchange import GraphFileError
 from megengine.jit import trace
+from megengine.serialization.errors import CheckpointError
 from megengine.utils.comp_graph_tools import GraphInference
 from megengine.utils.network import Network
 
@@ -197,11 +198,21 @@ def test_damaged_and_newer_files(tmp_path: Any) -> None:
     newer = whole.replace(b'"version": 1', b'"version": 2', 1)
     with pytest.raises(GraphFileError, match="newer megengine-xla wrote it"):
         GraphInference(io.BytesIO(newer))
+    with pytest.raises(GraphFileError, match="format of MegEngine's own"):
+        GraphInference(io.BytesIO(b"\x10\0\0\0\0\0\0\0mgv2" + b"\0" * 64))
     path = tmp_path / "cut.mge"
     path.write_bytes(whole[:-1])
     with pytest.raises(GraphFileError, match="truncated") as error:
         Network.load(str(path))
     assert any("cut.mge" in note for note in error.value.__notes__)
+
+
+def test_load_says_that_a_graph_is_no_checkpoint(tmp_path: Any) -> None:
+    function, _, _ = traced("mlp")
+    path = str(tmp_path / "net.mge")
+    function.dump(path)
+    with pytest.raises(CheckpointError, match="GraphInference"):
+        mge.load(path)
 
 
 def test_shorter_dump_over_a_longer_one_in_the_same_file() -> None:

@@ -137,6 +137,22 @@ def test_constants() -> None:
         graph.get_var_by_name("o").numpy()
 
 
+def test_constants_are_sizes_and_indices() -> None:
+    graph = sum_and_double()
+    two = graph.make_const(np.array([2], np.int32)) - 1
+    assert int(two) == 1 and two.item() == 1 and np.asarray(two).tolist() == [1]
+    a, b = graph.input_vars
+    wide = F.broadcast_to(a, (graph.make_const(3), 2))[two]
+    wide.name = "wide"
+    b.set_value([5, 6])
+    moved = (a + b).to("cpu0")
+    moved.name = "moved"
+    graph.remove_output(*graph.output_vars)
+    graph.add_output(wide, moved)
+    got = run(graph, [1, 2])
+    assert got["wide"].tolist() == [[1, 2]] and got["moved"].tolist() == [6, 8]
+
+
 def test_new_input_and_outputs() -> None:
     graph = sum_and_double()
     o = graph.get_var_by_name("o")
