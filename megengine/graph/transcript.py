@@ -14,7 +14,7 @@ import numpy as np
 from . import scopes
 from .build import build
 from .capture import of_its_own
-from .flushing import flush
+from .flushing import evaluate, flush
 from .ir import AnyEquation, Equation, Function, Scalar, Var, VjpEquation
 from .listener import Listener
 from .names import names_of
@@ -206,7 +206,11 @@ class _Joined:
         outputs = [self._var(o) for o in self.transcript.results]
         function = dead_code(Function(self.inputs, self.equations, outputs, len(self.floats), len(self.ints)))
         read = {v for e in function.equations for v in (*e.reads(), *_of(e))} | set(outputs)
-        held = {var: np.asarray(value.array) for value, var in self.constants.items() if var in read}
+        held = {}
+        for value, var in self.constants.items():
+            if var in read:
+                evaluate(value)
+                held[var] = np.asarray(value.array)
         return function.having(constants=held), self.floats, self.ints
 
 

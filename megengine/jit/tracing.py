@@ -254,6 +254,8 @@ class _Traced(Generic[P, R]):
             raise AssertionError("compat_older_version is '8.14', with dump_format='FBS' and without no_change_graph")
         if not self._capture_as_const:
             raise ValueError("you must specify capture_as_const=True at __init__ to use dump")
+        if self._without_host:
+            raise ValueError("a function traced with without_host=True cannot be dumped: its calls skip the body")
         if self._kept is None:
             raise ValueError(
                 "the traced function without return values cannot be dumped, and this one has not been called: call it first"

@@ -65,6 +65,9 @@ def decode(data: bytes) -> Model:
         raise GraphFileError(f"the graph is truncated: of {length} bytes {len(data)} are there")
     try:
         with zipfile.ZipFile(io.BytesIO(data[:length])) as archive:
+            odd = [i.filename for i in archive.infolist() if i.compress_type != zipfile.ZIP_STORED or i.flag_bits & 1]
+            if odd:  # a small file could hold more than the memory does
+                raise GraphFileError(f"the graph is damaged, or was packed again: {odd[0]} is compressed or encrypted")
             entries = {name: archive.read(name) for name in archive.namelist()}
             lines = [json.loads(line) for line in entries["graph.jsonl"].decode().splitlines()]
             metadata = json.loads(entries["metadata.json"])
