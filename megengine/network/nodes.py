@@ -58,22 +58,34 @@ class VarNode(NetworkNode, Tensor):
         name: its name; without one of its own, one made of its owner's.
     """
 
-    def __new__(cls, owner: OpNode, index: int, known: Aval, name: str = "") -> VarNode:
-        self: VarNode = object.__new__(cls)
+    def __new__(cls, var: VarNode, *, owner_opr: Any = None, name: str | None = None) -> VarNode:
+        made = var.alias()
+        if name is not None:
+            made.name = name
+        return made
+
+    def __init__(self, var: VarNode, *, owner_opr: Any = None, name: str | None = None) -> None:
+        """Another tensor that holds a variable; MegEngine's arguments."""
+
+    @classmethod
+    def of(cls, owner: OpNode, index: int, known: Aval, name: str = "") -> VarNode:
+        """The node of an operator's output."""
         value = Symbol(None, known, None, owner.device)
         value.applies = apply_symbolically
-        self._value = value
-        self._node = None
-        self._slot = 0
-        value.node = self
-        return self
-
-    def __init__(self, owner: OpNode, index: int, known: Aval, name: str = "") -> None:
+        self = cls._holding(value)
         self._owner = owner
         self._index = index
         self._id = owner.graph.number()
         self._given = name
         self._users: list[OpNode] = []
+        value.node = self
+        return self
+
+    @classmethod
+    def _holding(cls, value: Any) -> VarNode:
+        self: VarNode = object.__new__(cls)
+        self._value, self._node, self._slot = value, None, 0
+        return self
 
     @property
     def _itself(self) -> VarNode:
@@ -158,14 +170,29 @@ class VarNode(NetworkNode, Tensor):
     def _concrete(self) -> Any:
         return Tensor(self.numpy())._concrete()
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._leave()
+        super().__setitem__(index, value)
+
     def _reset(self, other: Any) -> None:
-        super()._reset(as_var(other, self.graph))
+        made = as_var(other, self.graph)
+        self._leave()
+        super()._reset(made)
 
     def alias(self) -> VarNode:
         """Another tensor that holds it, which the program may change."""
-        made: VarNode = object.__new__(type(self))
-        made._value, made._node, made._slot = self._value, None, 0
-        return made
+        return self._holding(self._value)
+
+    def _leave(self) -> None:
+        """Stand for the variable no longer in the graph: this tensor is about to hold another."""
+        if self._itself is not self:
+            return
+        stays = self.alias()
+        stays.__dict__.update(self.__dict__)
+        self._value.node = stays  # type: ignore[attr-defined]
+        self._owner.outputs[self._index] = stays
+        for reader in self._users:
+            reader.inputs = [stays if v is self else v for v in reader.inputs]
 
     # In place, they would leave the graph's own node with another's value.
     __iadd__: Any = Tensor.__add__
@@ -271,7 +298,7 @@ class OpNode(NetworkNode):
         signature = infer(self.op, self.op.in_order(self.attributes), tuple(map(spec_of, self.inputs)))
         for k, known in enumerate(signature.avals):
             if k == len(self.outputs):
-                self.outputs.append(VarNode(self, k, known))
+                self.outputs.append(VarNode.of(self, k, known))
             self.outputs[k]._value.aval = known
 
     def __repr__(self) -> str:
@@ -293,7 +320,7 @@ class Host2DeviceCopy(OpNode):
     ) -> None:
         super().__init__(graph, name or "")
         known = aval(tuple(shape or ()), np.dtype(np.float32 if dtype is None else dtype))
-        self.outputs = [VarNode(self, 0, known, name or "")]
+        self.outputs = [VarNode.of(self, 0, known, name or "")]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -339,7 +366,7 @@ class ConstOpBase(OpNode):
     ) -> None:
         super().__init__(graph, name or "")
         self.data: Any = 0.0
-        self.outputs = [VarNode(self, 0, aval((), np.dtype(np.float32)), name or "")]
+        self.outputs = [VarNode.of(self, 0, aval((), np.dtype(np.float32)), name or "")]
         if data is not None:
             self.set_value(data)
 
@@ -437,7 +464,7 @@ class GradientOpNode(ReadOnlyOpNode):
         for k, operand in enumerate(self.wrt):
             known = self.of.inputs[operand]._value.aval
             if k == len(self.outputs):
-                self.outputs.append(VarNode(self, k, known))
+                self.outputs.append(VarNode.of(self, k, known))
             self.outputs[k]._value.aval = known
 
 

@@ -118,11 +118,14 @@ def test_assignment_to_a_part_makes_another_variable() -> None:
     graph = sum_and_double()
     a, _ = graph.input_vars
     doubled = a * 2
-    doubled[0] = 7
-    doubled.name = "changed"
-    graph.remove_output(*graph.output_vars)
-    graph.add_output(doubled)
-    np.testing.assert_array_equal(run(graph, [1, 2])["changed"], [7, 4])
+    own = doubled.owner.outputs[0]
+    for changed in (doubled, own):
+        changed[0] = 7
+        changed.name = "changed"
+        graph.remove_output(*graph.output_vars)
+        graph.add_output(changed, doubled.owner.inputs[0])
+        np.testing.assert_array_equal(run(graph, [1, 2])["changed"], [7, 4])
+    assert own.owner is not doubled.owner and own.owner.inputs[0].owner is doubled.owner.inputs[0].owner
 
 
 def test_constants() -> None:
@@ -151,6 +154,15 @@ def test_constants_are_sizes_and_indices() -> None:
     graph.add_output(wide, moved)
     got = run(graph, [1, 2])
     assert got["wide"].tolist() == [[1, 2]] and got["moved"].tolist() == [6, 8]
+
+
+def test_another_tensor_of_the_same_variable() -> None:
+    graph = sum_and_double()
+    a, _ = graph.input_vars
+    other = nodes.VarNode(a)
+    assert other is not a and other.var is a and other.owner is a.owner and other.name == "a"
+    other[0] = 9
+    assert other.var is not a and a.var is a and a.name == "a"
 
 
 def test_new_input_and_outputs() -> None:
