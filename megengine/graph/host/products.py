@@ -23,7 +23,8 @@ def dot_general(eqn: Equation) -> Run:
     left_free = [d for d in range(left.ndim) if d not in (*left_sum, *left_batch)]
     right_free = [d for d in range(right.ndim) if d not in (*right_sum, *right_batch)]
     left_order, right_order = (*left_batch, *left_free, *left_sum), (*right_batch, *right_free, *right_sum)
-    if (len(left_sum), left.ndim, right.ndim) == (1, 2, 2) and left.dtype == right.dtype == out.dtype in _BY_BLAS:
+    matrices = (len(left_sum), len(left_batch), left.ndim, right.ndim) == (1, 0, 2, 2)
+    if matrices and left.dtype == right.dtype == out.dtype in _BY_BLAS:
         return _of_matrices(left_sum[0] == 0, right_sum[0] == 1)
     batch, terms = len(left_batch), len(left_sum)
     depth = prod(left.shape[d] for d in left_sum)
