@@ -190,7 +190,7 @@ class Network:
 
         Raises:
             AssertionError: inputs have different ones, there is no input, or a name is none of an input.
-            RuntimeError: an operator, such as a reshape to given sizes, does not take it.
+            RuntimeError: an operator, such as a sum with a constant of the former size, does not take it.
         """
         rest, before = set(blacklist), None
         for node in self.data_providers_filter:

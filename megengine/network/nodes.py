@@ -21,6 +21,7 @@ from ..ops.promote import SCALAR_DTYPE
 from ..tensor import Tensor
 from .kinds import CLASSES, MODES, OTHERS, TYPES, type_of
 from .order import operators
+from .resizing import resized
 
 
 class Graph:
@@ -237,6 +238,7 @@ class OpNode(NetworkNode):
         self.outputs: list[VarNode] = []
         self.attributes: dict[str, Any] = {}
         self.priority = 0
+        self._compiled_for: Aval | None = None
         self.scope: tuple[str, ...] = ()
         self.source = ""
         self._name = name
@@ -295,6 +297,10 @@ class OpNode(NetworkNode):
             RuntimeError: it does not take those of its inputs.
         """
         assert self.op is not None
+        first = self.inputs[0]._value.aval if self.inputs else None
+        if self._compiled_for is not None and first is not None:
+            self.attributes = resized(self.op, self.attributes, self._compiled_for, first)
+        self._compiled_for = first
         signature = infer(self.op, self.op.in_order(self.attributes), tuple(map(spec_of, self.inputs)))
         for k, known in enumerate(signature.avals):
             if k == len(self.outputs):

@@ -15,6 +15,7 @@ from ..graph.recorder import thread
 from ..graph.source import here
 from ..graph.value import Value, new_handle
 from ..tensor import Tensor
+from .resizing import RESIZABLE, resized
 
 
 class Runnable:
@@ -50,7 +51,7 @@ class Runnable:
             if isinstance(equation, Equation):
                 operands = [env[o] if type(o) is Var else self._number(o) for o in equation.inputs]
                 place[equation] = thread.recorder.node.depth
-                made = apply(equation.op, *operands, **equation.attributes)
+                made = apply(equation.op, *operands, **_attributes(equation, operands))
                 outs = made if isinstance(made, tuple) else (made,)
             else:
                 outs = _gradient(equation, place[equation.of], env)
@@ -62,6 +63,15 @@ class Runnable:
         if kind == "f":
             return float(self.model.floats[k])
         return bool(self.model.ints[k]) if kind == "b" else int(self.model.ints[k])
+
+
+def _attributes(equation: Equation, operands: Sequence[Any]) -> dict[str, Any]:
+    """Those of an equation, for operands that may have other sizes than when it was recorded."""
+    if equation.op not in RESIZABLE:
+        return equation.attributes
+    recorded = equation.inputs[0]
+    assert isinstance(recorded, Var)
+    return resized(equation.op, equation.attributes, recorded.aval, operands[0]._value.aval)
 
 
 def _gradient(equation: VjpEquation, source: int, env: dict[Var, Any]) -> tuple[Any, ...]:

@@ -15,7 +15,12 @@ def _reshape_on_host(array, shape):
     return array.reshape(shape) if array.size == math.prod(shape) else None
 
 
-@op(on_host=_reshape_on_host, quantized=quantized.kept)
+def _check_reshape(x, *, shape):
+    if min(shape, default=0) >= 0 and math.prod(shape) != x.size:  # a trace with symbolic sizes would take it
+        raise RuntimeError(f"reshape: cannot reshape {x.shape} ({x.size} elements) to {shape}")
+
+
+@op(on_host=_reshape_on_host, quantized=quantized.kept, check=_check_reshape)
 def reshape(x, *, shape):
     return x.reshape(shape)
 

@@ -194,8 +194,11 @@ def test_batch_size() -> None:
     assert loaded(graph).input_vars[0].shape == (5, 4)
     with pytest.raises(AssertionError, match="unused items in blacklist"):
         graph.reset_batch_size(2, blacklist=["z"])
-    fixed = network(lambda x: x.reshape(3, 2, 2), Tensor(np.ones((3, 4), np.float32)))
-    with pytest.raises(RuntimeError, match="reshape"):
+    split = network(lambda x: x.reshape(1, 3, 4)[:, 0:2], Tensor(np.ones((3, 4), np.float32)), output_names="y")
+    split.reset_batch_size(5)
+    assert split.output_vars[0].shape == (1, 2, 4)
+    fixed = network(lambda x: x + Tensor(np.ones((3, 1), np.float32)), Tensor(np.ones((3, 4), np.float32)))
+    with pytest.raises(RuntimeError, match="add"):
         fixed.reset_batch_size(5)
 
 
