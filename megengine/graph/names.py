@@ -30,10 +30,14 @@ def holders(
     return tuple(changed.get(p) or ref(values[p]) for p in positions)
 
 
-def names_of(inputs: Sequence[Holder]) -> list[str]:
+def names_of(inputs: Sequence[Holder], with_network: bool = False) -> list[str]:
     """The names of a graph's inputs; empty for those without one.
 
     Where it reads tensors of several networks, a path begins with the network's name, or class.
+
+    Args:
+        inputs: what leads to each tensor.
+        with_network: a path begins with the network's name where it has one.
     """
     by_tensor = _paths()
     by_value = {id(t._value): (t, root, path) for t, root, path in by_tensor.values()}
@@ -45,7 +49,8 @@ def names_of(inputs: Sequence[Holder]) -> list[str]:
         else:
             found.append(by_value.get(id(holder), (None, None, "")))
     several = len({id(root) for _, root, _ in found if root is not None}) > 1
-    return [f"{_called(root)}.{path}" if several and root is not None else path for _, root, path in found]
+    begins = [root is not None and (several or (with_network and bool(root.name))) for _, root, _ in found]
+    return [f"{_called(root)}.{path}" if own else path for own, (_, root, path) in zip(begins, found, strict=True)]
 
 
 def _called(module: Any) -> str:

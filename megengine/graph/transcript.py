@@ -170,7 +170,7 @@ class _Joined:
         found: dict[Value, Any] = {}
         for origins in (*(part.inputs for part in self.transcript.parts), self.transcript.results):
             found.update({o.value: o.holder for o in origins if isinstance(o, _Outside)})
-        for value, name in zip(found, names_of([*found.values()]), strict=True):
+        for value, name in zip(found, names_of([*found.values()], with_network=True), strict=True):
             self.constants[value] = Var(value.aval, name)
 
     def _var(self, origin: _Origin) -> Var:
