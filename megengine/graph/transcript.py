@@ -20,7 +20,7 @@ from .listener import Listener
 from .names import names_of
 from .passes import dead_code
 from .recorder import Recorder, thread
-from .source import Source, text
+from .source import Source, here, text
 from .trie import Node
 from .value import Handle, Value
 
@@ -106,7 +106,8 @@ class Transcript:
         """See :class:`~megengine.graph.listener.Listener`."""
         if value.recorder is thread.recorder or value in self._where:
             self.refused = self.refused or (
-                "it reads the value of a tensor that it computes or is given, and what it does next may depend on that"
+                "it reads the value of a tensor that it computes or is given, and what it does next may depend on that "
+                f"({text(here(2))})"
             )
 
     def add(self) -> None:

@@ -287,8 +287,42 @@ def test_refuses_what_a_file_cannot_hold() -> None:
         return x * 2 if x.sum().item() > 0 else x * 3
 
     branches(Tensor([1.0]))
-    with pytest.raises(RuntimeError, match="reads the value of a tensor"):
+    with pytest.raises(RuntimeError, match=r"reads the value of a tensor .* \(.*test_dump.py:\d+\)"):
         branches.dump(io.BytesIO())
+
+
+def test_results_of_a_size_that_depends_on_numbers_are_refused() -> None:
+    function = trace(lambda x: x[x > 0], symbolic=True, capture_as_const=True)
+    np.testing.assert_array_equal(function(Tensor([1.0, -1.0])).numpy(), [1])
+    with pytest.raises(RuntimeError, match=r"reads the value of a tensor .* \(.*test_dump.py:\d+\)"):
+        function.dump(io.BytesIO())
+
+
+def test_an_error_inside_leaves_the_call_before() -> None:
+    def function(x: Any) -> Any:
+        if x.shape[0] == 2:
+            raise KeyError("two")
+        return x * 2
+
+    traced = trace(function, symbolic=True, capture_as_const=True)
+    traced(Tensor([1.0]))
+    with pytest.raises(KeyError):
+        traced(Tensor([1.0, 2.0]))
+    assert (Tensor([1.0]) + 1).item() == 2
+    assert GraphInference(dumped(traced, output_names="y")).run(np.float32([4]))["y"] == [8]
+
+
+def test_a_traced_function_inside_another_and_gradients_through_a_kept_call() -> None:
+    weight = Parameter(np.ones((2, 2), np.float32))
+    inner = trace(lambda x: F.relu(x @ weight), symbolic=True, capture_as_const=True)
+    outer = trace(lambda x: inner(x) + 1, symbolic=True, capture_as_const=True)
+    outer(Tensor(np.ones((3, 2), np.float32)))
+    got = GraphInference(dumped(outer, output_names="y")).run(np.ones((1, 2), np.float32))
+    np.testing.assert_array_equal(got["y"], [[3, 3]])
+    manager = GradManager().attach([weight])
+    with manager:
+        manager.backward(inner(Tensor(np.ones((3, 2), np.float32))).sum())
+    np.testing.assert_array_equal(weight.grad.numpy(), np.full((2, 2), 3))
 
 
 def test_the_call_itself_is_as_it_was() -> None:
