@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import megengine.core.tensor.megbrain_graph as G
 import megengine.functional as F
 import megengine.module as M
 import megengine.utils.network_node as nodes
-from megengine import Tensor
+from megengine import Parameter, Tensor
 from megengine.jit import trace
 from megengine.utils.comp_graph_tools import GraphInference
 from megengine.utils.network import Network, as_oprnode, as_varnode
@@ -255,3 +258,46 @@ def test_a_result_that_is_an_input() -> None:
     graph = network(lambda x: (x, x), Tensor([1.0, 2.0]), arg_names=["x"], output_names=["y", "z"])
     got = run(graph, np.float32([3, 4]))
     assert list(got) == ["y", "z"] and got["z"].tolist() == [3, 4]
+
+
+def test_optimized_variables_are_of_a_new_graph() -> None:
+    graph = network(F.exp, Tensor([1.0]), arg_names=["x"], output_names="y")
+    (half,) = graph.optimize_for_inference(graph.output_vars, enable_io16xc32=True)
+    assert half.dtype == np.float16 and graph.output_vars[0].dtype == np.float32
+    found, chosen = G.optimize_for_inference(graph.output_vars, enable_ioc16=True, enable_fuse_grain=False)
+    assert found[0].dtype == np.float16 and chosen == {"enable_ioc16": True}
+    with pytest.raises(ValueError, match="unknown options"):
+        graph.optimize_for_inference(graph.output_vars, enable_nothing=True)
+
+
+def test_ops_in_use_are_written_for_who_strips_a_runtime(tmp_path: Path) -> None:
+    path = tmp_path / "used.json"
+    sum_and_double().dump(io.BytesIO(), strip_info_file=str(path))
+    first = json.loads(path.read_text())
+    assert first["opr_types"] == ["add", "mul"] and first["dtypes"] == ["int32"]
+    exp = network(F.exp, Tensor([1.0]))
+    exp.dump(io.BytesIO(), strip_info_file=str(path), append_json=True)
+    assert json.loads(path.read_text())["opr_types"] == ["add", "exp", "mul"]
+    with open(path, "r+") as file:
+        exp.dump(io.BytesIO(), strip_info_file=file)
+    assert json.loads(path.read_text())["opr_types"] == ["exp"]
+
+
+@pytest.mark.parametrize(
+    ("level", "wanted"),
+    [(0, ["x"]), (1, ["k.weight", "x", "y"]), (2, ["k.EXP", "k.MUL", "k.weight", "x", "y"])],
+)
+def test_levels_of_names(level: int, wanted: list[str]) -> None:
+    class Scale(M.Module):
+        def __init__(self) -> None:
+            super().__init__(name="k")
+            self.weight = Parameter([2.0])
+
+        def forward(self, x: Any) -> Any:
+            return F.exp(x * self.weight) - x
+
+    net = Scale()
+    traced = trace(lambda x: net(x), symbolic=True, capture_as_const=True)
+    traced(Tensor([1.0]))
+    names = [v.given_name for v in loaded(traced, arg_names="x", output_names="y", keep_var_name=level).all_vars]
+    assert sorted(filter(None, names)) == wanted
