@@ -101,9 +101,9 @@ class Worker:
     def forget(self) -> None:
         """Lets go of it: closes what connects this process to it."""
         self.channel.close()
-        if self._alive >= 0:
-            os.close(self._alive)
-            self._alive = -1
+        alive, self._alive = self._alive, -1  # a descriptor closed twice may be somebody else's by then
+        if alive >= 0:
+            os.close(alive)
 
 
 class Crew:
