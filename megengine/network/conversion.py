@@ -10,18 +10,10 @@ import numpy as np
 from ..graph.exchange import Model
 from ..graph.infer import infer
 from ..graph.ir import AnyEquation, Equation, Function, Scalar, Var, VjpEquation
-from .nodes import (
-    ConstOpBase,
-    GradientOpNode,
-    Graph,
-    Host2DeviceCopy,
-    ImmutableTensor,
-    OpNode,
-    VarNode,
-    node_of,
-    spec_of,
-)
+from .building import node_of
+from .nodes import ConstOpBase, GradientOpNode, Host2DeviceCopy, ImmutableTensor, OpNode, spec_of
 from .order import operators
+from .variables import Graph, VarNode
 
 
 def to_nodes(model: Model) -> tuple[Graph, list[VarNode], list[VarNode]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 
-from .nodes import ConstOpBase, GradientOpNode, Host2DeviceCopy, OpNode, VarNode
+from .nodes import ConstOpBase, GradientOpNode, Host2DeviceCopy, OpNode
 from .order import operators
+from .variables import VarNode
 
 
 def replace_vars(dst: Sequence[VarNode], varmap: Mapping[VarNode, VarNode]) -> list[VarNode]:

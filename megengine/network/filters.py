@@ -8,8 +8,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .nodes import Host2DeviceCopy, ImmutableTensor, NetworkNode, OpNode, VarNode
+from .nodes import Host2DeviceCopy, ImmutableTensor, OpNode
 from .order import operators
+from .variables import NetworkNode, VarNode
 
 
 def as_varnode(obj: Any) -> VarNode:

@@ -11,9 +11,10 @@ from . import files
 from .conversion import to_model, to_nodes
 from .filters import NodeFilter
 from .inference import find_vars_by_name
-from .nodes import Graph, Host2DeviceCopy, ImmutableTensor, OpNode, VarNode
+from .nodes import Host2DeviceCopy, ImmutableTensor, OpNode
 from .optimization import optimized
 from .order import dependencies, operators
+from .variables import Graph, VarNode
 
 logger = get_logger(__name__)
 

@@ -1,7 +1,4 @@
-"""The nodes of a graph that is edited: operators, and the variables between them, under MegEngine's names.
-
-A :class:`VarNode` is a tensor without numbers: what functions and operators make of it is added to its graph.
-"""
+"""The operators of a graph that is edited, under MegEngine's names."""
 
 from __future__ import annotations
 
@@ -10,212 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.apply import apply
 from ..graph.device import Device, resolve
 from ..graph.host_data import to_array
 from ..graph.infer import infer
 from ..graph.scalars import kind_of
-from ..graph.value import Aval, Handle, Symbol, aval
+from ..graph.value import Aval, aval
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from ..tensor import Tensor
-from .kinds import CLASSES, MODES, OTHERS, TYPES, type_of
-from .order import operators
+from .kinds import MODES
 from .resizing import resized
-
-
-class Graph:
-    """Numbers the nodes of one network, operators and variables together, in the order in which they were made."""
-
-    def __init__(self) -> None:
-        self._next = 0
-
-    def number(self) -> int:
-        """The number of a new node."""
-        self._next += 1
-        return self._next - 1
-
-    def compile(self, *outputs: Any) -> Graph:
-        """The graph itself: values are computed when an output node is asked for one."""
-        return self
-
-    def execute(self, *args: Any) -> Graph:
-        """See :meth:`compile`."""
-        return self
-
-    wait = __call__ = execute
-
-
-class NetworkNode:
-    """An operator or a variable of a network."""
-
-
-class VarNode(NetworkNode, Tensor):
-    """A variable: the result of an operator, an input or a constant.
-
-    Attributes:
-        owner: the operator that gives it.
-        users: the operators that read it.
-        name: its name; without one of its own, one made of its owner's.
-    """
-
-    def __new__(cls, var: VarNode, *, owner_opr: Any = None, name: str | None = None) -> VarNode:
-        made = var.alias()
-        if name is not None:
-            made.name = name
-        return made
-
-    def __init__(self, var: VarNode, *, owner_opr: Any = None, name: str | None = None) -> None:
-        """Another tensor that holds a variable; MegEngine's arguments."""
-
-    @classmethod
-    def of(cls, owner: OpNode, index: int, known: Aval, name: str = "") -> VarNode:
-        """The node of an operator's output."""
-        value = Symbol(None, known, None, owner.device)
-        value.applies = apply_symbolically
-        self = cls._holding(value)
-        self._owner = owner
-        self._index = index
-        self._id = owner.graph.number()
-        self._given = name
-        self._users: list[OpNode] = []
-        value.node = self
-        return self
-
-    @classmethod
-    def _holding(cls, value: Any) -> VarNode:
-        self: VarNode = object.__new__(cls)
-        self._value, self._node, self._slot = value, None, 0
-        return self
-
-    @property
-    def _itself(self) -> VarNode:
-        """The node of what it holds now: ``y += 1`` makes ``y`` another."""
-        node: VarNode = self._value.node  # type: ignore[attr-defined]
-        return node
-
-    @property
-    def owner(self) -> OpNode:
-        """The operator that gives it."""
-        return self._itself._owner
-
-    @property
-    def users(self) -> list[OpNode]:
-        """The operators that read it."""
-        return self._itself._users
-
-    @property
-    def id(self) -> int:
-        """Its number in its graph."""
-        return self._itself._id
-
-    @property
-    def graph(self) -> Graph:
-        """What it is part of."""
-        return self.owner.graph
-
-    @property
-    def name(self) -> str:
-        """Its own name, or one made of its owner's."""
-        node = self._itself
-        return node._given or node._owner.name_of(node._index)
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        self._itself._given = name or ""
-
-    @property
-    def given_name(self) -> str:
-        """The name that it was given, or empty."""
-        return self._itself._given
-
-    def _short_text(self) -> str:
-        """How names of operators that read it call it."""
-        owner = self.owner
-        return self.name if self.given_name or not owner.inputs else f"{owner.label}[{owner.id}]"
-
-    @property
-    def var(self) -> VarNode:
-        """Itself: MegEngine keeps a variable of its own behind each node."""
-        return self._itself
-
-    @property
-    def comp_node(self) -> Device:
-        """Where it lives."""
-        return self.device
-
-    @property
-    def partial_shape(self) -> tuple[int, ...]:
-        """Its shape."""
-        return self._value.aval.shape
-
-    @property
-    def op(self) -> OpNode:
-        """The same as ``owner``."""
-        return self.owner
-
-    def numpy(self) -> np.ndarray:
-        """The elements of a constant, or of what follows from constants.
-
-        Raises:
-            RuntimeError: it depends on an input.
-        """
-        return _evaluated(self._itself)
-
-    value = property(numpy)
-
-    def item(self, *args: int) -> Any:
-        """The single element of a constant as a Python number."""
-        return Tensor(self.numpy()).item(*args)
-
-    def _concrete(self) -> Any:
-        return Tensor(self.numpy())._concrete()
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self._leave()
-        super().__setitem__(index, value)
-
-    def _reset(self, other: Any) -> None:
-        made = as_var(other, self.graph)
-        self._leave()
-        super()._reset(made)
-
-    def alias(self) -> VarNode:
-        """Another tensor that holds it, which the program may change."""
-        return self._holding(self._value)
-
-    def _leave(self) -> None:
-        """Stand for the variable no longer in the graph: this tensor is about to hold another."""
-        if self._itself is not self:
-            return
-        stays = self.alias()
-        stays.__dict__.update(self.__dict__)
-        self._value.node = stays  # type: ignore[attr-defined]
-        self._owner.outputs[self._index] = stays
-        for reader in self._users:
-            reader.inputs = [stays if v is self else v for v in reader.inputs]
-
-    # In place, they would leave the graph's own node with another's value.
-    __iadd__: Any = Tensor.__add__
-    __isub__: Any = Tensor.__sub__
-    __imul__: Any = Tensor.__mul__
-    __itruediv__: Any = Tensor.__truediv__
-    __ifloordiv__: Any = Tensor.__floordiv__
-    __imod__: Any = Tensor.__mod__
-    __ipow__: Any = Tensor.__pow__
-    __imatmul__: Any = Tensor.__matmul__
-    __iand__: Any = Tensor.__and__
-    __ior__: Any = Tensor.__or__
-    __ixor__: Any = Tensor.__xor__
-
-    def __repr__(self) -> str:
-        return f"VarNode:{self.name}"
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __bool__(self) -> bool:
-        return False
+from .variables import Graph, NetworkNode, VarNode
 
 
 class OpNode(NetworkNode):
@@ -474,67 +276,9 @@ class GradientOpNode(ReadOnlyOpNode):
             self.outputs[k]._value.aval = known
 
 
-def _classes() -> dict[str, type[OpNode]]:
-    """A class for each type, by the type, as MegEngine names them."""
-    kinds = sorted({*TYPES.values(), *OTHERS})
-    made: dict[str, type[OpNode]] = {}
-    for kind in kinds:
-        name = CLASSES.get(kind, kind)
-        base = made.get(name) or type(name, (OpNode,), {"type": kind, "__doc__": f"MegEngine's ``{kind}``."})
-        made[name] = made[kind] = base
-    return made
-
-
-BY_TYPE = _classes()
-
-
-def node_of(op: Op, attributes: dict[str, Any], inputs: Sequence[VarNode], graph: Graph) -> OpNode:
-    """A new operator; its outputs are inferred."""
-    kind = type_of(op.name)
-    node = BY_TYPE.get(kind, ReadOnlyOpNode)(graph)
-    node.op, node.type, node.attributes = op, kind, attributes
-    node.read(inputs)
-    node.compile()
-    return node
-
-
 def spec_of(var: VarNode) -> Aval | str:
     """What an op sees of an operand: its shape and dtype, or the kind of a Python number."""
     owner = var.owner
     if isinstance(owner, ConstOpBase) and owner.is_number:
         return kind_of(owner.data) or "f"
     return var._value.aval
-
-
-def apply_symbolically(op: Op, operands: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """Add an op to the graph of the first symbolic operand; others become constants of it."""
-    first = next(x for x in operands if isinstance(x, Handle) and isinstance(x._value, Symbol))
-    graph: Graph = first._value.node.graph  # type: ignore[attr-defined]
-    inputs = [as_var(x, graph) for x in operands]
-    attributes = op.named(op.in_order(named))
-    node = node_of(op, attributes, inputs, graph)
-    multi = infer(op, op.in_order(named), tuple(map(spec_of, node.inputs))).multi
-    results = tuple(v.alias() for v in node.outputs)
-    return results if multi else results[0]
-
-
-def as_var(x: Any, graph: Graph) -> VarNode:
-    """A variable as it is; a tensor, an array or a number as a constant of the graph."""
-    if isinstance(x, VarNode):
-        return x._itself
-    return ImmutableTensor(x, graph=graph).outputs[0]
-
-
-def _evaluated(var: VarNode) -> np.ndarray:
-    if isinstance(var.owner, ConstOpBase):
-        return var.owner.numpy()
-    env: dict[VarNode, Any] = {}
-    for node in operators([var]):
-        if isinstance(node, ConstOpBase):
-            env[node.outputs[0]] = node.data if node.is_number else Tensor(node.numpy(), dtype=node.dtype)
-        elif node.op is None:
-            raise RuntimeError(f"{var.name} has no value: it depends on {node.name} of its graph")
-        else:
-            made = apply(node.op, *(env[v] for v in node.inputs), **node.attributes)
-            env.update(zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True))
-    return env[var].numpy()  # type: ignore[no-any-return]

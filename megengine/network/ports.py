@@ -6,9 +6,10 @@ from typing import Any
 
 from ..tensor import Tensor
 from .conversion import to_model
-from .nodes import Graph, Host2DeviceCopy, VarNode
+from .nodes import Host2DeviceCopy
 from .order import operators
 from .running import Runnable
+from .variables import Graph, VarNode
 
 
 class InputNode(Host2DeviceCopy):

@@ -8,8 +8,9 @@ from typing import Any
 
 from ..network.editing import replace_oprs, replace_vars, set_priority_to_id
 from ..network.inference import GraphInference, find_vars_by_name
-from ..network.nodes import ImmutableTensor, OpNode, VarNode
+from ..network.nodes import ImmutableTensor, OpNode
 from ..network.order import dependencies, operators
+from ..network.variables import VarNode
 
 __all__ = [
     "GraphInference", "embed_inputs", "find_vars_by_name", "get_dep_vars", "get_opr_type", "get_oprs_seq", "get_owner_opr_inputs",

@@ -2,17 +2,9 @@
 
 from typing import Any
 
-from ..network.nodes import (
-    BY_TYPE,
-    ConstOpBase,
-    Host2DeviceCopy,
-    ImmutableTensor,
-    NetworkNode,
-    OpNode,
-    ReadOnlyOpNode,
-    SharedDeviceTensor,
-    VarNode,
-)
+from ..network.building import BY_TYPE
+from ..network.nodes import ConstOpBase, Host2DeviceCopy, ImmutableTensor, OpNode, ReadOnlyOpNode, SharedDeviceTensor
+from ..network.variables import NetworkNode, VarNode
 
 __all__ = [
     "ConstOpBase", "Host2DeviceCopy", "ImmutableTensor", "NetworkNode", "OpNode", "ReadOnlyOpNode", "SharedDeviceTensor",

@@ -12,10 +12,11 @@ from ...network import files
 from ...network.conversion import to_model, to_nodes
 from ...network.editing import set_priority_to_id
 from ...network.files import CompGraphDumpResult
-from ...network.nodes import Graph as _Graph
-from ...network.nodes import Host2DeviceCopy, ImmutableTensor, OpNode, VarNode
+from ...network.nodes import Host2DeviceCopy, ImmutableTensor, OpNode
 from ...network.optimization import optimized
 from ...network.ports import InputNode, OutputNode
+from ...network.variables import Graph as _Graph
+from ...network.variables import VarNode
 from ..ops.opdef import OpDef, apply
 
 __all__ = [
