@@ -39,7 +39,7 @@ def resident_memory() -> int:
 
 
 def release_memory() -> None:
-    """Unloads compiled programs, some megabytes each, when there have come to be many; they are loaded again from the disk.
+    """Unloads compiled programs, some megabytes each, and traces, when there are many; they are loaded again from the disk.
 
     Done also when the package is half way to forgetting all structures, so that it does not while a test counts compilations.
     """
@@ -51,6 +51,9 @@ def release_memory() -> None:
     if not many and trie._nodes < trie.NODE_LIMIT // 2:
         return
     program.clear()
+    for cache in sys.modules["megengine.graph.caches"].caches:
+        cache.clear()
+    sys.modules["megengine.graph.polymorphic"]._families.clear()
     sys.modules["jax"].clear_caches()
     sys.modules["megengine.graph.memory"].release_free()
     _after = resident_memory()

@@ -6,6 +6,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
+from weakref import WeakSet
+
+
+caches: WeakSet[Cache] = WeakSet()
 
 
 class Cache:
@@ -15,6 +19,7 @@ class Cache:
         self.limit = limit
         self._entries: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
+        caches.add(self)
 
     def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """What is kept for a key; else what ``make()`` gives. Of two threads that make it at once, both get the first one's."""

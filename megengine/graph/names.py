@@ -62,7 +62,7 @@ def _paths() -> dict[int, tuple[Any, Any, str]]:
 
     The state that an optimizer has of a parameter goes by the parameter's path.
     """
-    modules = _alive("_is_module")
+    modules = [m for m in _alive("_is_module") if "_modules" in m.__dict__]  # others are being made
     inner = {id(child) for module in modules for _, child in module.named_children()}
     found: dict[int, tuple[Any, Any, str]] = {}
     for module in modules:
@@ -70,7 +70,7 @@ def _paths() -> dict[int, tuple[Any, Any, str]]:
             for path, tensor in module.named_tensors():
                 found.setdefault(id(tensor), (tensor, module, path))
     for optimizer in _alive("_is_optimizer"):
-        for param, states in list(optimizer._state.items()):
+        for param, states in list(getattr(optimizer, "_state", {}).items()):
             _, module, path = found.get(id(param), (None, None, param._name or ""))
             found.update((id(t), (t, module, f"{path}.{name}".lstrip("."))) for name, t in states.items())
     return found
