@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakSet
 
 
-caches: WeakSet[Cache] = WeakSet()
+caches: WeakSet[Any] = WeakSet()  # all of them
 
 
 class Cache:
