@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable
 from typing import Any
 from weakref import WeakSet
 
-
 caches: WeakSet[Any] = WeakSet()  # all of them
 
 
