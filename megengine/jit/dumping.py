@@ -147,7 +147,7 @@ def dump(
     tests: dict[str, Any],
     options: dict[str, Any],
 ) -> Any:
-    """See :meth:`megengine.jit.trace.dump`."""
+    """See ``jit.trace.dump``."""
     model = kept.model(arg_names, output_names)
     chosen: dict[str, bool] = {}
     if optimize_for_inference:

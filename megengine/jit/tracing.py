@@ -328,11 +328,11 @@ class trace(_Traced[P, R]):
     Args:
         function: the function; without it, ``trace(...)`` is a decorator.
         symbolic: one graph, as above.
-        capture_as_const: arguments and results have to be tensors, and :meth:`dump` can write the last call to a file, with
+        capture_as_const: arguments and results have to be tensors, and ``dump`` can write the last call to a file, with
             what it read from outside as constants; tensors from outside are read at each call all the same.
         record_only: as ``symbolic`` with ``capture_as_const``; what was recorded runs when one of its values is read.
         without_host: skip the body, as above.
-        profiling: time the programs of each call, for :meth:`get_profile`.
+        profiling: time the programs of each call, for ``get_profile``.
         sublinear_memory_config, dtr_config, opt_level: accepted for compatibility; XLA plans memory and optimises by itself.
         graph_opt_config, symbolic_shape, imperative: accepted likewise; shapes inside are plain tuples.
 

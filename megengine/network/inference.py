@@ -18,7 +18,7 @@ from .running import Runnable
 
 
 class GraphInference:
-    """Runs a graph that :meth:`megengine.jit.trace.dump` or :meth:`megengine.utils.network.Network.dump` wrote.
+    """Runs a graph that ``jit.trace.dump`` or :meth:`megengine.utils.network.Network.dump` wrote.
 
     Threads may share it.
 
@@ -26,7 +26,7 @@ class GraphInference:
         file: a path, or a file open for reading bytes.
         outputs: names of variables to compute instead of the graph's outputs.
         profiling: accepted; :mod:`megengine.utils.profiler` profiles runs.
-        optimize_for_inference: apply the options in ``kwargs``, those of :meth:`megengine.jit.trace.dump`.
+        optimize_for_inference: apply the options in ``kwargs``, those of ``jit.trace.dump``.
 
     Raises:
         GraphFileError: the file is no graph, is damaged, or was written by a newer version.

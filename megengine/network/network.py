@@ -22,7 +22,7 @@ logger = get_logger(__name__)
 class Network:
     """A computing graph as operators and variables.
 
-    What functions and operators make of a :class:`~megengine.utils.network_node.VarNode` is another one, of the same graph, so a
+    What functions and operators make of a ``VarNode`` is another one, of the same graph, so a
     graph is extended by computing with its variables.
 
     Attributes:
@@ -98,7 +98,7 @@ class Network:
         compat_older_version: str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Write the graph; see :meth:`megengine.jit.trace.dump`.
+        """Write the graph; see ``jit.trace.dump``.
 
         Raises:
             ValueError: an option is unknown.
@@ -137,7 +137,7 @@ class Network:
     compile = _compile
 
     def optimize_for_inference(self, dest_vars: Any, **kwargs: Any) -> list[VarNode]:
-        """Variables of a new graph that is as the options ask; see :meth:`megengine.jit.trace.dump`."""
+        """Variables of a new graph that is as the options ask; see ``jit.trace.dump``."""
         given = [dest_vars] if isinstance(dest_vars, VarNode) else list(dest_vars)
         model, _ = optimized(to_model(given, self.input_vars, lambda var: var.name), kwargs)
         return to_nodes(model)[2]

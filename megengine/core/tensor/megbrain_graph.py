@@ -84,7 +84,7 @@ def dump_graph(
     model_version: int = 2,
     compat_older_version: str | None = None,
 ) -> tuple[bytes, Any]:
-    """The bytes of a file with the graph of variables, and what :meth:`megengine.jit.trace.dump` returns.
+    """The bytes of a file with the graph of variables, and what ``jit.trace.dump`` returns.
 
     Args:
         output_vars: the variables; a dictionary gives them names.
@@ -107,6 +107,6 @@ def dump_graph(
 
 
 def optimize_for_inference(dest_vars: Sequence[VarNode], **kwargs: Any) -> tuple[list[VarNode], dict[str, bool]]:
-    """Variables of a graph that is as the options ask (see :meth:`megengine.jit.trace.dump`), and the options that are on."""
+    """Variables of a graph that is as the options ask (see ``jit.trace.dump``), and the options that are on."""
     model, chosen = optimized(to_model(dest_vars, names=lambda var: var.name), kwargs)
     return to_nodes(model)[2], chosen
