@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Set
+from functools import lru_cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "megengine"
@@ -24,12 +25,24 @@ def absolute(node: ast.ImportFrom, path: Path, package: Path) -> str:
     return ".".join((*base, *([node.module] if node.module else [])))
 
 
+@lru_cache(2048)
+def parsed(text: str) -> ast.Module:
+    """A file's text as a tree, which nobody changes."""
+    return ast.parse(text)
+
+
+def for_a_type_checker(test: ast.expr) -> bool:
+    """Whether a condition asks if a type checker reads the file."""
+    names = (getattr(n, "id", None) or getattr(n, "attr", "") for n in ast.walk(test))
+    return any("TYPE_CHECKING" in name for name in names)
+
+
 def statements(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
     """All import statements, also those inside functions, but not those that only a type checker reads."""
     pending = [tree]
     while pending:
         node = pending.pop()
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and for_a_type_checker(node.test):
             pending.extend(node.orelse)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             yield node
@@ -46,7 +59,7 @@ def imported(node: ast.Import | ast.ImportFrom, path: Path, package: Path) -> It
 
 def imports(path: Path, package: Path) -> Iterator[tuple[int, str]]:
     """(line, dotted name of what is imported) for each imported name of a file."""
-    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in statements(parsed(path.read_text(encoding="utf-8"))):
         for _, name in imported(node, path, package):
             yield node.lineno, name
 
