@@ -264,7 +264,7 @@ def evaluate_together(recorder: Recorder, values: list[Value], others: bool = Fa
     """Give values of a graph that another thread records their arrays, by one program.
 
     Args:
-        graph: the graph.
+        recorder: what holds the graph.
         values: the values.
         others: all others that are alive, too: who asks one by one may ask for many.
     """

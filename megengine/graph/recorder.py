@@ -96,7 +96,7 @@ class Recorder:
             del self.scopes[node.depth :]
 
     def is_whole(self) -> bool:
-        """Whether all that was recorded is what the state says."""
+        """Whether all that was recorded is what the node says."""
         return len(self.index) == self.node.count and len(self.sources) == self.node.depth
 
 
@@ -104,8 +104,8 @@ class _Thread(threading.local):
     """Per-thread state; each thread records its own graph.
 
     Attributes:
-        graph: what is being recorded.
-        ended: the graph before it, if that has yet to run.
+        recorder: what is being recorded.
+        ended: the one before it, if that has yet to run.
         undo: tensors changed since a group of changes began, with what they held (see :mod:`megengine.graph.together`).
         flushes: how many graphs have ended.
         watchers: who wants to see the graphs that run.
@@ -114,11 +114,10 @@ class _Thread(threading.local):
     """
 
     several = False
-    _first: list[int] = []
+    _one = False  # whether one has
 
     def __init__(self) -> None:
-        _Thread.several = bool(self._first)
-        self._first.append(threading.get_ident())
+        _Thread.several, _Thread._one = _Thread._one, True
         self.watchers: list[Any] = []
         self.recorder = Recorder(resolve(None), watched=False)
         self.ended: Recorder | None = None
