@@ -51,6 +51,7 @@ ROOMS = [
     Room("functional", "functional/", "Public functions: documentation, argument checks, defaults, and the call of an op."),
     Room("random", "random/", "Generators of random numbers: seeds, states, distributions."),
     Room("distributed", "distributed/", "Groups of processes and what they send each other."),
+    Room("network", "network/", "Graphs from files as nodes: run, changed, named, written again."),
     Room("data", "data/", "Datasets, transforms, collators, and the loader."),
     Room("data/workers", "data/workers/", "The worker processes of a loader, their transport, what stands for the engine there."),
     Room(
@@ -59,7 +60,6 @@ ROOMS = [
         "What a pass over a dataset is made of: indices, samples, batches, and how far it has come.",
     ),
     Room("settings", "config.py device.py dtr.py", "The settings, and the devices, that programs name."),
-    Room("network", "network/", "Graphs from files as nodes: run, changed, named, written again."),
     Room("tensor", "tensor/", "What a user holds: `Tensor`, its operators, indexing and axes."),
     of_graph("graph", "__init__", "The front of the engine: what layers, optimizers and programs use of it."),
     of_graph("inspection", "inspect profile sanity", "What shows graphs and programs: listings, pictures, profiles."),

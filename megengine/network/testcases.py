@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -107,16 +106,13 @@ def _random(spec: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def _image(path: str, shape: tuple[int, ...], resize: bool) -> np.ndarray:
     """An image as a batch of one, in the layout and size of an input."""
-    import cv2
+    from ..data.opencv import opencv, read_image
 
-    image: Any = cv2.imread(path, cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{path} is no image that OpenCV reads, and no .npy file")
     channels_first = len(shape) == 4 and shape[1] in (1, 3)
-    size = shape[2:] if channels_first else shape[1:3]
+    gray = (shape[1] if channels_first else shape[-1]) == 1
+    image = read_image(path, gray)
     if resize:
-        image = cv2.resize(image, (size[1], size[0]))
-    if (shape[1] if channels_first else shape[-1]) == 1:
-        image = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)[:, :, np.newaxis]
-    batch = image[np.newaxis]
+        height, width = shape[2:] if channels_first else shape[1:3]
+        image = opencv("resizing pictures").resize(image, (width, height))
+    batch = image.reshape(1, *image.shape[:2], -1)
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if channels_first else batch)

@@ -415,6 +415,24 @@ def test_test_data_are_embedded_with_their_results(tmp_path: Any) -> None:
     assert second["x"].shape == data.shape and 0 <= second["x"].min() <= second["x"].max() <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_test_data_may_be_pictures(tmp_path: Any, channels: int) -> None:
+    cv2 = pytest.importorskip("cv2")
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (6, 5, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "x.png"), picture)
+    function = trace(lambda x: x * 2, symbolic=True, capture_as_const=True)
+    function(Tensor(np.zeros((1, channels, 3, 4), np.float32)))
+    file = dumped(function, arg_names="x", output_names="y", input_data=f"x:{tmp_path / 'x.png'}", resize_input=True)
+    from megengine.graph.exchange import decode
+
+    (test,) = decode(file.read()).tests
+    expected = cv2.imread(str(tmp_path / "x.png"), cv2.IMREAD_GRAYSCALE if channels == 1 else cv2.IMREAD_COLOR)
+    expected = cv2.resize(expected, (4, 3)).reshape(3, 4, channels).transpose(2, 0, 1)[np.newaxis]
+    np.testing.assert_array_equal(test["x"], expected)
+    np.testing.assert_array_equal(test["y:expect"], expected * 2.0)
+
+
 def test_a_file_takes_the_place_of_an_old_one_or_is_appended(tmp_path: Any) -> None:
     function, data, expected = traced("mlp")
     path = str(tmp_path / "net.mge")

@@ -204,12 +204,13 @@ class WorkerPool:
 
     def tidy(self) -> None:
         """Sees to it that workers which no living loader needs end, and those that do not end their pass."""
-        if self._timer is None and (self._ending or self._lost() or len(self._idle) > self._most()):
-            timer = threading.Timer(_LINGER, self._tidy_now)
+        timer = self._timer
+        if (timer is None or not timer.is_alive()) and (self._ending or self._lost() or len(self._idle) > self._most()):
+            # Known before it starts: one that is assigned when it has already ended would be waited for without end.
+            self._timer = timer = threading.Timer(_LINGER, self._tidy_now)
             timer.daemon = True
             with contextlib.suppress(RuntimeError):  # this process is ending, and its workers with it
                 timer.start()
-                self._timer = timer
 
     def _most(self) -> int:
         """How many workers living loaders need."""

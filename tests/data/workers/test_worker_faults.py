@@ -356,6 +356,27 @@ def test_a_worker_busy_with_an_abandoned_batch_is_ended(impatient: None) -> None
     assert gone(pids)
 
 
+def test_workers_end_although_a_timer_ended_before_its_start_returned(
+    impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Timer.start
+    waits = [True]
+
+    def slow(timer: threading.Timer) -> None:
+        start(timer)
+        if waits:
+            waits.pop()
+            timer.join()
+
+    monkeypatch.setattr(threading.Timer, "start", slow)
+    for _ in range(2):
+        batches = iter(DataLoader(Made(4, at(1, lambda: time.sleep(NEVER))), num_workers=1))
+        next(batches)
+        pids = members(batches)
+        del batches
+        assert gone(pids)
+
+
 def interrupted(call: Callable[..., Any], when: Callable[..., bool]) -> Callable[..., Any]:
     """A function that Ctrl-C interrupts the first time that it is called with such arguments."""
     pending = [KeyboardInterrupt]
