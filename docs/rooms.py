@@ -71,7 +71,11 @@ ROOMS = [
         "flushing execute checks recompile step shared",
         "When to run what is pending, how it is run, and what only its numbers show.",
     ),
-    of_graph("programs", "program background warm", "Executables: compiled, kept in memory and on the disk, bounded."),
+    of_graph(
+        "programs",
+        "program background warm executables",
+        "Executables: compiled, kept in memory and on the disk, bounded.",
+    ),
     of_graph("tape", "tape liveness", "Gradient nodes, and which values still live."),
     of_graph("recorder", "recorder forked guards together host_data", "What one thread has recorded and not run yet."),
     of_graph(

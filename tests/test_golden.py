@@ -19,6 +19,7 @@ from golden.runner import run  # noqa: E402
 from golden.spec import Case, text  # noqa: E402
 
 from megengine import graph  # noqa: E402
+from megengine.graph import tiers  # noqa: E402
 
 FAMILIES = sorted(m.name for m in pkgutil.iter_modules(cases_package.__path__))
 
@@ -54,6 +55,19 @@ def test_answers_as_the_reference(family: str, case: Case, records: dict) -> Non
 def test_compiled_programs_answer_as_the_reference(family: str, case: Case, records: dict) -> None:
     with graph.tier("compiled"):
         _check(family, case, records)
+
+
+@pytest.mark.parametrize(("family", "case"), _params(48))
+def test_ops_by_themselves_answer_as_the_reference(
+    family: str, case: Case, records: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graph.options, "first_tier", "ops")
+    monkeypatch.setattr(tiers, "_of_physical", {})
+    graph.program.clear()
+    before = graph.counters.interpreted
+    with graph.tier("host"):
+        _check(family, case, records)
+    assert graph.counters.interpreted == before
 
 
 def _check(family: str, case: Case, records: dict) -> None:

@@ -2,7 +2,8 @@
 life.
 
 The step goes there as bytes of ``jax.export``, and what was compiled comes back by way of JAX's cache on disk, or of a temporary
-directory where there is none. What cannot be exported is compiled by a thread here.
+directory where there is none. What cannot be exported is compiled by a thread here, and so is what a GPU or TPU runs, which one
+process has to itself.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from jax import export
 
 from ..ops.onednn import custom_call
 from . import compiler, runtime, warm
+from . import sound as soundness
 from .blas import single_thread
 from .counters import counters, counting
 from .memory import bytes_needed
@@ -81,7 +83,7 @@ def _work() -> None:
             if _ending:
                 return
             # What has taken longest so far gains most.
-            program = max(_waiting, key=lambda p: p.interpreted_seconds)
+            program = max(_waiting, key=lambda p: p.first_tier_seconds)
             _waiting.remove(program)
             _working = True
         try:
@@ -99,7 +101,7 @@ def _compile(program: Program) -> None:
     runtime.prune_once()
     try:
         with single_thread("compiling"):
-            program.ready = _in_child(program) or _here(program)
+            program.ready = _elsewhere(program) or _here(program)
     except Exception as error:
         program.failure = error  # it stays in the interpreter, and is not tried again
     with counting:
@@ -117,22 +119,36 @@ def _here(program: Program) -> Callable[..., Any]:
     return jitted
 
 
-def _in_child(program: Program) -> Callable[..., Any] | None:
-    """Have the child compile a program and load what it made; None where that cannot be done."""
+def _elsewhere(program: Program) -> Callable[..., Any] | None:
+    """Have a program compiled from its exported bytes, and keep those for later processes; None where that cannot be done."""
     donated = program.donated_arguments()
     first = first_options(program.names())
     try:
         allowed = [export.DisabledSafetyCheck.custom_call(custom_call.TARGET)]
-        exporting = export.export(program.stage(None), platforms=("cpu",), disabled_checks=allowed)
+        platforms = (export.default_export_platform(),)
+        exporting = export.export(program.stage(None), platforms=platforms, disabled_checks=allowed)
         with custom_call.noticing() as noticed:
             exported = bytes(exporting(*program.abstract_args()).serialize())
     except Exception:  # calls back into Python, or uses what JAX promises no stable form for
         return None
-    child = _start()
-    if child is None:
-        return None
+    if program.first_tier == "ops":
+        _, answer = compiler.compiled(soundness, exported, donated, first, program.place)
+    else:
+        child = _start()
+        if child is None:
+            return None
+        answer = _in_child(child, program, (exported, donated, first))
+    jitted, structs = compiler.restage(exported, donated, answer, program.place)
+    program.needs = bytes_needed(jitted.lower(*structs).compile())
+    program.calls_library = noticed.called
+    warm.keep(program, exported, answer)
+    return jitted
+
+
+def _in_child(child: subprocess.Popen[bytes], program: Program, request: Any) -> Any:
+    """What the child answers."""
     try:
-        compiler.send(child.stdin, (exported, donated, first))  # type: ignore[arg-type]
+        compiler.send(child.stdin, request)  # type: ignore[arg-type]
         patience = threading.Timer(_patience(program), child.kill)
         patience.start()
         try:
@@ -144,11 +160,7 @@ def _in_child(program: Program) -> Callable[..., Any] | None:
         raise RuntimeError("the process that compiled this program ended, or took too long") from None
     if not fine:
         raise RuntimeError(answer)
-    jitted, structs = compiler.restage(exported, donated, answer)
-    program.needs = bytes_needed(jitted.lower(*structs).compile())
-    program.calls_library = noticed.called
-    warm.keep(program, exported, answer)
-    return jitted
+    return answer
 
 
 def _patience(program: Program) -> float:

@@ -19,7 +19,9 @@ from typing import Any, BinaryIO
 NICE = 10
 
 
-def restage(exported: bytes, donated: tuple[int, ...], options: dict[str, str] | None) -> tuple[Any, list[Any]]:
+def restage(
+    exported: bytes, donated: tuple[int, ...], options: dict[str, str] | None, device: Any = None
+) -> tuple[Any, list[Any]]:
     """A function from ``jax.export``, ready to be compiled, and what it is called with; here and there it is the same."""
     import jax
     from jax import export
@@ -27,7 +29,7 @@ def restage(exported: bytes, donated: tuple[int, ...], options: dict[str, str] |
     function = export.deserialize(bytearray(exported))
     structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in function.in_avals]
     # The results are bound to a device and the first arguments are not: without a place for both, each is compiled for.
-    place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    place = jax.sharding.SingleDeviceSharding(device or jax.devices()[0])
     jitted = jax.jit(
         function.call, in_shardings=place, out_shardings=place, donate_argnums=donated, compiler_options=options
     )
@@ -57,13 +59,15 @@ def receive(file: BinaryIO) -> Any:
     return pickle.loads(data)
 
 
-def _compile(sound: Any, exported: bytes, donated: tuple[int, ...], options: dict[str, str] | None) -> Any:
-    jitted, structs = restage(exported, donated, options)
+def compiled(
+    sound: Any, exported: bytes, donated: tuple[int, ...], options: dict[str, str] | None, device: Any = None
+) -> tuple[Any, Any]:
+    """Compile a function from ``jax.export``, for the default device if none is named; returns the executable and the options."""
+    jitted, structs = restage(exported, donated, options, device)
     if options is None and not sound.sound(jitted, structs):
         options = sound.PRODUCTS_ALONE
-        jitted, structs = restage(exported, donated, options)
-    jitted.lower(*structs).compile()
-    return options
+        jitted, structs = restage(exported, donated, options, device)
+    return jitted.lower(*structs).compile(), options
 
 
 def _read(requests: queue.SimpleQueue[Any]) -> None:
@@ -97,7 +101,7 @@ def main() -> None:
     while True:
         request = requests.get()
         try:
-            answer = True, _compile(sound, *request)
+            answer = True, compiled(sound, *request)[1]
         except Exception as error:
             answer = False, f"{type(error).__name__}: {error}"
         send(answers, answer)

@@ -23,8 +23,10 @@ class Counters:
         bytes_donated: memory of inputs reused for outputs.
         replays: traced calls that skipped recording.
         interpreted: programs run by the host's tier.
-        refused: programs that it failed at, which were compiled instead.
-        take_overs: programs that a compiled one took over from it.
+        by_ops: programs run op by op, by an executable for each.
+        ops_compiled: those executables compiled.
+        refused: programs that one of these failed at, which were compiled instead.
+        take_overs: programs that a compiled one took over.
         background_seconds: time spent compiling in the background.
         compiled_alone: primitives that the host's tier has no rule for and compiled each by itself, by name.
     """
@@ -37,6 +39,8 @@ class Counters:
     bytes_donated: int = 0
     replays: int = 0
     interpreted: int = 0
+    by_ops: int = 0
+    ops_compiled: int = 0
     refused: int = 0
     take_overs: int = 0
     background_seconds: float = 0.0
@@ -59,6 +63,8 @@ class Counters:
             "bytes_donated": self.bytes_donated,
             "replays": self.replays,
             "interpreted": self.interpreted,
+            "by_ops": self.by_ops,
+            "ops_compiled": self.ops_compiled,
             "refused": self.refused,
             "take_overs": self.take_overs,
             "background_seconds": self.background_seconds,

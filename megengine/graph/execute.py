@@ -31,7 +31,7 @@ from .recorder import Recorder, pack, thread
 from .recording import Recording
 from .source import text
 from .tape import keep
-from .tiers import tier_of
+from .tiers import place_of, tier_of
 from .together import set_together
 from .trie import Call, Node
 from .value import Value
@@ -78,16 +78,17 @@ def _execute(recorder: Recorder) -> None:
     trusted = checked_on_host(recorder, values) if node.checks else ()
     in_graph = options.check_nan or (node.checks and len(trusted) < len(node.checked()))
     guards = _guards(recorder, values) if in_graph else ()
-    key = Key(live, donate, tuple([(n.number, n.linearised) for n in nodes]), options.check_nan, guards, trusted)
+    residuals = tuple([(n.number, n.linearised) for n in nodes])
+    key = Key(live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device))
     program = _program(recorder, node, key, values)
     program.prepare(tier_of(recorder.device))
     if program.interpreted:
         inputs = [_array_of(values[p]) for p in program.inputs]
     else:
         inputs = [on_device(values[p], alive[p]) for p in program.inputs]
-        for k in program.donated:
+        for k in program.overwrites:
             if isinstance(inputs[k], np.ndarray):
-                inputs[k] = jax.device_put(inputs[k])
+                inputs[k] = jax.device_put(inputs[k], None if recorder.device.is_default else program.place)
     if recorder.capture is not None:
         recorder.capture.ran(recorder, program, values)
     recorder.work = program, values, nodes, inputs
@@ -128,10 +129,10 @@ def protect(program: Program, arguments: list[Any], device: Device) -> None:
     Raises:
         MemoryError: a later run has no room.
     """
-    if not program.donated or program.interpreted:
+    if not program.overwrites:
         return
     if not program.proven:
-        for k in program.donated:
+        for k in program.overwrites:
             arguments[k + program.offset] = _copied(arguments[k + program.offset], device)
     elif program.needs > WORTH_A_LOOK:
         reserve(program.needs, device.jax_device)
@@ -282,7 +283,7 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
         forked.refuse()
     node, values = recorder.node, list(recorder.index)
     position = {value: k for k, value in enumerate(values)}
-    key = Key(tuple(sorted(position[v] for v in wanted)), check_nan=options.check_nan)
+    key = Key(tuple(sorted(position[v] for v in wanted)), check_nan=options.check_nan, place=place_of(recorder.device))
     program = lookup(node, key) or make(node, key, _recording(recorder, node, values))
     snapshot = Recorder(recorder.device)
     snapshot.floats, snapshot.ints = recorder.floats[: node.floats], recorder.ints[: node.ints]

@@ -93,13 +93,13 @@ def on_recompile(policy: str) -> AbstractContextManager[None]:
 
 
 def tier(name: str) -> AbstractContextManager[None]:
-    """Choose what runs programs on the CPU inside the ``with`` block.
+    """Choose what runs programs inside the ``with`` block.
 
     The whole process can be started so with ``MEGENGINE_TIER``.
 
     Args:
-        name: ``"host"``, by NumPy, never compiled; ``"compiled"``, by XLA, compiled when first met; ``"auto"``, the default: by
-            NumPy at first, compiled in the background when that pays.
+        name: ``"host"``, by NumPy, on a GPU or TPU op by op, never compiled; ``"compiled"``, by XLA, compiled when first met;
+            ``"auto"``, the default: as ``"host"`` at first, compiled in the background when that pays.
 
     Raises:
         ValueError: another word.

@@ -10,6 +10,7 @@ from .errors import UsageError
 PENDING_LIMIT = 2000
 TIERS = ("auto", "host", "compiled")
 TIERS_TEXT = "auto, host or compiled"
+FIRST_TIERS = ("interpreter", "ops")
 
 
 @dataclass(slots=True)
@@ -20,7 +21,8 @@ class Options:
         eager: run op by op.
         check_nan: look for NaN in every op's results.
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
-        tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs on the CPU (see :func:`megengine.graph.tier`).
+        tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs (see :func:`megengine.graph.tier`).
+        first_tier: ``"ops"`` has the CPU run programs that were not met before as GPUs and TPUs do, op by op by executables.
         verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a flush.
         programs_limit: how many compiled programs stay loaded; the least recently used go first.
@@ -30,6 +32,7 @@ class Options:
     check_nan: bool = False
     on_recompile: str = "log"
     tier: str = "auto"
+    first_tier: str = "interpreter"
     verify: bool = False
     pending_limit: int = PENDING_LIMIT
     programs_limit: int = 1024
@@ -51,8 +54,11 @@ def _from_environment() -> Options:
     tier = os.environ.get("MEGENGINE_TIER", "auto")
     if tier not in TIERS:
         raise UsageError(f"environment variable MEGENGINE_TIER={tier!r}: write {TIERS_TEXT}")
+    first = os.environ.get("MEGENGINE_FIRST_TIER", "interpreter")
+    if first not in FIRST_TIERS:
+        raise UsageError(f"environment variable MEGENGINE_FIRST_TIER={first!r}: write interpreter or ops")
     eager, nan, verify = map(_flag, ("MEGENGINE_EAGER", "MEGENGINE_CHECK_NAN", "MEGENGINE_VERIFY"))
-    return Options(eager=eager, check_nan=nan, on_recompile=policy, tier=tier, verify=verify)
+    return Options(eager, nan, policy, tier, first, verify)
 
 
 options = _from_environment()

@@ -20,7 +20,9 @@ from .background import submit
 from .blas import adapt
 from .build import build
 from .counters import alive, counters, counting
+from .device import resolve
 from .donate import pair
+from .executables import by_executable, spent
 from .host_array import owned, plain
 from .ir import Equation, Function
 from .lower import Plan, checked, depends
@@ -34,13 +36,14 @@ from .recording import Recording
 from .runtime import prune_once
 from .signature import Signature
 from .sound import PRODUCTS_ALONE, first_options, sound
-from .tiers import earns
+from .tiers import Tier, earns
 from .trie import ROOT, Node, forget
 from .trie import prune as drop
 from .value import Aval
 from .warm import find
 
 log = logging.getLogger("megengine.graph")
+WAITED_FOR = 2  # runs op by op
 
 
 class Key(NamedTuple):
@@ -54,6 +57,7 @@ class Key(NamedTuple):
         guards: whether the graph holds an optimizer's step, then pairs of positions: in place of the first's value the second's
             is returned where an op that it depends on, or any op of a step, got values that it does not take.
         trusted: calls whose operands' values are known to be ones that they take.
+        place: the name of the device, unless it is the default one.
     """
 
     outputs: tuple[int, ...]
@@ -62,6 +66,7 @@ class Key(NamedTuple):
     check_nan: bool = False
     guards: tuple[Any, ...] = ()
     trusted: tuple[int, ...] = ()
+    place: str = ""
 
 
 class Program:
@@ -83,12 +88,14 @@ class Program:
         needs: bytes that it allocates while it runs.
         hits: how often it was found again.
         tier: what it was last prepared for.
-        interpreted: whether its next run is by the host's tier.
-        interpreted_seconds, runs: how long, and how often, it has been.
+        first_tier: what its next run is by: ``"interpreter"``, ``"ops"``, or None for its executable.
+        interpreted: whether that is the interpreter.
+        overwrites: which inputs the next run overwrites.
+        first_tier_seconds, runs: how long, and how often, the first tier has run it.
         submitted: whether it has been given to the compiler in the background.
         ready: what was compiled there and is to take over.
         failure: why that could not be.
-        refused: whether the interpreter fails at it.
+        refused: whether the first tier fails at it.
         calls_library: whether its executable calls a library by way of Python; assumed until it is known.
         reason: what ``counters.compilations`` counts it by when it is compiled.
     """
@@ -117,12 +124,16 @@ class Program:
         self.depends = [
             0 if p in guarded else bits.get(v, 0) for p, v in zip(self.live, self.function.outputs, strict=False)
         ]
-        self.offset = bool(node.floats) + bool(node.ints)
+        self.offset = bool(node.floats) + bool(node.ints)  # arrays of numbers, before the inputs
         self.first = threading.Lock()  # two threads would compile twice
-        self.tier = ""
+        self.tier: Tier | None = None
+        self.first_tier: str | None = None
         self.interpreted = False
+        self.overwrites = self.donated
         self.interpreter: Run | None = None
-        self.interpreted_seconds = 0.0
+        self.by_ops: Run | None = None
+        self.first_tier_seconds = 0.0
+        self.longest = 0.0
         self.runs = 0
         self.submitted = False
         self.ready: Run | None = None
@@ -158,6 +169,11 @@ class Program:
         """What compiles it when first called; later what was compiled."""
         return self.stage(first_options(self.names()))
 
+    @cached_property
+    def place(self) -> jax.Device:
+        """The device that it runs on."""
+        return resolve(self.key.place).jax_device if self.key.place else jax.devices()[0]
+
     @property
     def pullbacks(self) -> list[tuple[Pullback, tuple[Any, ...]]]:
         """For each kept gradient, its pullback and where its arrays are."""
@@ -187,16 +203,18 @@ class Program:
         function = self.plan.callable(jnp, attrgetter("staged"))
         return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
 
-    def prepare(self, tier: str) -> None:
+    def prepare(self, tier: Tier) -> None:
         """Called before each run: from here on the program is run by this tier, or by what has been compiled meanwhile."""
-        if tier is self.tier and (self.ready is None or not self.interpreted):
+        if tier is self.tier and (self.ready is None or self.first_tier is None):
             return
-        if tier == "auto" and not self.tier:
+        if tier.first and tier.compiles and self.tier is None:
             self.ready = find(self)
-        compiled = self.seconds or self.ready is not None
-        self.interpreted = not self.refused and (tier == "host" or (tier == "auto" and not compiled))
-        if self.interpreted:
-            self._use(self._interpret)
+        compiled = bool(self.seconds) or self.ready is not None
+        first = None if self.refused or (tier.compiles and compiled) else tier.first
+        self.first_tier, self.interpreted = first, first == "interpreter"
+        self.overwrites = () if first else self.donated
+        if first:
+            self._use(self._run_first)
         elif self.seconds:
             self._use(self.jitted)
             self.proven = not _observers
@@ -223,34 +241,59 @@ class Program:
         """Whether its next run compiles it first."""
         return self._unobserved == self._compile_first and not self.seconds
 
-    def _interpret(self, *args: Any) -> list[Any]:
-        adapt()
-        start = time.perf_counter()
+    def _run_first(self, *args: Any) -> list[Any]:
+        """By what needs no compilation of the program."""
+        start, waited = time.perf_counter(), spent.seconds
         try:
-            if self.interpreter is None:
-                self.interpreter = self.plan.callable(np, attrgetter("interpreted"))
-            with np.errstate(all="ignore"):
-                outs = list(map(owned, self.interpreter(*map(plain, args))))
+            outs = self._interpret(args) if self.interpreted else self._run_by_ops(args)
         except MemoryError as error:
             raise MemoryError(f"out of memory: {error}") from None
         except Exception as error:
             return self._compile_instead(args, error)
+        seconds = time.perf_counter() - start - (spent.seconds - waited)
         with counting:
-            counters.interpreted += 1
+            if self.interpreted:
+                counters.interpreted += 1
+            else:
+                counters.by_ops += 1
             self.runs += 1
-            self.interpreted_seconds += time.perf_counter() - start
-        if self.tier == "auto" and not self.submitted and earns(self):
+            self.first_tier_seconds += max(seconds, self.longest)
+        if self.tier is not None and self.tier.compiles and not self.submitted and earns(self):
             submit(self)
         return outs
 
+    def _interpret(self, args: tuple[Any, ...]) -> list[Any]:
+        adapt()
+        if self.interpreter is None:
+            self.interpreter = self.plan.callable(np, attrgetter("interpreted"))
+        with np.errstate(all="ignore"):
+            return list(map(owned, self.interpreter(*map(plain, args))))
+
+    def _run_by_ops(self, args: tuple[Any, ...]) -> list[Any]:
+        device = self.place
+        if self.by_ops is None:
+            self.by_ops = self.plan.callable(jnp, lambda traced: by_executable(traced, device))
+        start, waited = time.perf_counter(), spent.seconds
+        numbers, inputs = args[: self.offset], args[self.offset :]
+        outs = self.by_ops(*numbers, *[jax.device_put(a, device) if isinstance(a, np.ndarray) else a for a in inputs])
+        if self.runs < WAITED_FOR:  # what a device computes behind the program's back counts too
+            jax.block_until_ready(outs)
+            self.longest = time.perf_counter() - start - (spent.seconds - waited)
+        return outs
+
     def _compile_instead(self, args: tuple[Any, ...], error: Exception) -> Any:
-        """Run, compiled, what the interpreter fails at, which is a fault of its rules."""
-        log.warning("compiling %s, which the interpreter fails at: %s: %s", self, type(error).__name__, error)
+        """Run, compiled, what the first tier fails at, which is a fault of its rules."""
+        log.warning("compiling %s, which the %s fails at: %s: %s", self, self.first_tier, type(error).__name__, error)
         with counting:
             counters.refused += 1
-        self.refused, self.interpreted, self.ready = True, False, None
-        operands = [jax.device_put(np.array(plain(a))) for a in args]  # what it overwrites are copies
+        self.refused, self.first_tier, self.interpreted, self.ready = True, None, False, None
+        self.overwrites = self.donated
+        operands = [jax.device_put(np.array(plain(a)), self._own_place) for a in args]  # what it overwrites are copies
         return self._compile_first(*operands)
+
+    @property
+    def _own_place(self) -> jax.Device | None:
+        return self.place if self.key.place else None
 
     def _take_over(self, *args: Any) -> Any:
         """The first run of what was compiled in the background."""
@@ -299,7 +342,8 @@ class Program:
         """Shapes and dtypes of the compiled function's arguments, scalars first."""
         packed = [(n, t) for n, t in ((self.node.floats, np.float32), (self.node.ints, np.int32)) if n]
         scalars = [jax.ShapeDtypeStruct((n,), t) for n, t in packed]
-        return scalars + [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in self.input_avals]
+        place = jax.sharding.SingleDeviceSharding(self.place) if self.key.place else None
+        return scalars + [jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place) for a in self.input_avals]
 
 
 def _bytes(aval: Aval) -> int:

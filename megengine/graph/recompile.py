@@ -14,7 +14,7 @@ from .recorder import Recorder
 from .recording import Recording
 from .source import text
 from .splits import Spot, forget_splits, split, spot
-from .tiers import tier_of
+from .tiers import COMPILED, tier_of
 from .trie import Node
 
 log = logging.getLogger("megengine.graph")
@@ -68,7 +68,7 @@ def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording)
     begin = spot(recorder.sources[0])
     site = _sites.setdefault((begin, spot(recorder.sources[-1])), _CallSite())
     site.programs += 1
-    compiled = tier_of(recorder.device) == "compiled"
+    compiled = tier_of(recorder.device) is COMPILED
     if site.node is not None and (compiled or options.on_recompile == "error" or site.unstable <= SPLITS_AFTER):
         site.reason, _ = difference(build(site.node), site.key, build(node), key)
         _count(site, begin, node)

@@ -210,7 +210,7 @@ class Replay:
         else:
             inputs = [on_device(v, True) if type(v.array) is HostArray else v.array for v in values]
         values.clear()  # they would not seem to be referred to by their tensors alone
-        for k in () if self.program.interpreted else self.program.donated:
+        for k in self.program.overwrites:
             value = self.inputs[k].tensor._value  # type: ignore[union-attr]
             if thread.several or _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
                 inputs[k] = jnp.array(inputs[k])
@@ -228,7 +228,8 @@ class Replay:
             (target(which, args), "_grad", None if origin is None else new_handle(value_of(origin)))
             for which, origin in self.grads
         ]
-        self._run([*self.scalars, *inputs], made, changes)
+        numbers = self.numbers if self.program.first_tier else self.scalars
+        self._run([*numbers, *inputs], made, changes)
         with counting:
             counters.replays += 1
             counters.bytes_donated += self.program.donated_bytes

@@ -1,6 +1,9 @@
-"""Which tier runs a program: the host's interpreter at first, and a compiled one when that has been earned.
+"""Which tier runs a program: one that needs no compilation of it at first, and a compiled one when that has been earned.
 
-A program earns compiling by the time it has spent in the interpreter, weighed against the time that compiling is expected to
+The first tier is the host's interpreter on the CPU. On a GPU or TPU the host would have to fetch every operand: there each op
+is an executable of its own, shared by all programs.
+
+A program earns compiling by the time it has spent in the first tier, weighed against the time that compiling is expected to
 take: whatever happens then, it takes at most about twice as long as the better of the two would have. Short scripts and graphs
 that come once never compile; a training loop does within its first seconds. A program of a few microseconds stays on the host
 for good: calling an executable takes as long.
@@ -8,7 +11,7 @@ for good: calling an executable takes as long.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 
@@ -22,22 +25,50 @@ COMPILE_SECONDS = 0.06
 COMPILE_SECONDS_AN_EQUATION = 1.5e-3
 SHORT_RUN = 20e-6
 FEWEST_RUNS = 2
-_of_physical: dict[str, str | None] = {}
 
 
-def tier_of(device: Device) -> str:
-    """``"host"``, ``"compiled"`` or ``"auto"``, first the one then the other, for what runs on a device."""
+class Tier(NamedTuple):
+    """What runs programs.
+
+    Attributes:
+        first: what runs one that was not met before: ``"interpreter"``, ``"ops"``, or None where it is compiled at once.
+        compiles: whether one that has earned it is compiled.
+    """
+
+    first: str | None
+    compiles: bool
+
+
+COMPILED = Tier(None, True)
+_HOST = Tier("interpreter", False)
+_ONLY_HOST = {"auto": _HOST, "host": _HOST, "compiled": _HOST}
+_BY_INTERPRETER = {"auto": Tier("interpreter", True), "host": _HOST, "compiled": COMPILED}
+_BY_OPS = {"auto": Tier("ops", True), "host": Tier("ops", False), "compiled": COMPILED}
+_of_physical: dict[str, dict[str, Tier]] = {}
+_places: dict[str, str] = {}
+
+
+def tier_of(device: Device) -> Tier:
+    """What runs programs on a device, as the option ``tier`` has it now; for one device it is the same object each time."""
     physical = device.physical
     if physical not in _of_physical:
-        _of_physical[physical] = _fixed(device.jax_device)
-    return _of_physical[physical] or options.tier
+        _of_physical[physical] = _of_device(device.jax_device)
+    return _of_physical[physical][options.tier]
 
 
-def _fixed(device: jax.Device) -> str | None:
-    if device.platform != "cpu":
-        return "compiled"  # the host would have to fetch every operand
+def place_of(device: Device) -> str:
+    """What distinguishes the programs of a device: its name, unless it is the default one."""
+    physical = device.physical
+    if physical not in _places:
+        _places[physical] = "" if device.is_default else physical
+    return _places[physical]
+
+
+def _of_device(device: jax.Device) -> dict[str, Tier]:
+    if device.platform != "cpu" or options.first_tier == "ops":
+        return _BY_OPS
     # What is compiled in the background is compiled for the default device.
-    return None if device == jax.devices()[0] else "host"
+    return _BY_INTERPRETER if device == jax.devices()[0] else _ONLY_HOST
 
 
 def expected_seconds(program: Program) -> float:
@@ -46,7 +77,7 @@ def expected_seconds(program: Program) -> float:
 
 
 def earns(program: Program) -> bool:
-    """Whether a program has run long enough in the interpreter to be compiled."""
-    if program.runs < FEWEST_RUNS or program.interpreted_seconds < SHORT_RUN * program.runs:
+    """Whether a program has run long enough in the first tier to be compiled."""
+    if program.runs < FEWEST_RUNS or program.first_tier_seconds < SHORT_RUN * program.runs:
         return False
-    return program.interpreted_seconds >= expected_seconds(program)
+    return program.first_tier_seconds >= expected_seconds(program)

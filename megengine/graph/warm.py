@@ -44,7 +44,7 @@ def find(program: Program) -> Callable[..., Any] | None:
     try:
         head, _, exported = (cache_directory() / (name + KEPT_STEP)).read_bytes().partition(b"\n")
         options, calls_library = json.loads(head)
-        jitted, structs = compiler.restage(exported, program.donated_arguments(), options)
+        jitted, structs = compiler.restage(exported, program.donated_arguments(), options, program.place)
         program.needs = bytes_needed(jitted.lower(*structs).compile())
         program.calls_library = calls_library
     except Exception:
@@ -88,7 +88,8 @@ def digest(program: Program) -> str | None:
         # The order of the outputs says what is donated to which.
         library = onednn() if custom_call.ready() else ""
         flags = os.environ.get("XLA_FLAGS", "")
-        parts = [_sources(), library, flags, _text_of(program.function), plain(program.key), kept]
+        place = program.place.platform, program.place.device_kind
+        parts = [_sources(), place, library, flags, _text_of(program.function), plain(program.key), kept]
     except Nameless:
         return None
     return hashlib.sha256(repr(parts).encode()).hexdigest()

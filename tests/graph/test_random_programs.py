@@ -109,30 +109,32 @@ class Life:
         return self.seen
 
 
-def _numbers(nested: Any) -> list[Any]:
-    return [n for part in nested for n in _numbers(part)] if isinstance(nested, list) else [nested]
+def numbers(nested: Any) -> list[Any]:
+    """What a life has seen, one after the other."""
+    return [n for part in nested for n in numbers(part)] if isinstance(nested, list) else [nested]
 
 
-def _agree(first: list[Any], second: list[Any]) -> None:
+def agree(first: list[Any], second: list[Any]) -> None:
+    """Check that two lives have seen the same."""
     assert [n is None for n in first] == [n is None for n in second]
     np.testing.assert_allclose(np.float32(first), np.float32(second), rtol=1e-4, atol=1e-5)
 
 
 def _life(seed: int, tier: str, mode: contextlib.AbstractContextManager[Any]) -> list[Any]:
     with graph.tier(tier), mode:
-        return _numbers(Life(seed).run())
+        return numbers(Life(seed).run())
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_whole_steps_are_op_by_op(seed: int) -> None:
-    _agree(_life(seed, "compiled", contextlib.nullcontext()), _life(seed, "compiled", graph.eager()))
+    agree(_life(seed, "compiled", contextlib.nullcontext()), _life(seed, "compiled", graph.eager()))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_whole_steps_are_op_by_op_on_the_host(seed: int) -> None:
-    _agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "host", graph.eager()))
+    agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "host", graph.eager()))
 
 
 @pytest.mark.parametrize("seed", range(100, 104))
 def test_the_host_computes_what_is_compiled(seed: int) -> None:
-    _agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "compiled", contextlib.nullcontext()))
+    agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "compiled", contextlib.nullcontext()))

@@ -12,17 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import megengine as mge
 import megengine.functional as F
 import megengine.module as M
 import megengine.optimizer as O
-from megengine import Parameter, Tensor, graph, jit
+from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
 from megengine.graph import background, lower, patience, program, tiers
 from megengine.graph.host_array import HostArray
 from megengine.graph.memory import loaded_by_xla
 
-STEPS = 6
+from .training import check_every_take_over, compile_all
 
 
 @pytest.fixture(autouse=True)
@@ -33,61 +32,9 @@ def _auto(_compiled: None) -> Iterator[None]:
     background.wait(60)
 
 
-class _Net(M.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.features = M.Sequential(M.Conv2d(1, 4, 3, bias=False), M.BatchNorm2d(4), M.ReLU(), M.Dropout(0.3))
-        self.classifier = M.Linear(144, 5)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(F.flatten(self.features(x), 1))
-
-
-def _training(take_over_at: int | None = None, trace: bool = False) -> tuple[list[float], dict[str, np.ndarray], Any]:
-    """The losses and parameters of a few steps, during which what was compiled takes over at a step of choice."""
-    mge.random.seed(3)
-    net = _Net()
-    manager = GradManager().attach(net.parameters())
-    optimizer = O.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    x = np.random.default_rng(0).standard_normal((4, 1, 8, 8)).astype(np.float32)
-    labels = np.array([0, 3, 1, 4], np.int32)
-
-    def step(x: Tensor, labels: Tensor) -> Tensor:
-        with manager:
-            loss = F.nn.cross_entropy(net(x), labels)
-            manager.backward(loss)
-        optimizer.step().clear_grad()
-        return loss
-
-    run = jit.trace(step, without_host=True) if trace else step
-    losses = []
-    for number in range(STEPS):
-        if number == take_over_at:
-            _compile_all()
-        losses.append(run(Tensor(x), Tensor(labels)).item())
-    return losses, dict(net.state_dict()), mge.random.uniform(size=(3,)).numpy()
-
-
-def _compile_all() -> None:
-    for each in program.loaded():
-        background.submit(each)
-    assert background.wait(120)
-
-
 @pytest.mark.parametrize("trace", [False, True], ids=["imperative", "traced"])
 def test_the_numbers_do_not_depend_on_when_a_compiled_program_takes_over(trace: bool) -> None:
-    with graph.tier("compiled"):
-        losses, state, drawn = _training(trace=trace)
-    program.clear()
-    for number in [None, *range(1, STEPS)]:
-        before = graph.counters.take_overs
-        again = _training(number, trace)
-        np.testing.assert_allclose(again[0], losses, rtol=2e-5)
-        for name, value in again[1].items():
-            np.testing.assert_allclose(value, state[name], rtol=1e-3, atol=2e-5, err_msg=name)
-        np.testing.assert_array_equal(again[2], drawn)  # the streams are where they would be
-        assert (graph.counters.take_overs > before) == (number is not None)
-        program.clear()
+    check_every_take_over(trace)
 
 
 def test_what_has_taken_over_is_not_compiled_again_for_its_own_results() -> None:
@@ -102,7 +49,7 @@ def test_what_has_taken_over_is_not_compiled_again_for_its_own_results() -> None
         loss.item()
         loaded.append(len(loaded_by_xla()))
         if number == 1:
-            _compile_all()
+            compile_all()
     # The first compiled step takes what the host computed, the others what a compiled one did.
     assert loaded[2:] == [loaded[2]] * 3
 
@@ -196,7 +143,7 @@ def test_a_failing_compiler_leaves_the_program_as_it_is(monkeypatch: pytest.Monk
     def fail(_: Any) -> None:
         raise MemoryError("no room to compile")
 
-    monkeypatch.setattr(background, "_in_child", fail)
+    monkeypatch.setattr(background, "_elsewhere", fail)
     background.submit(mine)
     assert background.wait(60)
     assert isinstance(mine.failure, MemoryError) and mine.ready is None
@@ -208,25 +155,25 @@ def test_a_failing_compiler_leaves_the_program_as_it_is(monkeypatch: pytest.Monk
 def test_a_compiler_that_dies_costs_nothing() -> None:
     x = Tensor(np.ones((2, 11), np.float32))
     assert (x * 5).sum().item() == 110.0
-    _compile_all()
+    compile_all()
     child = background._child
     if child is not None:
         child.kill()
         child.wait()
     y = Tensor(np.ones((2, 13), np.float32))
     assert (y * 5).sum().item() == 130.0
-    _compile_all()  # by another one
+    compile_all()  # by another one
     before = graph.counters.interpreted
     assert (y * 5).sum().item() == 130.0
     assert graph.counters.interpreted == before
 
 
 def test_what_cannot_be_exported_is_compiled_by_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_in_child", lambda _: None)
+    monkeypatch.setattr(background, "_elsewhere", lambda _: None)
     x = Tensor(np.ones((2, 17), np.float32))
     for _ in range(2):
         assert (x * 5).sum().item() == 170.0
-        _compile_all()
+        compile_all()
     before = graph.counters.interpreted
     assert (x * 5).sum().item() == 170.0
     assert graph.counters.interpreted == before
@@ -325,7 +272,7 @@ def test_a_compilation_that_takes_too_long_is_given_up(monkeypatch: pytest.Monke
     assert (x * 5).sum().item() == 370.0
     monkeypatch.undo()
     assert (x * 7 - 1).sum().item() == 444.0
-    _compile_all()  # the next one is
+    compile_all()  # the next one is
 
 
 def test_the_thread_ends_without_a_word_wherever_it_is(
