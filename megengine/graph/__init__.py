@@ -13,7 +13,7 @@ from .counters import counters
 from .errors import BadIndexError, RecompileError, TraceError
 from .flushing import flush, flush_before
 from .guards import note_dependence, note_hyperparameters
-from .inspect import Watch, watch
+from .inspect import Watch, difference, watch
 from .modes import check_nan, eager, on_recompile, tier
 from .options import options
 from .shared import claim, exclusive, publish
@@ -31,6 +31,7 @@ __all__ = [
     "compile",
     "compiling",
     "counters",
+    "difference",
     "eager",
     "end_step",
     "flush",

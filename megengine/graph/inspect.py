@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
 
 from . import scopes
-from .ir import Function, Var, VjpEquation
+from .pictures import Picture, Shown
+from .pictures.difference import Difference
+from .pictures.nodes import flops_of
+from .pictures.timing import RUNS, Timing, measure
 from .program import Program
+from .recompile import difference as differs
 from .recorder import Recorder, thread
 from .recording import Recording
 
 
-class Ran:
+class Ran(Shown):
     """One graph that was run.
 
     Attributes:
         program: what ran it.
         function: what was recorded, before any pass: with names, source lines and module scopes.
+        number: which of the watched graphs it is.
     """
 
-    def __init__(self, program: Program, recording: Recording) -> None:
+    def __init__(self, program: Program, recording: Recording, number: int = 0) -> None:
         self.program = program
         self.function = recording.function(program.node, program.live, program.key.residuals)
+        self.number = number
+        self._timing: Timing | None = None
 
     def recorded(self) -> str:
         """The ops as recorded, one a line: result, op, operands, line of the user's program."""
@@ -37,55 +45,73 @@ class Ran:
         """The program after XLA's optimisations, as HLO."""
         return str(self.program.jitted.lower(*self.program.abstract_args()).compile().as_text())
 
-    def picture(self) -> dict[str, Any]:
-        """Nodes of the graph with op, shape, dtype, source line, module scope and inputs, ready for JSON."""
-        stats = {
-            "ops": len(self.function.equations),
-            "inputs": len(self.function.inputs),
-            "outputs": len(self.function.outputs),
-            "donated": len(self.program.donated),
-        }
-        return {"nodes": nodes(self.function), "stats": stats}
+    @cached_property
+    def title(self) -> str:
+        """Its number and the lines between which it was recorded."""
+        places = [e.source for e in self.function.equations if e.source]
+        if not places:
+            return f"graph {self.number}"
+        first, last = (place.rpartition("/")[2] for place in (places[0], places[-1]))
+        return f"graph {self.number}: {first}" + (f" to {last}" if last != first else "")
+
+    def picture(self) -> Picture:
+        """The graph as something to see, with times if it was measured."""
+        return Picture(self.function, self.title, self._timing and self._timing.seconds)
+
+    def measure(self, runs: int = RUNS) -> Timing:
+        """Time each operation: the graph is compiled once more and runs on made-up numbers, which nothing else sees.
+
+        Args:
+            runs: how often. Default: 10
+
+        Returns:
+            ``seconds`` of each equation, of ``other`` kernels such as copies, and of the ``whole``.
+        """
+        flops = dict(zip(self.function.equations, flops_of(self.function), strict=True))
+        self._timing = measure(self.function, flops, runs)
+        return self._timing
+
+    def table(self, by: str = "op", top: int = 20) -> str:
+        """Where the time goes; see :meth:`megengine.graph.pictures.Picture.table`."""
+        return self.picture().table(by, top)
+
+    def _pictures(self) -> Sequence[Picture]:
+        return [self.picture()]
+
+    def __repr__(self) -> str:
+        function = self.function
+        counts = f"{len(function.equations)} operations, {len(function.inputs)} inputs, {len(function.outputs)} results"
+        return f"<{self.title}: {counts}>"
 
 
-def nodes(function: Function) -> list[dict[str, Any]]:
-    """A node for each input and equation of a function."""
-    made: list[dict[str, Any]] = []
-    producer: dict[Var, int] = {}
+def difference(before: Ran, after: Ran) -> Difference:
+    """What differs between two graphs that ran, and why the second one was compiled, if it was.
 
-    def add(outputs: Sequence[Var], reads: Iterable[Var], **about: Any) -> None:
-        number, aval = len(made), outputs[0].aval
-        producer.update(dict.fromkeys(outputs, number))
-        inputs = sorted({producer[v] for v in reads})
-        shown = {"id": number, "shape": list(aval.shape), "dtype": aval.dtype.name, "inputs": inputs}
-        made.append({"where": "", "scope": [], **shown, **about})
-
-    for var in function.inputs:
-        add((var,), (), op="input", kind="input", name=var.name or "input")
-    for equation in function.equations:
-        if isinstance(equation, VjpEquation):
-            reads: Iterable[Var] = (*equation.reads(), equation.of.outputs[0])
-            op, kind = f"{equation.of.name}.grad", "gradient"
-        else:
-            reads, op = equation.reads(), equation.name
-            kind = "gradient" if op.endswith(".grad") else "op"
-        where = {"where": equation.source, "scope": list(equation.scope)}
-        add(equation.outputs, reads, op=op, kind=kind, name=op, **where)
-    for var in function.outputs:
-        if made[producer[var]]["kind"] == "op":
-            made[producer[var]]["kind"] = "output"
-    return made
+    Example:
+        >>> with megengine.graph.watch() as seen:
+        ...     for size in 2, 3:
+        ...         y = (Tensor(np.ones(size)) * 2).numpy()
+        >>> print(megengine.graph.difference(seen[0], seen[1]))  # doctest: +ELLIPSIS
+        compiled again, since op 0 (mul) meets shape (3,), was (2,)
+        - %1: float32[2] = mul(%0, i0 as float32)    # ...
+        + %1: float32[3] = mul(%0, i0 as float32)    # ...
+    """
+    reason = "the same program ran both"
+    if before.program is not after.program:
+        words = differs(before.function, before.program.key, after.function, after.program.key)[1]
+        reason = f"compiled again, since {words}"
+    return Difference(before.function, after.function, reason, f"graphs {before.number} and {after.number}")
 
 
-class Watch:
-    """The graphs that ran inside a :func:`watch` block, in order."""
+class Watch(Shown):
+    """The graphs that ran inside a :func:`watch` block, in order; those of one program are shown once."""
 
     def __init__(self) -> None:
         self.ran: list[Ran] = []
 
     def add(self, program: Program, recording: Recording) -> None:
         """Called by the engine after each flush."""
-        self.ran.append(Ran(program, recording))
+        self.ran.append(Ran(program, recording, len(self.ran)))
 
     def __len__(self) -> int:
         return len(self.ran)
@@ -93,12 +119,33 @@ class Watch:
     def __getitem__(self, k: int) -> Ran:
         return self.ran[k]
 
+    def distinct(self) -> list[tuple[Ran, int]]:
+        """One graph of each program, and how often that ran, in the order in which they ran first."""
+        first: dict[Program, Ran] = {}
+        for ran in self.ran:
+            first.setdefault(ran.program, ran)
+        counts = Counter(ran.program for ran in self.ran)
+        return [(ran, counts[program]) for program, ran in first.items()]
+
+    def _pictures(self) -> Sequence[Picture]:
+        return [ran.picture() for ran, _ in self.distinct()]
+
+    def _title(self) -> str:
+        return f"{len(self.ran)} graphs"
+
+    def __repr__(self) -> str:
+        distinct = self.distinct()
+        lines = [f"<watch of {len(self.ran)} graphs, {len(distinct)} programs>"]
+        lines += [f"  {ran!r}{f', ran {count} times' if count > 1 else ''}" for ran, count in distinct]
+        return "\n".join(lines)
+
 
 @contextmanager
 def watch() -> Iterator[Watch]:
     """Collect the graphs that this thread runs inside the ``with`` block.
 
-    Each has ``recorded()``, ``lowered()`` and ``compiled()`` as text, and ``picture()`` as data.
+    Each has ``recorded()``, ``lowered()`` and ``compiled()`` as text; all of them, or one, can be shown: ``seen.show()``,
+    ``seen[0].save("graph.html")``.
 
     Example:
         >>> with megengine.graph.watch() as seen:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
+from ..graph.called import ShownCalls
 from ..graph.device import resolve
 from ..graph.errors import TraceError
 from ..graph.flushing import flush
@@ -40,7 +41,7 @@ class _Decorator(Protocol):
     def __call__(self, function: Callable[Q, S]) -> trace[Q, S]: ...
 
 
-class _Traced(Generic[P, R]):
+class _Traced(ShownCalls, Generic[P, R]):
     """What a traced function does; :class:`trace` adds how it is made."""
 
     def __init__(
@@ -76,6 +77,9 @@ class _Traced(Generic[P, R]):
         name = getattr(self.__wrapped__, "__qualname__", None) or repr(self.__wrapped__)
         flags = [f for f in ("symbolic", "record_only", "without_host") if getattr(self, f"_{f}")]
         return f"trace({', '.join([name, *(f'{f}=True' for f in flags)])})"
+
+    def _shown_call(self) -> tuple[Callable[..., Any], str]:
+        return self.__wrapped__, getattr(self.__wrapped__, "__name__", "traced")
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)

@@ -16,6 +16,7 @@ from .._help.spellings import NETWORK
 from .._support.hooks import HookHandler
 from ..functional import zeros_like
 from ..graph import compile, flush_before, reset_together, scopes
+from ..graph.called import ShownCalls
 from ..graph.guards import note_dependence
 from ..graph.recorder import thread
 from ..tensor import Parameter, Tensor
@@ -60,7 +61,7 @@ class _WithForward(Protocol[P, R]):
     def forward(self, *inputs: P.args, **kwargs: P.kwargs) -> R: ...
 
 
-class Module(metaclass=ABCMeta):
+class Module(ShownCalls, metaclass=ABCMeta):
     """A layer or model: holds parameters, buffers and other modules as attributes, and computes in :meth:`forward`.
 
     Tensors and modules may also stand in lists, tuples and dicts that are attributes. All listings visit attributes in
@@ -505,6 +506,9 @@ class Module(metaclass=ABCMeta):
         super().__delattr__(name)
         if name in self._modules:
             self._modules.remove(name)
+
+    def _shown_call(self) -> tuple[Callable[..., Any], str]:
+        return self, self._name or type(self).__name__
 
     def summary(self, *inputs: Any, **kwargs: Any) -> str:
         """The layers in the order of their calls, with the shapes of their outputs and their parameters, as a table.

@@ -1,4 +1,4 @@
-"""The pieces of the report: images, curves, classification, groups of the graph."""
+"""The pieces of the report: images, curves, classification."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from hypothesis import strategies as st
 
 from megengine.tools.report.classification import confusion_matrix, surest_mistakes
 from megengine.tools.report.curves import Series, chart, nice_ticks, smooth, thin_out
-from megengine.tools.report.graph import LARGEST_FLAT_GROUP, arrange
 from megengine.tools.report.png import encode_png
-
-from .conftest import make_picture
 
 
 def decode(png: bytes) -> tuple[np.ndarray, np.ndarray | None]:
@@ -109,50 +106,3 @@ def test_mistakes_are_sorted_and_wrong(rng: np.random.Generator) -> None:
 
 def test_no_mistakes() -> None:
     assert surest_mistakes(np.arange(10), np.eye(10), 5) == []
-
-
-def test_a_step_has_modules_backward_and_update() -> None:
-    nodes = arrange(make_picture())
-    paths = {tuple(node["path"]) for node in nodes}
-    assert paths == {
-        (),
-        ("Net",),
-        ("Net", "fc0"),
-        ("Net", "fc1"),
-        ("backward", "Net"),
-        ("backward", "Net", "fc0"),
-        ("backward", "Net", "fc1"),
-        ("update",),
-    }
-    assert {node["op"] for node in nodes if node["path"] == ["update"]} == {"mul", "sub"}
-    assert all("scope" not in node for node in nodes)
-
-
-def test_an_update_of_many_ops_is_grouped_by_parameter() -> None:
-    nodes = arrange(make_picture(layers=9))
-    groups = {tuple(node["path"]) for node in nodes if node["path"][:1] == ["update"]}
-    assert groups == {("update", f"fc{number}.weight") for number in range(9)}
-    assert [node["op"] for node in nodes if node["path"] == ["update", "fc3.weight"]] == ["mul", "sub"]
-
-
-def test_large_flat_groups_are_divided() -> None:
-    nodes = [
-        {
-            "id": i,
-            "op": "add",
-            "shape": [],
-            "dtype": "float32",
-            "where": "/a/b.py:3",
-            "scope": [],
-            "inputs": [i - 1] if i else [],
-        }
-        for i in range(200)
-    ]
-    for node in nodes:
-        node["kind"] = "op" if node["inputs"] else "input"
-    arranged = arrange({"nodes": nodes})
-    sizes = {}
-    for node in arranged:
-        sizes[tuple(node["path"])] = sizes.get(tuple(node["path"]), 0) + 1
-    assert max(sizes.values()) <= LARGEST_FLAT_GROUP and len(sizes) > 1
-    assert arranged[0]["where"] == "b.py:3"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from html import escape
@@ -12,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ..._support.files import write_atomically
+from ...graph.pictures import page as pictures
+from ...graph.pictures.groups import arrange
 from .classification import confusion_matrix, surest_mistakes
 from .curves import Series, chart, smooth, thin_out
-from .graph import arrange
 from .png import data_uri, encode_png
 from .summary import RunSummary
 
@@ -25,7 +25,6 @@ MOST_UNITS = 256
 UNITS_SHOWN = 32
 CURVE_POINTS = 400
 WEIGHT_LEVELS = 63  # odd, so that zero has a level of its own
-SCRIPTS = ("page.js", "layout.js", "graph.js")
 
 
 def write_report(path: Path, run: RunSummary) -> None:
@@ -37,11 +36,10 @@ def render(run: RunSummary) -> str:
     """The report as one HTML document without references to anything outside of it."""
     answers = run.probabilities.argmax(axis=1)
     confusion = confusion_matrix(run.test_labels, answers, len(run.class_names))
-    graph = json.dumps({"nodes": arrange(run.picture)}, separators=(",", ":"))
     parts = {
         "title": escape(run.name),
-        "style": _asset("style.css"),
-        "script": "\n".join(_asset(name) for name in SCRIPTS),
+        "style": pictures.asset("base.css") + pictures.asset("graph.css") + _asset("style.css"),
+        "script": f"{_asset('page.js')}\n{pictures.scripts()}",
         "headline": headline(run),
         "curves": curves(run),
         "confusion": confusion_table(run, confusion),
@@ -51,13 +49,10 @@ def render(run: RunSummary) -> str:
         "options": definition_list({k.replace("_", " "): _plain(v) for k, v in run.options.items() if v is not None}),
         "environment": definition_list(run.environment),
         "throughput": throughput(run),
-        # "</" would end the script element, whatever quotes stand around it.
-        "graph": graph.replace("</", "<\\/"),
+        "view": pictures.asset("graph.html"),
+        "graph": pictures.as_script([{"measured": False, "nodes": arrange(run.picture["nodes"])}]),
     }
-    page = _asset("template.html")
-    for name, content in parts.items():
-        page = page.replace("{{" + name + "}}", content, 1)
-    return page
+    return pictures.fill(_asset("template.html"), parts)
 
 
 def headline(run: RunSummary) -> str:

@@ -1,7 +1,8 @@
 "use strict";
-(() => {
-  const view = document.getElementById("graph");
-  const nodes = JSON.parse(document.getElementById("graph-data").textContent).nodes;
+// Draws a graph into an element made of graph.html; returns what undoes it.
+function showGraph(view, { nodes, measured }) {
+  const gone = new AbortController(), { signal } = gone;
+  const on = (element, event, listener, options) => element.addEventListener(event, listener, { signal, ...options });
   const svg = view.querySelector("svg"), stage = view.querySelector(".stage"), panel = view.querySelector("aside");
   const make = (name, attributes, ...children) => {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -9,11 +10,13 @@
     element.append(...children);
     return element;
   };
-  const html = (text) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+  const html = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
   const READABLE = 0.72; // zoom at which the smallest text can still be read
 
   // The tree of groups, and for each node what surrounds it.
-  const root = { id: "", name: "", children: [], open: true, size: 0 };
+  const COSTS = ["flops", "bytes", "seconds"];
+  const none = () => ({ size: 0, flops: 0, bytes: 0, seconds: 0 });
+  const root = { id: "", name: "", children: [], open: true, ...none() };
   const groups = new Map([["", root]]);
   const byId = new Map();
   for (const node of nodes) {
@@ -21,7 +24,7 @@
     for (const name of node.path) {
       const id = group.id + "/" + name;
       if (!groups.has(id)) {
-        const made = { id, name, children: [], open: false, size: 0, parent: group };
+        const made = { id, name, children: [], open: false, ...none(), parent: group };
         groups.set(id, made);
         group.children.push(made);
       }
@@ -30,7 +33,11 @@
     const item = { id: "n" + node.id, node, parent: group };
     byId.set(node.id, item);
     group.children.push(item);
-    for (let g = group; g; g = g.parent) g.size++;
+    for (let g = group; g; g = g.parent) {
+      g.size++;
+      for (const cost of COSTS) g[cost] += node[cost] ?? 0;
+      if (node.mark) g.mark = "changed";
+    }
   }
   for (const node of nodes) for (const id of node.inputs) (byId.get(id).users ??= []).push(node.id);
   const folded = [...groups.values()].filter((g) => g !== root);
@@ -38,20 +45,34 @@
   const SHORT = { float32: "f32", float16: "f16", bfloat16: "bf16", float64: "f64", int32: "i32", int64: "i64", uint8: "u8", int8: "i8", bool: "bool" };
   const shapeOf = (node) => `${node.shape.length ? node.shape.join("×") : "scalar"} ${SHORT[node.dtype] ?? node.dtype}`;
   const cut = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
-  const titleOf = (item) => (item.node ? (item.node.name && item.node.name !== item.node.op ? item.node.name : item.node.op) : item.name);
+  const last = (name) => name.slice(name.lastIndexOf(".") + 1) || name;
+  const titleOf = (item) => (!item.node ? item.name : item.node.kind === "param" ? last(item.node.name) : item.node.name || item.node.op);
+  const lineOf = (node) => node.where.slice(node.where.lastIndexOf("/") + 1);
+  const UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+  const amount = (number) => {
+    const unit = UNITS.find(([limit]) => number >= limit);
+    return unit ? `${Number((number / unit[0]).toPrecision(3))} ${unit[1]}` : `${number} `;
+  };
+  const SHOWN = { flops: (n) => amount(n) + "FLOP", bytes: (n) => amount(n) + "B", seconds: (n) => `${Number((1e3 * n).toPrecision(3))} ms` };
+  // What a box says of its cost, in its last line.
+  const costOf = (of) => (measured ? SHOWN.seconds(of.seconds ?? 0) : of.flops ? SHOWN.flops(of.flops) : "");
+
+  const below = (node) => [lineOf(node), measured && node.seconds !== undefined ? costOf(node) : ""].filter(Boolean).join(" · ");
+  const about = (group) => [group.size + (group.size === 1 ? " node" : " nodes"), costOf(group)].filter(Boolean).join(" · ");
 
   function measure(item) {
     if (item.node) {
-      const lines = [titleOf(item).length * 7.6, shapeOf(item.node).length * 6.8, item.node.where.length * 6.5];
-      item.width = Math.min(190, Math.max(72, ...lines) + 22);
-      item.height = item.node.where ? 58 : 42;
+      const lines = [titleOf(item).length * 7.6, shapeOf(item.node).length * 6.8, below(item.node).length * 6.3];
+      item.width = Math.min(200, Math.max(72, ...lines) + 22);
+      item.height = below(item.node) ? 58 : 42;
     } else {
-      item.width = Math.min(200, Math.max(110, cut(item.name, 22).length * 8.4 + 48));
+      item.width = Math.min(210, Math.max(110, cut(item.name, 22).length * 8.4 + 48, about(item).length * 6.8 + 24));
       item.height = 46;
     }
   }
 
-  let zoom = { x: 0, y: 0, k: 1 }, picked = null, found = [], layer = null, elements = new Map(), drawnFor = 0;
+  let zoom = { x: 0, y: 0, k: 1 }, picked = null, found = [], layer = null, elements = new Map(), drawnFor = 0, horizontal = false;
+  let colorBy = "kind";
 
   const shownFor = (item) => {
     let shown = item;
@@ -71,16 +92,29 @@
         }
       }
     }
-    return Layout.layout(root, wires, stage.clientWidth > 1.15 * stage.clientHeight);
+    return Layout.layout(root, wires, horizontal);
+  }
+
+  // The way in which more of it can be read at once, unless it is large.
+  function chooseDirection() {
+    const scale = (way) => {
+      horizontal = way;
+      const box = arrange();
+      return scaleFor(box.width, box.height);
+    };
+    horizontal = scale(true) > 1.25 * scale(false);
   }
 
   // Groups are open from the start, outer ones first, as long as all can be read without moving about.
   function openWhatFits() {
-    for (const group of [...folded].sort((a, b) => a.id.split("/").length - b.id.split("/").length || a.size - b.size)) {
-      if (!group.parent.open || group.children.length > 12) continue;
+    const until = performance.now() + 500;
+    const order = (group) => 1e6 * group.id.split("/").length + (/^.(backward|update)/.test(group.id) ? 1e5 : 0) + group.size;
+    for (const group of [...folded].sort((a, b) => order(a) - order(b))) {
+      const alone = group.parent === root && root.children.filter((child) => !child.node).length === 1;
+      if (!group.parent.open || group.children.length > (alone ? 40 : 12) || performance.now() > until) continue;
       group.open = true;
       const box = arrange();
-      if (scaleFor(box.width, box.height) < READABLE) group.open = false;
+      if (!alone && scaleFor(box.width, box.height) < READABLE) group.open = false;
     }
   }
 
@@ -139,22 +173,32 @@
     const text = (css, y, content) => make("text", { class: css, x: middle, y, "text-anchor": "middle" }, content);
     if (item.node) {
       const node = item.node;
-      g.setAttribute("class", "node " + node.kind);
+      g.setAttribute("class", ["node", node.kind, node.mark ?? ""].join(" "));
       g.setAttribute("aria-label", `${node.op}, ${shapeOf(node)}`);
       g.append(make("rect", { width: box.width, height: box.height, rx: node.kind === "input" ? box.height / 2 : 7 }));
       g.append(text("", 18, cut(titleOf(item), 23)), text("sub", 33, cut(shapeOf(node), 26)));
-      if (node.where) g.append(text("line", 48, cut(node.where, 27)));
+      if (below(node)) g.append(text("line", 48, cut(below(node), 31)));
+      heat(g, node);
     } else {
-      g.setAttribute("class", "node group");
+      g.setAttribute("class", "node group " + (item.mark ?? ""));
+      heat(g, item);
       g.setAttribute("aria-expanded", "false");
       g.setAttribute("aria-label", `Open ${item.name}, ${item.size} nodes`);
       g.append(
         make("rect", { x: 3, y: 3, width: box.width, height: box.height, rx: 9, opacity: 0.45 }),
         make("rect", { width: box.width, height: box.height, rx: 9 }),
         text("", 20, "▸ " + cut(item.name, 22)),
-        text("sub", 36, item.size + (item.size === 1 ? " node" : " nodes")),
+        text("sub", 36, about(item)),
       );
     }
+  }
+
+  // How warm a box is: its share of what the dearest node costs.
+  const dearest = Object.fromEntries(COSTS.map((cost) => [cost, Math.max(...nodes.map((node) => node[cost] ?? 0), 0)]));
+  function heat(g, of) {
+    const warm = colorBy !== "kind" && dearest[colorBy] > 0;
+    g.classList.toggle("heated", warm);
+    if (warm) g.style.setProperty("--heat", `${(60 * Math.sqrt(Math.min(1, (of[colorBy] ?? 0) / dearest[colorBy]))).toFixed(1)}%`);
   }
 
   // Opening or closing keeps the group where it is on the screen.
@@ -235,7 +279,12 @@
       ids?.length
         ? `<h4>${title}</h4><ul>${ids.map((id) => `<li><button type="button" data-to="${id}">${html(titleOf(byId.get(id)))} <small>${html(shapeOf(nodeOf(id)))}</small></button></li>`).join("")}</ul>`
         : "";
-    const rows = { shape: node.shape.length ? `(${node.shape.join(", ")}${node.shape.length === 1 ? "," : ""})` : "()", dtype: node.dtype, module: node.path.join(" › "), line: node.where, kind: node.kind };
+    const rows = {
+      name: node.kind === "param" ? node.name : "", shape: node.shape.length ? `(${node.shape.join(", ")}${node.shape.length === 1 ? "," : ""})` : "()",
+      dtype: node.dtype, also: node.also?.join(" "), module: node.path.join(" › "), line: node.where, kind: node.kind, differs: node.mark,
+      with: node.attributes, FLOP: node.flops?.toLocaleString("en"), bytes: node.bytes?.toLocaleString("en"),
+      time: node.seconds === undefined ? "" : SHOWN.seconds(node.seconds),
+    };
     panel.innerHTML =
       `<button type="button" class="shut" aria-label="Close">×</button><h3>${html(titleOf(item))}</h3><dl>` +
       Object.entries(rows).filter(([, v]) => v).map(([k, v]) => `<dt>${k}</dt><dd>${html(v)}</dd>`).join("") +
@@ -263,7 +312,7 @@
 
   // Search: every word must be in the node's op, name, modules, shape, dtype or line.
   const input = view.querySelector("input"), results = view.querySelector(".search ul"), count = view.querySelector("output");
-  const textOf = (node) => [node.op, node.name, node.path.join("/"), node.shape.join("x"), node.shape.join("×"), `(${node.shape.join(", ")})`, node.dtype, node.where, node.kind].join(" ").toLowerCase();
+  const textOf = (node) => (node.text ??= [node.op, node.name, node.path.join("/"), node.path.join(" › "), node.shape.join("x"), node.shape.join("×"), `(${node.shape.join(", ")})`, node.dtype, node.where, node.kind, node.mark ?? ""].join(" ").toLowerCase());
   let current = 0;
   function search() {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -295,10 +344,10 @@
     results.children[current]?.scrollIntoView({ block: "nearest" });
     reveal(found[current]);
   }
-  input.addEventListener("input", search);
-  input.addEventListener("focus", () => (results.hidden = !found.length));
-  input.addEventListener("blur", () => (results.hidden = true));
-  input.addEventListener("keydown", (event) => {
+  on(input, "input", search);
+  on(input, "focus", () => (results.hidden = !found.length));
+  on(input, "blur", () => (results.hidden = true));
+  on(input, "keydown", (event) => {
     if (event.key === "Escape") {
       input.value = "";
       search();
@@ -315,6 +364,12 @@
     in: () => zoomBy(1.35),
     out: () => zoomBy(1 / 1.35),
     fit,
+    turn: () => {
+      horizontal = !horizontal;
+      draw();
+      frame();
+    },
+    svg: saveSvg,
     unfold: () => setAll(true),
     fold: () => setAll(false),
     full: () => {
@@ -328,9 +383,38 @@
     draw();
     fit();
   }
-  for (const button of view.querySelectorAll("[data-act]")) button.addEventListener("click", () => acts[button.dataset.act]());
+  for (const button of view.querySelectorAll("[data-act]")) on(button, "click", () => acts[button.dataset.act]());
 
-  panel.addEventListener("click", (event) => {
+  const color = view.querySelector("[data-color]");
+  color.querySelector("[value=seconds]").hidden = color.querySelector("[value=seconds]").disabled = !measured;
+  color.value = colorBy = measured ? "seconds" : "kind";
+  on(color, "change", () => {
+    colorBy = color.value;
+    for (const [item, g] of elements) if (g.classList.contains("node")) heat(g, item.node ?? item);
+  });
+
+  // The picture as it is, with its colors written down, so that it can stand elsewhere.
+  function saveSvg() {
+    const [width, height] = layer.size, copy = layer.cloneNode(true), pad = 12;
+    const PROPERTIES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "font"];
+    const from = layer.querySelectorAll("*"), to = copy.querySelectorAll("*");
+    from.forEach((element, k) => {
+      const style = getComputedStyle(element);
+      for (const property of PROPERTIES) to[k].style.setProperty(property, style.getPropertyValue(property));
+    });
+    copy.setAttribute("transform", `translate(${pad} ${pad})`);
+    const whole = make("svg", { xmlns: "http://www.w3.org/2000/svg", width: width + 2 * pad, height: height + 2 * pad });
+    const marker = svg.querySelector("defs").cloneNode(true);
+    marker.querySelector("path").setAttribute("fill", getComputedStyle(svg.querySelector("defs path")).fill);
+    whole.append(marker, copy);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(whole)], { type: "image/svg+xml" }));
+    link.download = `${document.title || "graph"}.svg`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  on(panel, "click", (event) => {
     const to = event.target.closest("[data-to]");
     if (event.target.closest(".shut")) pick(null);
     else if (to) reveal(byId.get(Number(to.dataset.to)));
@@ -339,12 +423,12 @@
   // Pointers: one moves, two zoom, and what hardly moved is a click.
   const pointers = new Map();
   let travelled = 0;
-  stage.addEventListener("pointerdown", (event) => {
+  on(stage, "pointerdown", (event) => {
     if (event.button) return;
     pointers.set(event.pointerId, [event.clientX, event.clientY]);
     if (pointers.size === 1) travelled = 0;
   });
-  addEventListener("pointermove", (event) => {
+  on(window, "pointermove", (event) => {
     if (!pointers.has(event.pointerId)) return;
     const [x, y] = pointers.get(event.pointerId), to = [event.clientX, event.clientY];
     const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
@@ -362,7 +446,7 @@
     pointers.set(event.pointerId, to);
   });
   for (const name of ["pointerup", "pointercancel"]) {
-    addEventListener(name, (event) => {
+    on(window, name, (event) => {
       pointers.delete(event.pointerId);
       if (!pointers.size) stage.classList.remove("moving");
     });
@@ -372,25 +456,25 @@
     else setOpen(item, !item.open);
   }
   const itemAt = (event) => event.target.closest(".node, .title")?.item;
-  stage.addEventListener("click", (event) => {
+  on(stage, "click", (event) => {
     if (travelled > 4) return;
     const item = itemAt(event);
     if (item) act(item);
     else pick(null);
   });
-  stage.addEventListener("keydown", (event) => {
+  on(stage, "keydown", (event) => {
     const item = itemAt(event);
     if (!item || !["Enter", " "].includes(event.key)) return;
     event.preventDefault();
     act(item);
     elements.get(item)?.focus();
   });
-  stage.addEventListener("pointerover", (event) => {
+  on(stage, "pointerover", (event) => {
     const item = itemAt(event);
     if (!picked) light(item ?? null);
   });
-  stage.addEventListener("pointerleave", () => picked || light(null));
-  stage.addEventListener(
+  on(stage, "pointerleave", () => picked || light(null));
+  on(stage, 
     "wheel",
     (event) => {
       // Without Ctrl the wheel scrolls the page, unless the graph fills the window.
@@ -401,17 +485,51 @@
     },
     { passive: false },
   );
-  addEventListener("keydown", (event) => {
+  on(window, "keydown", (event) => {
     if (event.key === "Escape" && view.classList.contains("filled") && document.activeElement !== input) acts.full();
   });
-  new ResizeObserver(() => {
+  const resized = new ResizeObserver(() => {
     if (Math.abs(stage.clientWidth - drawnFor) < 40) return;
     draw();
     frame();
-  }).observe(stage);
+  });
+  resized.observe(stage);
 
   [...byId.values(), ...folded].forEach(measure);
+  if (root.children.length < 60) chooseDirection();
   openWhatFits();
   draw();
   frame();
+  view.find = (text) => {
+    input.value = text;
+    search();
+    if (found.length) reveal(found[0]);
+  };
+  return () => {
+    gone.abort();
+    resized.disconnect();
+    panel.hidden = true;
+    input.value = "";
+    search();
+  };
+}
+
+(() => {
+  const { graphs } = JSON.parse(document.getElementById("graph-data").textContent);
+  const view = document.querySelector(".graph"), choice = document.querySelector(".choice"), summary = document.querySelector(".summary");
+  let undo = () => {};
+  function show(number) {
+    undo();
+    undo = showGraph(view, graphs[number]);
+    if (summary) summary.textContent = graphs[number].summary;
+    for (const costs of document.querySelectorAll(".costs")) costs.hidden = Number(costs.dataset.graph) !== number;
+  }
+  choice?.addEventListener("change", () => show(Number(choice.value)));
+  for (const row of document.querySelectorAll("[data-find]")) row.addEventListener("click", () => view.find(row.dataset.find));
+  document.querySelector(".alone [data-theme-switch]")?.addEventListener("click", () => {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+  });
+  show(0);
 })();

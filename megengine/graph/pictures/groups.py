@@ -1,37 +1,37 @@
-"""The nodes of a training step's computing graph, sorted into the groups that the page folds."""
+"""The nodes of a graph, sorted into the groups that a page folds: modules, the backward pass, the update."""
 
 from __future__ import annotations
 
 import math
-from pathlib import PurePath
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
-
-__all__ = ["arrange"]
 
 LARGEST_FLAT_GROUP = 60  # more nodes than this side by side are put into numbered groups
 PART = 30
 SMALL_UPDATE = 12  # nodes that are shown without groups of their own
+ALONE = 3  # ops of one parameter's update that need no group of their own
 
 
-def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
+def arrange(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Puts every node into nested groups: the modules of the forward pass, ``backward`` and ``update``.
 
     Args:
-        picture: as ``megengine.graph`` gives it; inputs stand before the nodes that use them.
+        found: as :func:`~.nodes.nodes` gives them; inputs stand before the nodes that use them.
 
     Returns:
         The nodes, each with its ``path`` (names of the groups around it, outermost first) in place of its scope.
 
     Example:
-        >>> from megengine.tools.report.graph import arrange
+        >>> from megengine.graph.pictures.groups import arrange
         >>> nodes = [
         ...     {"id": 0, "op": "linear", "scope": ["NN", "fc"], "kind": "op", "inputs": []},
         ...     {"id": 1, "op": "linear.grad", "scope": ["NN", "fc"], "kind": "gradient", "inputs": [0]},
         ... ]
-        >>> [node["path"] for node in arrange({"nodes": nodes})]
+        >>> [node["path"] for node in arrange(nodes)]
         [['NN', 'fc'], ['backward', 'NN', 'fc']]
     """
-    nodes = [dict(node) for node in picture["nodes"]]
+    nodes = [dict(node) for node in found]
     by_id = {node["id"]: node for node in nodes}
     after_gradient: set[int] = set()
     for node in nodes:
@@ -54,7 +54,6 @@ def arrange(picture: dict[str, Any]) -> list[dict[str, Any]]:
         readers = [by_id[user]["path"] for user in users[node["id"]]]
         if not node["path"] and readers:
             node["path"] = _home(node["kind"], readers)
-        node["where"] = _short(node.get("where", ""))
         node.setdefault("name", "")
     _group_updates(nodes, by_id)
     _split_large_groups(nodes)
@@ -83,7 +82,7 @@ def _before_gradients(nodes: list[dict[str, Any]], after_gradient: set[int]) -> 
 
 
 def _group_updates(nodes: list[dict[str, Any]], by_id: dict[int, dict[str, Any]]) -> None:
-    """Gives every parameter's update a group of its own, if the optimizer does more than a few ops for each."""
+    """Sorts the updates of parameters by their modules, and those of several ops into a group for each parameter."""
     update = [node for node in nodes if node["path"] == ["update"]]
     if len(update) <= SMALL_UPDATE:
         return
@@ -99,27 +98,29 @@ def _group_updates(nodes: list[dict[str, Any]], by_id: dict[int, dict[str, Any]]
         for source in node["inputs"]:
             if source in leader:
                 leader[find(node["id"])] = find(source)
-    names: dict[int, str] = {}
+    of: dict[int, list[str]] = {}
+    sizes = Counter(find(node["id"]) for node in update)
     for node in update:
         for source in map(by_id.__getitem__, node["inputs"]):
-            if source["kind"] == "param":
-                names.setdefault(find(node["id"]), ".".join([*source["path"][-1:], source["name"] or source["op"]]))
+            if source["kind"] == "param" and source["path"][:1] != ["update"]:
+                part = find(node["id"])
+                own = [source["name"].rpartition(".")[2] or source["op"]] if sizes[part] > ALONE else []
+                of.setdefault(part, [*source["path"], *own])
     for node in update:
-        if (name := names.get(find(node["id"]))) is not None:
-            node["path"] = ["update", name]
+        node["path"] = ["update", *of.get(find(node["id"]), [])]
 
 
-def _short(where: str) -> str:
-    return PurePath(where).name if where else ""
-
-
-def _split_large_groups(nodes: list[dict[str, Any]]) -> None:
-    members: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+def _split_large_groups(nodes: Sequence[dict[str, Any]], depth: int = 0) -> None:
+    """Puts what stands side by side in a large group, nodes and groups, into numbered parts, in their order."""
+    beside: dict[str | int, list[dict[str, Any]]] = {}
     for node in nodes:
-        members.setdefault(tuple(node["path"]), []).append(node)
-    for group in members.values():
-        if len(group) <= LARGEST_FLAT_GROUP:
-            continue
-        parts = math.ceil(len(group) / PART)
-        for index, node in enumerate(group):
-            node["path"] = [*node["path"], f"part {index // PART + 1} of {parts}"]
+        path = node["path"]
+        beside.setdefault(path[depth] if len(path) > depth else node["id"], []).append(node)
+    divided = len(beside) > LARGEST_FLAT_GROUP
+    parts = math.ceil(len(beside) / PART)
+    for index, members in enumerate(beside.values()):
+        if divided:
+            for node in members:
+                node["path"] = [*node["path"][:depth], f"part {index // PART + 1} of {parts}", *node["path"][depth:]]
+        if len(members[0]["path"]) > depth + divided:
+            _split_large_groups(members, depth + divided + 1)
