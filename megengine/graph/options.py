@@ -25,7 +25,7 @@ class Options:
         first_tier: ``"ops"`` has the CPU run programs that were not met before as GPUs and TPUs do, op by op by executables.
         verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a flush.
-        programs_limit: how many compiled programs stay loaded; the least recently used go first.
+        programs_bytes: how many bytes programs may take in all; the least recently used go first.
     """
 
     eager: bool = False
@@ -35,7 +35,7 @@ class Options:
     first_tier: str = "interpreter"
     verify: bool = False
     pending_limit: int = PENDING_LIMIT
-    programs_limit: int = 1024
+    programs_bytes: int = 192 << 20
 
 
 def _flag(name: str) -> bool:

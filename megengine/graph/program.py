@@ -1,11 +1,10 @@
-"""Compiled programs, and the bounded cache that holds them."""
+"""Programs, and the bounded cache that holds them."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from operator import attrgetter
@@ -19,6 +18,7 @@ from ..ops.onednn import custom_call
 from .background import submit
 from .blas import adapt
 from .build import build
+from .caches import Weighed
 from .counters import alive, counters, counting
 from .device import resolve
 from .donate import pair
@@ -44,6 +44,8 @@ from .warm import find
 
 log = logging.getLogger("megengine.graph")
 WAITED_FOR = 2  # runs op by op
+# What a program takes in memory, roughly, with what the trie has of it.
+BYTES, BYTES_AN_EQUATION, BYTES_OF_EXECUTABLE = 4096, 1800, 192 << 10
 
 
 class Key(NamedTuple):
@@ -79,6 +81,7 @@ class Program:
         function: what it computes, after the passes; its outputs are the live values, then what guards return instead.
         live: positions of the values it returns, in the order of the results.
         inputs: positions of its inputs.
+        size: the bytes that it takes, about; without its executable.
         donated: which inputs are overwritten.
         checked: calls with a rule on their operands' values that the program itself checks.
         depends: for each live output the checked calls that it depends on, as bits; none where a failure leaves it as it
@@ -114,6 +117,8 @@ class Program:
         self.function = function.having(outputs=(*(function.outputs[k] for k in order), *rest))
         self.live = tuple(key.outputs[k] for k in order)
         self.donated_bytes = sum(_bytes(function.inputs[k].aval) for k in self.donated)
+        self.size = BYTES + BYTES_AN_EQUATION * len(function.equations)
+        self.size += sum(array.nbytes for array in function.constants.values())
         self.inputs = [position for position, _ in node.input_positions()]
         self.input_avals = [var.aval for var in function.inputs]
         self.output_avals = [var.aval for var in self.function.outputs[: len(order)]]
@@ -332,6 +337,7 @@ class Program:
                 counters.compilations[self.reason] += 1
         self._use(self.jitted)
         self.proven = not _observers
+        grown(self, self.size + BYTES_OF_EXECUTABLE)
         return outs
 
     def __repr__(self) -> str:
@@ -354,7 +360,7 @@ Run = Callable[..., Any]
 Observer = Callable[[Program, Run], Run]
 
 building = threading.RLock()
-_recent: OrderedDict[Program, None] = OrderedDict()
+_recent: Weighed[Program] = Weighed()
 _observers: list[Observer] = []
 
 
@@ -390,29 +396,45 @@ def lookup(node: Node, key: Key) -> Program | None:
     program = None if programs is None else programs.get(key)
     if program is not None:
         with building:
-            _recent[program] = None
-            _recent.move_to_end(program)
+            _recent.use(program)
     return program
 
 
 def make(node: Node, key: Key, recording: Recording) -> Program:
-    """A new program; the least recently used one is unloaded when there are too many."""
+    """A new program; those least recently used are unloaded when all together take too much."""
     with building:
         program = Program(node, key, recording)
         if node.programs is None:
             node.programs = {}
-        _recent[program] = None
+        _recent.weigh(program, program.size)
         alive.add(program)
         node.programs[key] = program
-        while len(_recent) > options.programs_limit:
-            discard(next(iter(_recent)))
+        _make_room()
         return program
+
+
+def grown(program: Program, size: int) -> None:
+    """Take account of a loaded program that takes more bytes now."""
+    with building:
+        if program in _recent:
+            _recent.weigh(program, size)
+            _make_room()
+
+
+def _make_room() -> None:
+    while (oldest := _recent.beyond(options.programs_bytes)) is not None:
+        discard(oldest)
+
+
+def loaded_bytes() -> int:
+    """What the loaded programs take, about."""
+    return _recent.total
 
 
 def discard(program: Program) -> None:
     """Unload a program; recording the same structure again compiles again."""
     with building:
-        _recent.pop(program, None)
+        _recent.remove(program)
         if program.node.programs is not None:
             program.node.programs.pop(program.key, None)
         drop(program.node)

@@ -7,6 +7,7 @@ import pytest
 
 import megengine as mge
 from megengine import Tensor, graph
+from megengine.graph import program
 from megengine.graph.program import clear
 
 
@@ -178,7 +179,7 @@ def test_nan_in_an_input_is_called_so() -> None:
 
 def test_programs_are_bounded_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     clear()
-    monkeypatch.setattr(graph.options, "programs_limit", 3)
+    monkeypatch.setattr(graph.options, "programs_bytes", 4 * program.BYTES_OF_EXECUTABLE - 1)
     x = Tensor([1.0, 2.0])
     for n in range(1, 6):
         y = x

@@ -439,7 +439,7 @@ def test_new_shapes_are_traced_a_few_times(make: Callable[[], Callable[[int], fl
 
 
 def test_shapes_that_are_not_met_again_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graph.options, "programs_limit", 4)
+    monkeypatch.setattr(graph.options, "programs_bytes", 200_000)
     monkeypatch.setattr(traced._traced, "limit", 100)
     step = _read_before_backward()
     sizes = []

@@ -60,7 +60,7 @@ def test_other_differences_are_told_too(
         return kept
 
     with monkeypatch.context() as small:
-        small.setattr(graph.options, "programs_limit", 1)  # or the third call would find the first one's program
+        small.setattr(graph.options, "programs_bytes", 1)  # or the third call would find the first one's program
         for number in range(1, 7):
             once(number)
     assert [advice in record.getMessage() for record in log.records] == [True], log.text
