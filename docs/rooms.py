@@ -42,6 +42,7 @@ ROOMS = [
     Room("hub", "hub/", "Models from repositories, and weights from addresses."),
     Room("amp", "amp/ experimental/", "Mixed precision, the scaler of gradients, layouts of parameters."),
     Room("jit", "jit/", "`jit.trace`: a function as one graph, whose body need not run again."),
+    Room("quantization", "quantization/", "Quantization: observers, rounding in training, conversion to integers."),
     Room("utils", "utils/", "MegEngine's helpers: statistics of models, profiles, TensorBoard."),
     Room("serialization", "serialization/", "Checkpoints: written whole, read safely, in several formats."),
     Room("core", "core/", "Private names of MegEngine that programs import."),

@@ -177,6 +177,15 @@ def conv3d(
     return _conv(3, inp, weight, bias, stride, padding, dilation, groups)
 
 
+def extra_of(spatial: int, stride: Any, output_padding: Any) -> tuple[int, ...]:
+    """The output padding of a transposed convolution, with a size for each spatial dimension."""
+    steps = sizes(stride, spatial, "stride")
+    extra = sizes(output_padding, spatial, "output_padding", 0)
+    if any(e >= s for e, s in zip(extra, steps, strict=True)):
+        raise AssertionError(f"conv_transpose{spatial}d: output_padding {extra} must be less than the stride {steps}")
+    return extra
+
+
 def _conv_transpose(
     spatial: int,
     inp: Tensor,
@@ -188,10 +197,7 @@ def _conv_transpose(
     dilation: Any,
     groups: Any,
 ) -> Tensor:
-    steps = sizes(stride, spatial, "stride")
-    extra = sizes(output_padding, spatial, "output_padding", 0)
-    if any(e >= s for e, s in zip(extra, steps, strict=True)):
-        raise AssertionError(f"conv_transpose{spatial}d: output_padding {extra} must be less than the stride {steps}")
+    extra = extra_of(spatial, stride, output_padding)
     op = ops.conv_transpose3d if spatial == 3 else ops.conv_transpose
     window = window_of(spatial, stride, padding, dilation)
     return apply(op, *operands_of(inp, weight, bias), **window, extra=extra, groups=groups_of(groups))

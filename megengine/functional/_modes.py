@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
+
+import numpy as np
 
 from ..graph.apply import apply
+from ..graph.dtypes import dtype_of
 from ..ops import elemwise as ops
+from ..ops import quantized
 from ..tensor import Tensor
 from ._arithmetic import (
     abs,
@@ -152,3 +157,19 @@ def call(mode: str, *operands: Tensor) -> Tensor:
     if len(operands) != count:
         raise RuntimeError(f"Elemwise({mode!r}) takes {count} tensors, got {len(operands)}")
     return function(*operands)
+
+
+def call_quantized(mode: str, dtype: Any, *operands: Tensor) -> Tensor:
+    """Apply an operator to quantised tensors by its mode with a q in front, ``"qadd"``.
+
+    It is applied to the real numbers, in float32, and the result rounded to the quantised dtype.
+    """
+    if mode[:1].lower() != "q":
+        raise ValueError(
+            f"mode={mode!r}: the modes of quantised tensors are Elemwise's with a q in front, such as 'qadd'"
+        )
+    real = call(mode[1:], *(x.astype("float32") for x in operands))
+    to = quantized.key_of(dtype_of(dtype))
+    # Times the inverse, as in the reference: a division would round some halves otherwise.
+    out: Tensor = apply(quantized.quantize, real * float(np.float32(1) / np.float32(to.scale)), to=to, divided=True)
+    return out

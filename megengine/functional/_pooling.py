@@ -7,6 +7,7 @@ from typing import Any
 from ..graph.apply import apply
 from ..ops import deform
 from ..ops import pool as ops
+from ..ops.quantized import is_quantized
 from ..tensor import Tensor
 from ._settings import SettingError, require_dims, require_mode, sizes
 
@@ -78,7 +79,13 @@ def avg_pool2d(
         Tensor([[[[0.5 1.5]]]], device=xpux:0)
     """
     name = require_mode(mode, ("average_count_exclude_padding", "average"), "mode")
-    return apply(ops.mean_pool, inp, **_windows(kernel_size, stride, padding), count_padding=name == "average")
+    return _mean(inp, _windows(kernel_size, stride, padding), name == "average")
+
+
+def _mean(inp: Tensor, windows: dict[str, tuple[int, ...]], count_padding: bool) -> Tensor:
+    """Means of windows; those of quantised tensors are rounded, where others of int8 may go towards zero."""
+    rounds = is_quantized(inp.dtype)
+    return apply(ops.mean_pool, inp, **windows, count_padding=count_padding, rounds=rounds)
 
 
 def _adaptive(name: str, inp: Tensor, oshp: Any) -> dict[str, tuple[int, ...]]:
@@ -136,7 +143,7 @@ def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
         >>> F.adaptive_avg_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
         Tensor([[[[2.5 4.5]]]], device=xpux:0)
     """
-    return apply(ops.mean_pool, inp, **_adaptive("adaptive_avg_pool2d", inp, oshp), count_padding=True)
+    return _mean(inp, _adaptive("adaptive_avg_pool2d", inp, oshp), True)
 
 
 def sliding_window(

@@ -5,6 +5,8 @@ Operands broadcast against each other; Python numbers are arguments, so that cha
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..tensor import Tensor
 from . import _modes
 from ._arithmetic import (
@@ -67,3 +69,8 @@ __all__ = [
 def _elwise(*args: Tensor, mode: str) -> Tensor:
     """An operator by its mode, which programs call for the few that have no function (``"erf"``)."""
     return _modes.call(mode, *args)
+
+
+def _elemwise_multi_type(*args: Tensor, mode: str, dtype: Any = None) -> Tensor:
+    """An operator on quantised tensors by its mode, such as ``"qadd"``, which programs call."""
+    return _modes.call_quantized(mode, dtype, *args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from . import autocast, promote
+from . import autocast, promote, quantized
 from .elemwise import sum_to
 from .op import op
 
@@ -14,7 +14,7 @@ silu = op("silu", promote=promote.float_only)(lambda x: x * jax.nn.sigmoid(x))
 gelu = op("gelu", promote=promote.float_only)(lambda x: jax.nn.gelu(x, approximate=False))
 
 
-@op(promote=promote.numeric)
+@op(promote=promote.numeric, quantized=quantized.signed)
 def relu(x):
     # As in the reference, float32 NaN gives 0 on the CPU; float16 NaN, and any on a GPU, stays.
     hides_nan = x.dtype == jnp.float32 and jax.default_backend() == "cpu"

@@ -9,7 +9,7 @@ from . import autocast, promote
 from .bilinear import convolve, gradients, input_gradient
 from .convolve import spread, transposes
 from .op import op
-from .sizes import reshaped
+from .sizes import reshaped, unbroadcast
 from .windows import out_size, windows_of
 
 
@@ -62,18 +62,12 @@ def bilinear(lower, gradients=transposes):
 
     def grad(operands, out, ct, **attrs):
         x, weight, *bias = operands
-        of_bias = [_unbroadcast(ct, b.shape) for b in bias]
+        of_bias = [unbroadcast(ct, b.shape) for b in bias]
         if not jnp.issubdtype(x.dtype, jnp.floating):
             return None, None, *of_bias
         return *gradients(lower, x, weight, ct.astype(jnp.result_type(x, weight)), **attrs), *of_bias
 
     return grad
-
-
-def _unbroadcast(ct, shape):
-    shape_there = (1,) * (ct.ndim - len(shape)) + shape
-    axes = tuple(k for k, (n, m) in enumerate(zip(shape_there, ct.shape, strict=True)) if n != m)
-    return ct.sum(axes, keepdims=True, dtype=ct.dtype).reshape(shape)
 
 
 def _check_conv(x, weight, *bias, stride, padding, dilation, groups):
@@ -121,7 +115,8 @@ def transposed_sizes(sizes, window, stride, padding, dilation, extra):
     )
 
 
-def _check_transpose(x, weight, *bias, stride, padding, dilation, extra, groups):
+def check_transposed(x, weight, *bias, stride, padding, dilation, extra, groups):
+    """Refuse operands of a transposed convolution that do not go together."""
     spatial = len(stride)
     name = f"conv_transpose{spatial}d"
     kernel = check_kernel(name, x, weight, groups, spatial)
@@ -153,7 +148,7 @@ def _conv_transpose(x, weight, *, stride, padding, dilation, extra, groups):
     return input_gradient(kernel, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
 
-@op(promote=_promote_transpose, check=_check_transpose, grad=bilinear(_conv_transpose), autocast=autocast.low)
+@op(promote=_promote_transpose, check=check_transposed, grad=bilinear(_conv_transpose), autocast=autocast.low)
 def conv_transpose(x, weight, *bias, stride, padding, dilation, extra, groups):
     y = _conv_transpose(x, weight, stride=stride, padding=padding, dilation=dilation, extra=extra, groups=groups)
     return add_bias(y, bias)

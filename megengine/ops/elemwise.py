@@ -21,12 +21,12 @@ def sum_to(grad: Any, like: Any) -> Any:
     return grad.sum(axes).reshape(like.shape).astype(like.dtype)
 
 
-@op(promote=promote.arithmetic, ints=ranges.wraps)
+@op(promote=promote.arithmetic, ints=ranges.wraps, quantized=quantized.same_signed)
 def add(x, y):
     return x + y
 
 
-@op(promote=promote.arithmetic, ints=ranges.wraps)
+@op(promote=promote.arithmetic, ints=ranges.wraps, quantized=quantized.same_signed)
 def sub(x, y):
     return x - y
 
@@ -83,12 +83,12 @@ def _first_wins(operands, out, ct):
     return sum_to(jnp.where(mine, ct, 0), x), sum_to(jnp.where(mine, 0, ct), y)
 
 
-@op(promote=promote.arithmetic, grad=_first_wins, ints=ranges.bounds_below, strict=True)
+@op(promote=promote.arithmetic, grad=_first_wins, ints=ranges.bounds_below, strict=True, quantized=quantized.same)
 def maximum(x, y):
     return jnp.maximum(x, y)
 
 
-@op(promote=promote.arithmetic, grad=_first_wins, ints=ranges.bounds_above, strict=True)
+@op(promote=promote.arithmetic, grad=_first_wins, ints=ranges.bounds_above, strict=True, quantized=quantized.same)
 def minimum(x, y):
     return jnp.minimum(x, y)
 
@@ -163,7 +163,7 @@ def logical_not(x):
     return ~x
 
 
-@op(promote=promote.numeric)
+@op(promote=promote.numeric, quantized=quantized.signed)
 def neg(x):
     return -x
 
@@ -189,13 +189,15 @@ def square(x):
     return x * x
 
 
-@op(promote=promote.numeric, differentiable=False)
-def round(x):
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        return x
-    # Half away from zero; adding 0.5 would misround the float just under 0.5.
+def nearest(x):
+    """The nearest whole numbers, halves away from zero; adding 0.5 would misround the float just under 0.5."""
     whole = jnp.trunc(x)
     return whole + jnp.where(jnp.abs(x - whole) >= 0.5, jnp.copysign(1, x), 0).astype(x.dtype)
+
+
+@op(promote=promote.numeric, differentiable=False)
+def round(x):
+    return nearest(x) if jnp.issubdtype(x.dtype, jnp.inexact) else x
 
 
 @op(promote=promote.numeric, differentiable=False)

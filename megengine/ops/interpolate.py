@@ -7,6 +7,7 @@ from functools import lru_cache
 import jax.numpy as jnp
 import numpy as np
 
+from . import quantized
 from .op import op
 from .pixels import in_float32, rounded
 
@@ -71,7 +72,7 @@ def _check(x, *, sizes, mode, corners):
         raise RuntimeError(f"interpolate: the new size {sizes} must be at least 1 in each dimension")
 
 
-@op(check=_check)
+@op(check=_check, quantized=quantized.kept)
 def resize(x, *, sizes, mode, corners):
     """The last ``len(sizes)`` dimensions resized; mode ``nearest``, ``linear`` or ``cubic``."""
     first = x.ndim - len(sizes)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from . import autocast, formats, promote
+from . import autocast, formats, promote, quantized
 from .op import op
+
+
+def wide_sums(dtype):
+    """What products of a dtype are summed in: small integers in int32, as in the reference; None for its own."""
+    return np.int32 if dtype in (np.int8, np.uint8, np.int16) else None
 
 
 def _check_matmul(x, y, *, transpose_a, transpose_b):
@@ -23,15 +28,19 @@ def _check_matmul(x, y, *, transpose_a, transpose_b):
         )
 
 
-@op(promote=promote.arithmetic, check=_check_matmul, autocast=autocast.low, formats=formats.dropped)
+@op(
+    promote=quantized.products(promote.arithmetic),
+    check=_check_matmul,
+    autocast=autocast.low,
+    formats=formats.dropped,
+    quantized=quantized.product,
+)
 def matmul(x, y, *, transpose_a, transpose_b):
     if transpose_a and x.ndim > 1:
         x = jnp.swapaxes(x, -1, -2)
     if transpose_b and y.ndim > 1:
         y = jnp.swapaxes(y, -1, -2)
-    # Small integers accumulate in int32, as in the reference.
-    wide = np.int32 if x.dtype in (np.int8, np.uint8, np.int16) else None
-    return jnp.matmul(x, y, preferred_element_type=wide)
+    return jnp.matmul(x, y, preferred_element_type=wide_sums(x.dtype))
 
 
 # Of two vectors; as in the reference, mixed precision leaves those alone.
@@ -45,9 +54,14 @@ def _check_linear(x, weight, *bias):
         )
 
 
-@op(promote=promote.arithmetic, check=_check_linear, autocast=autocast.low)
+@op(
+    promote=quantized.products(promote.arithmetic),
+    check=_check_linear,
+    autocast=autocast.low,
+    quantized=quantized.product,
+)
 def linear(x, weight, *bias):
-    y = jnp.matmul(x, weight.T)
+    y = jnp.matmul(x, weight.T, preferred_element_type=wide_sums(x.dtype))
     return y + bias[0] if bias else y
 
 

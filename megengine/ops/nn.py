@@ -7,7 +7,7 @@ from math import prod
 import jax.numpy as jnp
 from jax import lax
 
-from . import autocast, formats, promote
+from . import autocast, formats, promote, quantized
 from .batch import normalize
 from .op import op
 from .sizes import reshaped
@@ -120,14 +120,14 @@ def local_response_norm(x, *, size, k, alpha, beta):
     return x * (k + alpha * window) ** -beta
 
 
-@op(differentiable=(True, False), formats=formats.dropped)
+@op(differentiable=(True, False), formats=formats.dropped, quantized=quantized.kept)
 def pad(x, value, *, widths, mode):
     if mode == "constant":
         return jnp.pad(x, widths, constant_values=value.astype(x.dtype))
     return jnp.pad(x, widths, mode={"replicate": "edge"}.get(mode, mode))
 
 
-@op()
+@op(quantized=quantized.kept)
 def pixel_shuffle(x, *, factor):
     *batch, channels, height, width = x.shape
     x = x.reshape(*batch, channels // factor**2, factor, factor, height, width)

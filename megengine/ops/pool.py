@@ -7,7 +7,7 @@ from operator import add
 import jax.numpy as jnp
 import numpy as np
 
-from . import promote
+from . import promote, quantized
 from .op import op
 from .windows import along, folded, folded_in_order, out_size, padded, tied_along, trimmed, windows_of
 
@@ -51,7 +51,7 @@ def _max_gradient(operands, out, ct, *, window, stride, padding):
     return (trimmed(tied_along(x, rows, ct, 3, window[1], stride[1]), padding),)
 
 
-@op(promote=_poolable, check=_check_pool, grad=_max_gradient)
+@op(promote=_poolable, check=_check_pool, grad=_max_gradient, quantized=quantized.kept)
 def max_pool(x, *, window, stride, padding):
     x = padded(x, padding, _lowest(x.dtype))
     x = along(x, 3, window[1], stride[1], jnp.maximum, jnp.max)
@@ -68,12 +68,12 @@ def _inside(size, window, stride, padding):
     return np.maximum(np.minimum(start + window, size) - np.maximum(start, 0), 1)
 
 
-def _check_mean(x, *, window, stride, padding, count_padding):
+def _check_mean(x, *, window, stride, padding, **attrs):
     check_windows("pooling", x, window, stride, padding)
 
 
-@op(promote=_poolable, check=_check_mean)
-def mean_pool(x, *, window, stride, padding, count_padding):
+@op(promote=_poolable, check=_check_mean, quantized=quantized.kept)
+def mean_pool(x, *, window, stride, padding, count_padding, rounds=False):
     total = padded(x, padding).astype(jnp.float32)
     for axis, (w, s) in enumerate(zip(window, stride, strict=True), 2):
         total = along(total, axis, w, s, add, _sum)
@@ -84,7 +84,7 @@ def mean_pool(x, *, window, stride, padding, count_padding):
         mean = total / np.float32(high[:, None] * wide)
     if x.dtype == jnp.int8:
         # As the reference: towards zero, or to the nearest and half away from zero.
-        mean = jnp.trunc(mean if count_padding else mean + jnp.copysign(0.5, mean))
+        mean = jnp.trunc(mean + jnp.copysign(0.5, mean) if rounds or not count_padding else mean)
     return mean.astype(x.dtype)
 
 

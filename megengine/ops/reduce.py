@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from . import autocast, promote
+from . import autocast, promote, quantized
 from .op import op
 
 
@@ -77,12 +77,12 @@ def _needs_elements(name):
     return check
 
 
-@op(grad=_tied, check=_needs_elements("max"))
+@op(grad=_tied, check=_needs_elements("max"), quantized=quantized.kept)
 def max(x, *, axis, keepdims):
     return jnp.max(x, axis, keepdims=keepdims)
 
 
-@op(grad=_tied, check=_needs_elements("min"))
+@op(grad=_tied, check=_needs_elements("min"), quantized=quantized.kept)
 def min(x, *, axis, keepdims):
     return jnp.min(x, axis, keepdims=keepdims)
 

@@ -32,3 +32,10 @@ def _beside_zeros(old: list[int], new: list[int]) -> int:
 def reshaped(x: Any, *target: int) -> Any:
     """``x.reshape(target)`` as :func:`fill_in` understands it."""
     return x.reshape(fill_in(x.shape, target) or target)
+
+
+def unbroadcast(x: Any, shape: tuple[int, ...]) -> Any:
+    """The sum of ``x`` over what an array of this shape was broadcast along: the transpose of broadcasting."""
+    there = (1,) * (x.ndim - len(shape)) + shape
+    axes = tuple(k for k, (n, m) in enumerate(zip(there, x.shape, strict=True)) if n != m)
+    return x.sum(axes, keepdims=True, dtype=x.dtype).reshape(shape)

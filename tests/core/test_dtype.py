@@ -65,7 +65,7 @@ def test_saved_and_loaded(tmp_path: object) -> None:
 
 def test_arithmetic_asks_for_real_numbers() -> None:
     q = Tensor(X).astype(qint8(0.5))
-    for use in (lambda: q + q, lambda: -q, lambda: q.sum(), lambda: q > 0, lambda: F.relu(q), lambda: q * 2.0):
+    for use in (lambda: q * q, lambda: F.exp(q), lambda: q.sum(), lambda: q > 0, lambda: q.mean(), lambda: q * 2.0):
         with pytest.raises(RuntimeError, match=r"quantised.*astype"):
             use()
     with pytest.raises(RuntimeError, match="different quantised dtypes"):

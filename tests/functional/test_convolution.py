@@ -287,12 +287,3 @@ def test_compiled_the_same_in_jax() -> None:
 def test_what_is_refused(settings: Any, message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
         F.conv2d(Tensor(normal(1, 2, 4, 4)), Tensor(normal(3, 2, 3, 3)), **settings)
-
-
-def test_quantized_functions_say_so() -> None:
-    x = Tensor(normal(1, 1, 2, 2))
-    for function in (F.quantized.conv_bias_activation, F.quantized.batch_conv_bias_activation):
-        with pytest.raises(NotImplementedError, match="quantisation support"):
-            function(x, x, x)
-    with pytest.raises(NotImplementedError, match="quantisation support"):
-        F.quantized.conv_transpose2d(x, x)
