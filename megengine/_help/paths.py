@@ -87,6 +87,22 @@ NAMES: dict[str, dict[str, str]] = {
     "module.module": {"utils.naming": "AutoNaming", _LOG: "get_logger"},
     "module.multiheadattn": {"device": "get_cudnn_version is_cuda_available", "module.init": "ones_ zeros_"},
     "module.normalization": {_LOG: "get_logger"},
+    "module.qat.conv_bn": {"module.qat.module": "QATModule", _TENSOR: "ones zeros", _ELEMWISE: "sqrt", "functional.math": "sum"},
+    "module.qat.conv_transpose_bn": {
+        "module.qat.module": "QATModule", _TENSOR: "ones zeros", _ELEMWISE: "sqrt", "functional.math": "sum",
+    },
+    "module.qat.linear_bn": {
+        "module.qat.module": "QATModule", _TENSOR: "ones zeros", _ELEMWISE: "sqrt", "functional.math": "sum",
+        "functional.nn": "linear",
+    },
+    "module.qat.module": {
+        "quantization.fake_quant": "FakeQuantize", "quantization.observer": "Observer", "quantization.qconfig": "QConfig",
+    },
+    "module.quantized.conv": {"functional.nn": "pad"},
+    "module.quantized.conv_bn": {"tensor": "Parameter"},
+    "module.quantized.conv_transpose_bn": {"tensor": "Parameter"},
+    "module.quantized.linear_bn": {"tensor": "Parameter"},
+    "module.quantized.module": {"module.qat.module": "QATModule"},
     "module.rnn": {_TENSOR: "stack"},
     "optimizer.adadelta": {"optimizer.optimizer": "Optimizer", "tensor": "tensor"},
     "optimizer.adagrad": {"optimizer.optimizer": "Optimizer", "tensor": "tensor"},
@@ -95,15 +111,21 @@ NAMES: dict[str, dict[str, str]] = {
     "optimizer.clip_grad": {_TENSOR: "concat", "functional.math": "norm"},
     "optimizer.lamb": {"optimizer.optimizer": "Optimizer", "functional.math": "sum", "tensor": "tensor"},
     "optimizer.sgd": {"optimizer.optimizer": "Optimizer", "tensor": "tensor"},
+    "quantization.fake_quant": {"module.module": "Module", _LOG: "get_logger"},
+    "quantization.observer": {"module.module": "Module", _LOG: "get_logger", "distributed.group": "get_rank"},
     "random.rng": {"device": "get_default_device"},
     "serialization": {
         "tensor": "Tensor", "device": "get_default_device", "utils.max_recursion_limit": "max_recursion_limit",
     },
     "tensor": {"device": "get_default_device", _LOG: "get_logger"},
+    "utils.bn_fusion": {
+        "module": "BatchNorm1d BatchNorm2d Conv2d ConvBn2d ConvBnRelu2d ConvRelu2d ConvTranspose2d ConvTransposeBn2d "
+        "ConvTransposeBnRelu2d ConvTransposeRelu2d Linear LinearBn1d LinearBnRelu1d LinearRelu ReLU",
+    },
 }
 # Module: modules that it has as attributes, imported when they are first asked for.
 MODULES: dict[str, dict[str, str]] = {
-    "": {"": "data distributed experimental hub jit"},
+    "": {"": "data distributed experimental hub jit quantization"},
     "amp.convert_format": {"": "F:functional"},
     "data.dataset": {"data.dataset.vision": "cifar cityscapes coco folder imagenet meta_vision mnist objects365 utils voc"},
     "data.transform": {"data.transform.vision": "functional transform"},
@@ -111,13 +133,30 @@ MODULES: dict[str, dict[str, str]] = {
     "distributed.functional": {"distributed": "group"},
     "functional": {"functional": "distributed tensor_cache"},
     "jit": {"jit": "dtr_config graph_opt_config sublinear_memory_config"},
+    "module": {"module": "qat quantized"},
     "module.conv": {"module": "init"},
     "module.multiheadattn": {"": "F:functional"},
     "module.normalization": {"": "F:functional"},
     "module.padding": {"functional": "nn"},
+    "module.qat.conv": {"": "F:functional"},
+    "module.qat.linear": {"": "F:functional"},
+    "module.quantized.batch_matmul_activation": {"module.qat": "QAT:batch_matmul_activation"},
+    "module.quantized.concat": {"": "F:functional", "module.qat": "QAT:concat"},
+    "module.quantized.conv": {"module.qat": "QAT:conv"},
+    "module.quantized.conv_bn": {"module.qat": "QAT:conv_bn"},
+    "module.quantized.conv_transpose_bn": {"module.qat": "QAT:conv_transpose_bn"},
+    "module.quantized.elemwise": {"module.qat": "QAT:elemwise"},
+    "module.quantized.linear": {"": "F:functional Float:module", "module.qat": "QAT:linear"},
+    "module.quantized.linear_bn": {"module.qat": "QAT:linear_bn"},
+    "module.quantized.quant_dequant": {"module.qat": "QAT:quant_dequant"},
+    "quantization": {"quantization": "internal_fake_quant"},
+    "quantization.fake_quant": {"": "F:functional"},
+    "quantization.observer": {"": "F:functional"},
+    "quantization.quantize": {"module": "QAT:qat Quantized:quantized"},
+    "quantization.utils": {"": "F:functional"},
     "utils": {
-        "utils": "deprecation dlpack future hook http_download max_recursion_limit module_stats module_utils naming "
-        "persistent_cache profiler tensor_sanity_check tensorboard tuple_function",
+        "utils": "bn_fusion deprecation dlpack future hook http_download max_recursion_limit module_stats module_utils "
+        "naming persistent_cache profiler tensor_sanity_check tensorboard tuple_function",
     },
 }
 # fmt: on

@@ -176,6 +176,12 @@ def propagate_qconfig(module: Module, qconfig: QConfig) -> None:
     Args:
         module: the model.
         qconfig: what makes them.
+
+    Example:
+        >>> net = M.Sequential(megengine.module.qat.Linear(3, 2))
+        >>> megengine.quantization.propagate_qconfig(net, megengine.quantization.tqt_qconfig)
+        >>> type(net[0].weight_fake_quant).__name__
+        'TQT'
     """
     _propagate(module, "set_qconfig", qconfig)
 
@@ -247,20 +253,64 @@ def apply_easy_quant(module: Module, data: Tensor, start: float = 0.8, stop: flo
 
 
 def disable_fake_quant(module: Module) -> None:
-    """Turn the rounding of a model for quantization-aware training off."""
+    """Turn the rounding of a model for quantization-aware training off.
+
+    Args:
+        module: the model.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = q.quantize_qat(M.Sequential(M.QuantStub()))
+        >>> q.disable_fake_quant(net)
+        >>> net[0].act_fake_quant.enabled
+        False
+    """
     _propagate(module, "set_fake_quant", False)
 
 
 def enable_fake_quant(module: Module) -> None:
-    """Turn the rounding of a model for quantization-aware training on."""
+    """Turn the rounding of a model for quantization-aware training on.
+
+    Args:
+        module: the model.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = q.quantize_qat(M.Sequential(M.QuantStub()))
+        >>> q.enable_fake_quant(net)
+        >>> net[0].act_fake_quant.enabled
+        True
+    """
     _propagate(module, "set_fake_quant", True)
 
 
 def disable_observer(module: Module) -> None:
-    """Turn the observers of a model for quantization-aware training off."""
+    """Turn the observers of a model for quantization-aware training off.
+
+    Args:
+        module: the model.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = q.quantize_qat(M.Sequential(M.QuantStub()))
+        >>> q.disable_observer(net)
+        >>> net[0].act_observer.enabled
+        False
+    """
     _propagate(module, "set_observer", False)
 
 
 def enable_observer(module: Module) -> None:
-    """Turn the observers of a model for quantization-aware training on."""
+    """Turn the observers of a model for quantization-aware training on.
+
+    Args:
+        module: the model.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = q.quantize_qat(M.Sequential(M.QuantStub()))
+        >>> q.enable_observer(net)
+        >>> net[0].act_observer.enabled
+        True
+    """
     _propagate(module, "set_observer", True)

@@ -7,7 +7,12 @@ from typing import Any
 
 
 class QuantMode(Enum):
-    """Whether a quantised dtype has a zero point; the names are spelt as in MegEngine."""
+    """Whether a quantised dtype has a zero point; the names are spelt as in MegEngine.
+
+    Example:
+        >>> [mode.name for mode in megengine.quantization.QuantMode]
+        ['SYMMERTIC', 'ASYMMERTIC']
+    """
 
     SYMMERTIC = 1
     ASYMMERTIC = 2

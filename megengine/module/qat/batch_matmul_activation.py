@@ -10,7 +10,14 @@ from .module import QATModule
 
 
 class BatchMatMulActivation(Float.BatchMatMulActivation, QATModule):
-    """:class:`megengine.module.BatchMatMulActivation` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.BatchMatMulActivation` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.BatchMatMulActivation(2, 3, 4)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4))).shape
+        (2, 4, 4)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         w_qat = self.apply_quant_weight(self.weight)

@@ -11,7 +11,14 @@ from .module import QATModule
 
 
 class Concat(Float.Concat, QATModule):
-    """:class:`megengine.module.Concat` for quantization-aware training."""
+    """:class:`megengine.module.Concat` for quantization-aware training.
+
+    Example:
+        >>> layer = megengine.module.qat.Concat()
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer([Tensor([0.26]), Tensor([12.75])]).numpy().round(2)
+        array([ 0.3, 12.7], dtype=float32)
+    """
 
     def forward(self, inps: Iterable[Tensor], axis: int = 0) -> Tensor:
         return self.apply_quant_activation(super().forward(inps, axis))

@@ -11,7 +11,14 @@ from .module import QATModule
 
 
 class Conv2d(Float.Conv2d, QATModule):
-    """:class:`megengine.module.Conv2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.Conv2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.Conv2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 2, 2)
+    """
 
     def calc_conv_qat(self, inp: Tensor) -> Tensor:
         """The convolution with weight and bias rounded."""
@@ -43,14 +50,28 @@ class Conv2d(Float.Conv2d, QATModule):
 
 
 class ConvRelu2d(Conv2d):
-    """:class:`megengine.module.ConvRelu2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvRelu2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvRelu2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 2, 2)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(relu(self.calc_conv_qat(inp)))
 
 
 class ConvTranspose2d(Float.ConvTranspose2d, QATModule):
-    """:class:`megengine.module.ConvTranspose2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvTranspose2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvTranspose2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 6, 6)
+    """
 
     def calc_conv_transpose2d_qat(self, inp: Tensor) -> Tensor:
         """The transposed convolution with weight and bias rounded."""
@@ -82,7 +103,14 @@ class ConvTranspose2d(Float.ConvTranspose2d, QATModule):
 
 
 class ConvTransposeRelu2d(ConvTranspose2d):
-    """:class:`megengine.module.ConvTransposeRelu2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvTransposeRelu2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvTransposeRelu2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 6, 6)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(relu(self.calc_conv_transpose2d_qat(inp)))

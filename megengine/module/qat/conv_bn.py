@@ -55,14 +55,28 @@ class _Folded(FoldedModule):
 
 
 class ConvBn2d(Float.ConvBn2d, _Folded):
-    """:class:`megengine.module.ConvBn2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvBn2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvBn2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 2, 2)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(self.calc_conv_bn_qat(inp))
 
 
 class ConvBnRelu2d(Float.ConvBnRelu2d, _Folded):
-    """:class:`megengine.module.ConvBnRelu2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvBnRelu2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvBnRelu2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 2, 2)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(relu(self.calc_conv_bn_qat(inp)))

@@ -55,14 +55,28 @@ class _Folded(FoldedModule):
 
 
 class ConvTransposeBn2d(Float.ConvTransposeBn2d, _Folded):
-    """:class:`megengine.module.ConvTransposeBn2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvTransposeBn2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvTransposeBn2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 6, 6)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(self.calc_conv_transpose2d_bn_qat(inp))
 
 
 class ConvTransposeBnRelu2d(Float.ConvTransposeBnRelu2d, _Folded):
-    """:class:`megengine.module.ConvTransposeBnRelu2d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.ConvTransposeBnRelu2d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.ConvTransposeBnRelu2d(3, 8, 3)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3, 4, 4))).shape
+        (2, 8, 6, 6)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(relu(self.calc_conv_transpose2d_bn_qat(inp)))

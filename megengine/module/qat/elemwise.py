@@ -10,7 +10,14 @@ from .module import QATModule
 
 
 class Elemwise(Float.Elemwise, QATModule):
-    """:class:`megengine.module.Elemwise` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.Elemwise` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.Elemwise("add")
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(Tensor([0.25, 12.0]), Tensor([0.06, 0.75])).numpy().round(2)
+        array([ 0.3, 12.7], dtype=float32)
+    """
 
     with_weight = False
 

@@ -11,7 +11,14 @@ from .module import QATModule
 
 
 class Linear(Float.Linear, QATModule):
-    """:class:`megengine.module.Linear` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.Linear` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.Linear(3, 4)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3))).shape
+        (2, 4)
+    """
 
     def calc_linear_qat(self, inp: Tensor) -> Tensor:
         """The product with weight and bias rounded."""
@@ -31,7 +38,14 @@ class Linear(Float.Linear, QATModule):
 
 
 class LinearRelu(Linear):
-    """:class:`megengine.module.LinearRelu` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.LinearRelu` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.LinearRelu(3, 4)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3))).shape
+        (2, 4)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(relu(self.calc_linear_qat(inp)))

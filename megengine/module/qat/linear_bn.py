@@ -50,14 +50,28 @@ class _Folded(FoldedModule):
 
 
 class LinearBn1d(Float.LinearBn1d, _Folded):
-    """:class:`megengine.module.LinearBn1d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.LinearBn1d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.LinearBn1d(3, 4)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3))).shape
+        (2, 4)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(self.calc_linear_bn_qat(inp))
 
 
 class LinearBnRelu1d(Float.LinearBnRelu1d, _Folded):
-    """:class:`megengine.module.LinearBnRelu1d` for quantization-aware training; the arguments are its."""
+    """:class:`megengine.module.LinearBnRelu1d` for quantization-aware training; the arguments are its.
+
+    Example:
+        >>> layer = megengine.module.qat.LinearBnRelu1d(3, 4)
+        >>> layer.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> layer(F.ones((2, 3))).shape
+        (2, 4)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.apply_quant_activation(relu(self.calc_linear_bn_qat(inp)))

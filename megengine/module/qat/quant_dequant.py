@@ -10,7 +10,14 @@ from .module import QATModule
 
 
 class QuantStub(Float.QuantStub, QATModule):
-    """Rounds a model's input as if it were quantised, which it is in the integer model."""
+    """Rounds a model's input as if it were quantised, which it is in the integer model.
+
+    Example:
+        >>> stub = megengine.module.qat.QuantStub()
+        >>> stub.set_qconfig(megengine.quantization.min_max_fakequant_qconfig)
+        >>> stub(Tensor([0.26, 12.75]))
+        Tensor([ 0.3  12.7], device=xpux:0)
+    """
 
     with_weight = False
 
@@ -24,7 +31,12 @@ class QuantStub(Float.QuantStub, QATModule):
 
 
 class DequantStub(Float.DequantStub, QATModule):
-    """Marks where the integer model goes back to floating-point numbers; returns its input."""
+    """Marks where the integer model goes back to floating-point numbers; returns its input.
+
+    Example:
+        >>> megengine.module.qat.DequantStub()(Tensor([0.26]))
+        Tensor([0.26], device=xpux:0)
+    """
 
     with_weight = False
     with_act = False

@@ -21,6 +21,16 @@ class BatchMatMulActivation(Float.BatchMatMulActivation, QuantizedModule):
 
     Args:
         dtype: quantised dtype of the result.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.BatchMatMulActivation(2, 3, 4))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4))).dtype
+        ('megengine.module.quantized.batch_matmul_activation', dtype('int8'), dtype('int8'))
     """
 
     def __init__(

@@ -18,6 +18,16 @@ class Conv2d(Float.Conv2d, QuantizedModule):
 
     Args:
         dtype: quantised dtype of the result.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.Conv2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv', dtype('int8'), dtype('int8'))
     """
 
     def __init__(
@@ -90,7 +100,18 @@ class Conv2d(Float.Conv2d, QuantizedModule):
 
 
 class ConvRelu2d(Conv2d):
-    """:class:`megengine.module.ConvRelu2d` of quantised images; the arguments are those of :class:`Conv2d`."""
+    """:class:`megengine.module.ConvRelu2d` of quantised images; the arguments are those of :class:`Conv2d`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvRelu2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_conv_quantized(inp, "relu")
@@ -101,6 +122,16 @@ class ConvTranspose2d(Float.ConvTranspose2d, QuantizedModule):
 
     Args:
         dtype: quantised dtype of the result.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvTranspose2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv', dtype('int8'), dtype('int8'))
     """
 
     def __init__(
@@ -174,7 +205,18 @@ class ConvTranspose2d(Float.ConvTranspose2d, QuantizedModule):
 
 
 class ConvTransposeRelu2d(ConvTranspose2d):
-    """:class:`megengine.module.ConvTransposeRelu2d` of quantised images; the arguments are those of :class:`ConvTranspose2d`."""
+    """:class:`megengine.module.ConvTransposeRelu2d` of quantised images; the arguments are those of :class:`ConvTranspose2d`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvTransposeRelu2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_conv_transpose2d_quantized(inp, "relu")

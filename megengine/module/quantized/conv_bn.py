@@ -22,14 +22,36 @@ class _Folded(Conv2d):
 
 
 class ConvBn2d(_Folded):
-    """:class:`megengine.module.ConvBn2d` of quantised images; the arguments are those of :class:`Conv2d`."""
+    """:class:`megengine.module.ConvBn2d` of quantised images; the arguments are those of :class:`Conv2d`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvBn2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv_bn', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_conv_quantized(inp)
 
 
 class ConvBnRelu2d(_Folded):
-    """:class:`megengine.module.ConvBnRelu2d` of quantised images; the arguments are those of :class:`Conv2d`."""
+    """:class:`megengine.module.ConvBnRelu2d` of quantised images; the arguments are those of :class:`Conv2d`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvBnRelu2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv_bn', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_conv_quantized(inp, "relu")

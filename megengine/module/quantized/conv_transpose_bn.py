@@ -22,14 +22,36 @@ class _Folded(ConvTranspose2d):
 
 
 class ConvTransposeBn2d(_Folded):
-    """:class:`megengine.module.ConvTransposeBn2d` of quantised images; the arguments are those of :class:`ConvTranspose2d`."""
+    """:class:`megengine.module.ConvTransposeBn2d` of quantised images; the arguments are those of :class:`ConvTranspose2d`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvTransposeBn2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv_transpose_bn', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_conv_transpose2d_quantized(inp)
 
 
 class ConvTransposeBnRelu2d(_Folded):
-    """:class:`megengine.module.ConvTransposeBnRelu2d` of quantised images, as :class:`ConvTransposeBn2d`."""
+    """:class:`megengine.module.ConvTransposeBnRelu2d` of quantised images, as :class:`ConvTransposeBn2d`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.ConvTransposeBnRelu2d(3, 8, 3))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3, 4, 4)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3, 4, 4))).dtype
+        ('megengine.module.quantized.conv_transpose_bn', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_conv_transpose2d_quantized(inp, "relu")

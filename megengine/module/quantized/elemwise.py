@@ -15,6 +15,13 @@ class Elemwise(QuantizedModule):
     Args:
         method: the operator, as :class:`megengine.module.Elemwise` names it.
         dtype: quantised dtype of the result.
+
+    Example:
+        >>> from megengine.core.tensor.dtype import qint8
+        >>> layer = megengine.module.quantized.Elemwise("add", qint8(1.0))
+        >>> layer.eval()
+        >>> layer(Tensor([2.0]).astype(qint8(0.5)), Tensor([3.0]).astype(qint8(0.25))).numpy()
+        array([5], dtype=int8)
     """
 
     def __init__(self, method: str, dtype: Any = None, **kwargs: Any) -> None:

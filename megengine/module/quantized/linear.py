@@ -15,6 +15,16 @@ class Linear(QuantizedModule):
 
     Args:
         dtype: quantised dtype of the result; qint32 with the product of the scales if None. Default: None
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.Linear(3, 4))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3))).dtype
+        ('megengine.module.quantized.linear', dtype('int8'), dtype('int8'))
     """
 
     def __init__(self, dtype: Any = None, **kwargs: Any) -> None:
@@ -49,7 +59,18 @@ class Linear(QuantizedModule):
 
 
 class LinearRelu(Linear):
-    """:class:`megengine.module.LinearRelu` of quantised tensors; the arguments are those of :class:`Linear`."""
+    """:class:`megengine.module.LinearRelu` of quantised tensors; the arguments are those of :class:`Linear`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.LinearRelu(3, 4))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3))).dtype
+        ('megengine.module.quantized.linear', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_linear_quantized(inp, "relu")

@@ -22,14 +22,36 @@ class _Folded(Linear):
 
 
 class LinearBn1d(_Folded):
-    """:class:`megengine.module.LinearBn1d` of quantised tensors; the arguments are those of :class:`Linear`."""
+    """:class:`megengine.module.LinearBn1d` of quantised tensors; the arguments are those of :class:`Linear`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.LinearBn1d(3, 4))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3))).dtype
+        ('megengine.module.quantized.linear_bn', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_linear_quantized(inp)
 
 
 class LinearBnRelu1d(_Folded):
-    """:class:`megengine.module.LinearBnRelu1d` of quantised tensors; the arguments are those of :class:`Linear`."""
+    """:class:`megengine.module.LinearBnRelu1d` of quantised tensors; the arguments are those of :class:`Linear`.
+
+    Example:
+        >>> q = megengine.quantization
+        >>> net = M.Sequential(M.QuantStub(), M.LinearBnRelu1d(3, 4))
+        >>> net = q.quantize_qat(net, qconfig=q.min_max_fakequant_qconfig)
+        >>> _ = net(F.ones((2, 3)))
+        >>> net = q.quantize(net)
+        >>> net.eval()
+        >>> type(net[1]).__module__, net[1].weight.dtype, net(F.ones((2, 3))).dtype
+        ('megengine.module.quantized.linear_bn', dtype('int8'), dtype('int8'))
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return self.calc_linear_quantized(inp, "relu")

@@ -13,6 +13,13 @@ class QuantStub(QuantizedModule):
 
     Args:
         dtype: the quantised dtype.
+
+    Example:
+        >>> from megengine.core.tensor.dtype import qint8
+        >>> stub = megengine.module.quantized.QuantStub(qint8(0.1))
+        >>> stub.eval()
+        >>> stub(Tensor([0.26, 99.0])).numpy()
+        array([  3, 127], dtype=int8)
     """
 
     def __init__(self, dtype: Any = None, **kwargs: Any) -> None:
@@ -29,7 +36,15 @@ class QuantStub(QuantizedModule):
 
 
 class DequantStub(QuantizedModule):
-    """Gives the real numbers, float32, that a quantised tensor stands for."""
+    """Gives the real numbers, float32, that a quantised tensor stands for.
+
+    Example:
+        >>> from megengine.core.tensor.dtype import qint8
+        >>> stub = megengine.module.quantized.DequantStub()
+        >>> stub.eval()
+        >>> stub(Tensor([0.26]).astype(qint8(0.5)))
+        Tensor([0.5], device=xpux:0)
+    """
 
     def forward(self, inp: Tensor) -> Tensor:
         return inp.astype("float32")
