@@ -63,7 +63,7 @@ ROOMS = [
     Room("settings", "config.py device.py dtr.py", "The settings, and the devices, that programs name."),
     Room("tensor", "tensor/", "What a user holds: `Tensor`, its operators, indexing and axes."),
     of_graph("graph", "__init__", "The front of the engine: what layers, optimizers and programs use of it."),
-    of_graph("inspection", "inspect called profile sanity", "What shows graphs and programs: listings, pictures, profiles."),
+    of_graph("inspection", "inspect called explain profile sanity", "What shows graphs and programs: listings, calls, profiles."),
     of_graph("exchange", "exchange/", "A graph as a file: its format, written and read."),
     of_graph(
         "pictures", "pictures/", "Graphs as pages, SVG, DOT and tables: folded by module, with what each part costs."

@@ -8,15 +8,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import starmap
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import value
-from .pictures import Picture
 from .recorder import Recorder, thread
 from .transcript import Transcribing, Transcript
 from .value import Handle
+
+if TYPE_CHECKING:
+    from .pictures.picture import Picture
 
 
 class ShownCalls:
@@ -107,6 +109,8 @@ class _Undoing(Transcribing):
 
 def picture_of(call: Callable[..., Any], inputs: Sequence[Any], kwargs: Mapping[str, Any], title: str) -> Picture:
     """A picture of the graph that a call records; see :meth:`ShownCalls.picture`."""
+    from .pictures.picture import Picture
+
     if thread.recorder.capture is not None:
         raise RuntimeError("a graph cannot be shown while a traced function is being recorded: show it outside")
     args, keywords = _as_tensors(tuple(inputs)), _as_tensors(dict(kwargs))
@@ -157,7 +161,8 @@ def _names(call: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[st
     except (TypeError, ValueError):  # a function of C
         parameters = []
     named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    named += [f"input{k}" for k in range(len(named), len(args))]
+    rest = next((p.name for p in parameters if p.kind == p.VAR_POSITIONAL), "input")
+    named += [f"{rest}.{k}" for k in range(len(args) - len(named))]
     names = []
     for name, argument in (*zip(named, args, strict=False), *keywords.items()):
         inside = list(_tensors(argument))

@@ -219,7 +219,7 @@ def _deliver(recorder: Recorder) -> None:
     recorder.nodes = []
     recorder.rebound = {}
     for watcher in thread.watchers:
-        watcher.add(program, recording)
+        watcher.add(program, recording, values)
     if program.key.check_nan:
         raise_on_nan(recorder, program, np.asarray(outs[0]))
 

@@ -6,16 +6,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakSet
 
 from . import scopes
-from .pictures import Picture, Shown
-from .pictures.difference import Difference
-from .pictures.nodes import flops_of
-from .pictures.timing import RUNS, Timing, measure
+from .ir import Function
+from .pictures.shown import Shown
 from .program import Program
 from .recompile import difference as differs
 from .recorder import Recorder, thread
 from .recording import Recording
+from .value import Value
+
+if TYPE_CHECKING:
+    from .pictures.difference import Difference
+    from .pictures.picture import Picture
+    from .pictures.timing import Timing
+
+RUNS = 10
 
 
 class Ran(Shown):
@@ -29,6 +37,7 @@ class Ran(Shown):
 
     def __init__(self, program: Program, recording: Recording, number: int = 0) -> None:
         self.program = program
+        self._recording = recording
         self.function = recording.function(program.node, program.live, program.key.residuals)
         self.number = number
         self._timing: Timing | None = None
@@ -36,6 +45,10 @@ class Ran(Shown):
     def recorded(self) -> str:
         """The ops as recorded, one a line: result, op, operands, line of the user's program."""
         return str(self.function)
+
+    def recorded_up_to(self, position: int) -> Function:
+        """What was recorded, returning only the value at a position."""
+        return self._recording.function(self.program.node, (position,))
 
     def lowered(self) -> str:
         """The program given to XLA, as StableHLO."""
@@ -56,7 +69,9 @@ class Ran(Shown):
 
     def picture(self) -> Picture:
         """The graph as something to see, with times if it was measured."""
-        return Picture(self.function, self.title, self._timing and self._timing.seconds)
+        from .pictures.picture import Picture
+
+        return Picture(self.function, self.title, self._timing and self._timing.seconds, held=True)
 
     def measure(self, runs: int = RUNS) -> Timing:
         """Time each operation: the graph is compiled once more and runs on made-up numbers, which nothing else sees.
@@ -67,6 +82,9 @@ class Ran(Shown):
         Returns:
             ``seconds`` of each equation, of ``other`` kernels such as copies, and of the ``whole``.
         """
+        from .pictures.nodes import flops_of
+        from .pictures.timing import measure
+
         flops = dict(zip(self.function.equations, flops_of(self.function), strict=True))
         self._timing = measure(self.function, flops, runs)
         return self._timing
@@ -96,6 +114,8 @@ def difference(before: Ran, after: Ran) -> Difference:
         - %1: float32[2] = mul(%0, i0 as float32)    # ...
         + %1: float32[3] = mul(%0, i0 as float32)    # ...
     """
+    from .pictures.difference import Difference
+
     reason = "the same program ran both"
     if before.program is not after.program:
         words = differs(before.function, before.program.key, after.function, after.program.key)[1]
@@ -108,10 +128,14 @@ class Watch(Shown):
 
     def __init__(self) -> None:
         self.ran: list[Ran] = []
+        self.made: WeakKeyDictionary[Value, tuple[Ran, int]] = WeakKeyDictionary()
+        _watches.add(self)
 
-    def add(self, program: Program, recording: Recording) -> None:
-        """Called by the engine after each flush."""
-        self.ran.append(Ran(program, recording, len(self.ran)))
+    def add(self, program: Program, recording: Recording, values: Sequence[Value]) -> None:
+        """Called by the engine after each flush, with the graph's values by position."""
+        ran = Ran(program, recording, len(self.ran))
+        self.ran.append(ran)
+        self.made.update((values[p], (ran, p)) for p in program.live)
 
     def __len__(self) -> int:
         return len(self.ran)
@@ -138,6 +162,14 @@ class Watch(Shown):
         lines = [f"<watch of {len(self.ran)} graphs, {len(distinct)} programs>"]
         lines += [f"  {ran!r}{f', ran {count} times' if count > 1 else ''}" for ran, count in distinct]
         return "\n".join(lines)
+
+
+_watches: WeakSet[Watch] = WeakSet()
+
+
+def made_by(value: Value) -> tuple[Ran, int] | None:
+    """Which of the graphs that someone watched computed a value, and its position there."""
+    return next((watch.made[value] for watch in list(_watches) if value in watch.made), None)
 
 
 @contextmanager

@@ -342,7 +342,14 @@ class Program:
 
     def __repr__(self) -> str:
         names = ", ".join(self.names()[:4])
-        return f"<program of {self.node.depth} ops: {names}{', ...' if self.node.depth > 4 else ''}>"
+        how = (
+            f"compiled in {self.seconds:.2f} s"
+            if self.seconds
+            else "interpreted"
+            if self.interpreted
+            else "not run yet"
+        )
+        return f"<program of {self.node.depth} ops: {names}{', ...' if self.node.depth > 4 else ''}; {how}>"
 
     def abstract_args(self) -> list[jax.ShapeDtypeStruct]:
         """Shapes and dtypes of the compiled function's arguments, scalars first."""

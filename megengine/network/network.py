@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..graph.pictures.shown import Shown
 from ..logger import get_logger
 from . import files
 from .conversion import to_model, to_nodes
@@ -16,10 +17,13 @@ from .optimization import optimized
 from .order import dependencies, operators
 from .variables import Graph, VarNode
 
+if TYPE_CHECKING:
+    from ..graph.pictures.picture import Picture
+
 logger = get_logger(__name__)
 
 
-class Network:
+class Network(Shown):
     """A computing graph as operators and variables.
 
     What functions and operators make of a ``VarNode`` is another one, of the same graph, so a
@@ -141,6 +145,20 @@ class Network:
         given = [dest_vars] if isinstance(dest_vars, VarNode) else list(dest_vars)
         model, _ = optimized(to_model(given, self.input_vars, lambda var: var.name), kwargs)
         return to_nodes(model)[2]
+
+    def picture(self) -> Picture:
+        """The graph as something to see: ``show()``, ``save("graph.html")``."""
+        model = to_model(self.output_vars, self.input_vars, lambda var: var.name)
+        return model.picture()
+
+    def _pictures(self) -> Sequence[Picture]:
+        return [self.picture()]
+
+    def __repr__(self) -> str:
+        reads, gives = (
+            ", ".join(f"{v.name}: {v.shape}" for v in several) for several in (self.input_vars, self.output_vars)
+        )
+        return f"<network of {len(self.all_oprs)} operators: {reads} -> {gives}>"
 
     def make_const(self, data: Any, name: str | None = None, device: Any = None) -> VarNode:
         """A new constant."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from .indexing import setitem as _setitem
 from .protocols import Protocols, realize
 from .qparams import QParams, QuantMode
 from .reductions import reduced
+
+if TYPE_CHECKING:
+    from ..graph.explain import Explanation
 
 logger = get_logger(__name__)
 
@@ -107,6 +110,30 @@ class Tensor(Protocols):
     ) -> None:
         if name is not None:
             self._custom_name = self._name = self._short_name = name
+
+    def explain(self) -> Explanation:
+        """Where the value comes from: the operations that lead to it, with lines of the program, as far as that is known.
+
+        All is known of what has not been computed yet, and of what was computed inside of ``with megengine.graph.watch():``. Of
+        other values only what is kept for gradients is; the answer says so.
+
+        Returns:
+            what prints as text, and can be shown: ``x.explain().show()``.
+
+        Example:
+            >>> x = Tensor([1.0, -2.0])
+            >>> y = F.relu(x * 2)
+            >>> y.explain()  # doctest: +ELLIPSIS
+            float32[2], the result of relu at ...
+            It has not been computed; it will be when it is read, by 2 operations:
+            %0: float32[2] = input
+            %1: float32[2] = mul(%0, i0 as float32)    # ...
+            %2: float32[2] = relu(%1)    # ...
+            return %2
+        """
+        from ..graph.explain import explain
+
+        return explain(self)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -76,8 +76,8 @@ class Difference(Shown):
 
     def _pictures(self) -> Sequence[Picture]:
         return [
-            Picture(self.after, f"{self._title_text}: after", marks=self.marks),
-            Picture(self.before, f"{self._title_text}: before", marks=dict.fromkeys(self.gone, "new")),
+            Picture(self.after, f"{self._title_text}: after", marks=self.marks, held=True),
+            Picture(self.before, f"{self._title_text}: before", marks=dict.fromkeys(self.gone, "new"), held=True),
         ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 LARGEST_FLAT_GROUP = 60  # more nodes than this side by side are put into numbered groups
@@ -33,6 +34,8 @@ def arrange(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """
     nodes = [dict(node) for node in found]
     by_id = {node["id"]: node for node in nodes}
+    if not any(node.get("scope") for node in nodes):
+        _scopes_by_parameters(nodes)
     after_gradient: set[int] = set()
     for node in nodes:
         if node["kind"] == "gradient" or after_gradient.intersection(node["inputs"]):
@@ -58,6 +61,33 @@ def arrange(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     _group_updates(nodes, by_id)
     _split_large_groups(nodes)
     return nodes
+
+
+def _scopes_by_parameters(nodes: list[dict[str, Any]]) -> None:
+    """Where no modules are known, as in a file: an op is in the module of the parameters that it reads, others are between."""
+    by_id = {node["id"]: node for node in nodes}
+    own: dict[int, list[str]] = {}
+    for node in nodes:
+        names = [by_id[k]["name"] for k in node["inputs"] if by_id[k]["kind"] == "param" and "." in by_id[k]["name"]]
+        if names:
+            own[node["id"]] = names[0].split(".")[:-1]
+    before, after = dict(own), dict(own)
+    for node in nodes:
+        for k in node["inputs"]:
+            if k in before:
+                before.setdefault(node["id"], before[k])
+    for node in reversed(nodes):
+        for k in node["inputs"] if node["id"] in after else ():
+            after.setdefault(k, after[node["id"]])
+    for node in nodes:
+        number = node["id"]
+        if number in before and number in after and node["inputs"]:
+            node["scope"] = own.get(number) or _common(before[number], after[number])
+
+
+def _common(one: list[str], other: list[str]) -> list[str]:
+    """What two paths have in common, from the outermost module on."""
+    return [a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))]
 
 
 def _home(kind: str, readers: list[list[str]]) -> list[str]:

@@ -13,8 +13,12 @@ from .operations import operations
 Data = dict[str, Any]
 
 
-def nodes(function: Function) -> list[Data]:
+def nodes(function: Function, held: bool = False) -> list[Data]:
     """A node for each input, constant and equation of a function, ready for JSON.
+
+    Args:
+        function: the function.
+        held: its inputs that have names are held by modules and optimizers.
 
     Returns:
         in an order in which they can be computed, each with ``id``, ``kind`` (input, param, op, gradient, output), ``op``,
@@ -23,7 +27,7 @@ def nodes(function: Function) -> list[Data]:
     """
     made = _Nodes()
     for var in function.inputs:
-        made.add((var,), (), op="input", kind="param" if var.name else "input", name=var.name or "input")
+        made.add((var,), (), op="input", kind="param" if held and var.name else "input", name=var.name or "input")
     for var in function.constants:
         made.add((var,), (), op="constant", kind="param", name=var.name or "constant")
     for equation, flops in zip(function.equations, flops_of(function), strict=True):

@@ -20,6 +20,7 @@ class Picture(Shown):
         title: what it is of.
         seconds: how long each equation took, if that was measured.
         marks: for some equations, how they differ from another graph's: ``"new"`` or ``"changed"``.
+        held: inputs that have names are held by modules and optimizers.
 
     Attributes:
         nodes: its inputs and equations as data for JSON; ``path`` are the names of the groups around each.
@@ -39,10 +40,11 @@ class Picture(Shown):
         title: str = "graph",
         seconds: Mapping[AnyEquation, float] | None = None,
         marks: Mapping[AnyEquation, str] | None = None,
+        held: bool = False,
     ) -> None:
         self.function = function
         self.title = title
-        found = nodes(function)
+        found = nodes(function, held)
         self.measured = seconds is not None
         for node, equation in zip(filter(is_equation, found), function.equations, strict=True):
             if seconds is not None:

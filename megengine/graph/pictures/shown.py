@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import webbrowser
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..._support.files import write_atomically
-from . import dot, page
 
 if TYPE_CHECKING:
-    from .picture import Picture
+    from .picture import Picture  # and those that draw, where they are needed: most programs show nothing
 
 HEIGHT = 640  # of a picture in a notebook, in pixels
 
@@ -64,22 +62,30 @@ class Shown:
         descriptor, name = tempfile.mkstemp(suffix=".html", prefix="graph-")
         os.close(descriptor)
         path = self.save(name)
+        import webbrowser
+
         opened = _has_screen() and webbrowser.open(path.as_uri())
         print(f"{'opened' if opened else 'written to'} {path}")
 
     def _repr_html_(self) -> str:
         """For notebooks: the page in a frame, so that neither's styles meet the other's."""
-        text = escape(page.render(self._pictures(), self._title()))
+        text = escape(self._html(None))
         return f'<iframe srcdoc="{text}" style="width:100%;height:{HEIGHT}px;border:0"></iframe>'
 
     def _html(self, depth: int | None) -> str:
-        return page.render(self._pictures(), self._title())
+        from .page import render
+
+        return render(self._pictures(), self._title())
 
     def _svg(self, depth: int | None) -> str:
-        return dot.svg(self._dot(depth))
+        from .dot import svg
+
+        return svg(self._dot(depth))
 
     def _dot(self, depth: int | None) -> str:
-        return dot.text(self._pictures(), self._title(), depth)
+        from .dot import text
+
+        return text(self._pictures(), self._title(), depth)
 
     def _text(self, depth: int | None) -> str:
         return "\n\n".join(f"{p.title}\n{p.function}" for p in self._pictures()) + "\n"

@@ -24,7 +24,6 @@ from ..lower import Plan
 from ..sound import PRODUCTS_ALONE, first_options, sound
 from ..value import Aval
 
-RUNS = 10
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%(\S+) \(")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%(\S+) = ")
 _CALLED = re.compile(r"(?:calls|to_apply|body|condition)=%([^\s,}]+)")
@@ -45,7 +44,7 @@ class Timing(NamedTuple):
     whole: float
 
 
-def measure(function: Function, flops: Mapping[AnyEquation, int], runs: int = RUNS) -> Timing:
+def measure(function: Function, flops: Mapping[AnyEquation, int], runs: int) -> Timing:
     """Time a function.
 
     Args:

@@ -23,7 +23,9 @@ def step_picture(trainer: Trainer) -> dict[str, Any]:
     scratch.step(image, label)  # a first step also sets initial values; the second one is like all others
     with graph.watch() as seen:
         scratch.step(image, label)
-    found = nodes(max((seen[k].function for k in range(len(seen))), key=lambda function: len(function.equations)))
+    found = nodes(
+        max((seen[k].function for k in range(len(seen))), key=lambda function: len(function.equations)), held=True
+    )
     _name_inputs(found, {name for name, _ in scratch.model.named_parameters()})
     return {"nodes": found}
 
