@@ -41,6 +41,7 @@ ROOMS = [
     Room("tools", "tools/", "The `mge` command: train, run, check, report."),
     Room("hub", "hub/", "Models from repositories, and weights from addresses."),
     Room("amp", "amp/ experimental/", "Mixed precision, the scaler of gradients, layouts of parameters."),
+    Room("onnx", "onnx/", "Models in ONNX: an operator and a rule each, to write and to read."),
     Room("jit", "jit/", "`jit.trace`: a function as one graph, whose body need not run again."),
     Room("quantization", "quantization/", "Quantization: observers, rounding in training, conversion to integers."),
     Room("utils", "utils/", "MegEngine's helpers: statistics of models, profiles, TensorBoard."),
