@@ -16,7 +16,7 @@ import numpy as np
 
 from ..ops.onednn import custom_call
 from .background import submit
-from .blas import adapt
+from .blas import adapt, begin, end
 from .build import build
 from .caches import Weighed
 from .counters import alive, counters, counting
@@ -139,6 +139,7 @@ class Program:
         self.by_ops: Run | None = None
         self.first_tier_seconds = 0.0
         self.longest = 0.0
+        self.multiplications = 0
         self.runs = 0
         self.submitted = False
         self.ready: Run | None = None
@@ -271,8 +272,12 @@ class Program:
         adapt()
         if self.interpreter is None:
             self.interpreter = self.plan.callable(np, attrgetter("interpreted"))
-        with np.errstate(all="ignore"):
-            return list(map(owned, self.interpreter(*map(plain, args))))
+        begin(self.multiplications)
+        try:
+            with np.errstate(all="ignore"):
+                return list(map(owned, self.interpreter(*map(plain, args))))
+        finally:
+            self.multiplications = end()
 
     def _run_by_ops(self, args: tuple[Any, ...]) -> list[Any]:
         device = self.place

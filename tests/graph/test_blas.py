@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+import megengine.functional as F
+from megengine import Tensor, graph
 from megengine.graph import blas
+from megengine.graph.host import matmul
 
 
 def threads() -> list[int]:
@@ -60,3 +64,35 @@ def test_what_an_interrupt_divides_is_done_again(monkeypatch: pytest.MonkeyPatch
         blas._reasons.discard("this test")
         blas.adapt()
         assert threads() == before
+
+
+def test_a_program_with_few_multiplications_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.setattr(blas, "LOOKS_EVERY", 0.0)
+    monkeypatch.setattr(blas, "MANY", 3 * 128**3)
+    blas.adapt()
+    before, seen = threads(), []
+
+    def counted(count: int) -> None:
+        blas.multiplies(count)
+        seen.append(set(threads()))
+
+    monkeypatch.setattr(matmul, "multiplies", counted)
+    large, small = (Tensor(np.ones((n, n), np.float32)) for n in (128, 8))
+
+    def products(count: int) -> list[set[int]]:
+        seen.clear()
+        y = large
+        for _ in range(count):
+            y = F.matmul(y, large) * (1 / 128)
+        np.testing.assert_allclose(y.numpy(), np.ones((128, 128)), rtol=1e-5)
+        assert threads() == before  # what is not the engine's has all threads
+        return seen
+
+    with graph.tier("host"):
+        F.matmul(small, small).numpy()
+        assert seen == []
+        for _ in range(2):
+            assert products(2) == [{1}] * 2
+        assert products(5) == [{1}] * 2 + [set(before)] * 3
+        assert products(5) == [set(before)] * 5  # known from the last time

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import depthwise
+from .matmul import matmul
 from .products import exactly, narrowed, wide
 from .rules import Equation, Run, rule
 from .taps import Axis, steps, taps
@@ -97,7 +98,7 @@ def by_windows(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarray
         some = [axes[0].windows(p.start, p.stop), *axes[1:]]
         columns = _columns(x[g, n].swapaxes(1, 2), some, order, w.dtype)
         target = y[g, :, n, p]
-        np.matmul(w[g], columns, out=target.reshape(*target.shape[:2], -1))
+        matmul(w[g], columns, out=target.reshape(*target.shape[:2], -1))
     return y
 
 
@@ -121,7 +122,7 @@ def by_positions(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarr
             for g in steps(groups, max(at_once // images, 1)):
                 for n in steps(images, at_once):
                     columns = _columns(x[g, n, c], some, order, y.dtype)
-                    y[g, :, n.start * results : n.stop * results] += np.matmul(shares[g], columns.swapaxes(1, 2))
+                    y[g, :, n.start * results : n.stop * results] += matmul(shares[g], columns.swapaxes(1, 2))
     return y.reshape(groups, filters, images, *(a.window for a in turned))
 
 
@@ -139,7 +140,7 @@ def by_elements(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarra
         some = [axes[0].elements(p.start, p.stop), *axes[1:]]
         elements = x[g, n, :, p].swapaxes(1, 2).astype(dtype, copy=False)
         elements = elements.reshape(*elements.shape[:2], -1)
-        products = w[g] * elements if channels == 1 else np.matmul(w[g], elements)
+        products = w[g] * elements if channels == 1 else matmul(w[g], elements)
         products = products.reshape((-1, filters, window, n.stop - n.start, p.stop - p.start, *sizes[1:]))
         target = y[g, :, n]
         for tap in taps(some):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .matmul import matmul
 from .taps import Axis, steps
 
 # Columns of the image at a time: more of them multiply more zeros, fewer copy more.
@@ -30,7 +31,7 @@ def by_rows(x: np.ndarray, w: np.ndarray, axes: Sequence[Axis]) -> np.ndarray:
     matrix = bands.matrices(w[:, :, 0], w.dtype)
     y = np.empty((groups, filters, images, rows.count, columns.count), w.dtype)
     for g, n, seen in _rows(x[:, :, 0], axes, bands, w.dtype):
-        part = np.matmul(seen, matrix[g])
+        part = matmul(seen, matrix[g])
         part = part.reshape(len(part), n.stop - n.start, rows.count, bands.tiles, filters, bands.tile)
         part = part.transpose(0, 4, 1, 2, 3, 5).reshape(len(part), filters, n.stop - n.start, rows.count, -1)
         y[g, :, n] = part[..., : columns.count]
@@ -48,7 +49,7 @@ def kernel_by_rows(x: np.ndarray, ct: np.ndarray, axes: Sequence[Axis]) -> np.nd
         shares = np.zeros((g.stop - g.start, n.stop - n.start, rows.count, filters, bands.tiles * bands.tile), ct.dtype)
         shares[..., : columns.count] = ct[g, :, n].transpose(0, 2, 3, 1, 4)
         shares = shares.reshape(*shares.shape[:4], bands.tiles, bands.tile).swapaxes(3, 4)
-        total[g] += np.matmul(seen.swapaxes(1, 2), shares.reshape(len(shares), -1, filters * bands.tile))
+        total[g] += matmul(seen.swapaxes(1, 2), shares.reshape(len(shares), -1, filters * bands.tile))
     band = bands.band(total.reshape(groups, rows.window, bands.span, filters, bands.tile))
     kernel = reduce(np.add, (band[..., k] for k in range(bands.tile)))
     return kernel.transpose(0, 3, 1, 2)[:, :, None]

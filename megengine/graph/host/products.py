@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .matmul import matmul
 from .rules import Equation, Run, rule
 
 # A product of this many multiplications is worth a call of its own: to copy an operand would cost more.
@@ -43,7 +44,7 @@ def _of_matrices(turns_left: bool, turns_right: bool) -> Run:
 
     def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         x, y = (a if _for_blas(a) else np.ascontiguousarray(a) for a in (x, y))
-        return np.matmul(x.T if turns_left else x, y.T if turns_right else y)
+        return matmul(x.T if turns_left else x, y.T if turns_right else y)
 
     return run
 
@@ -98,7 +99,7 @@ def _product(x: np.ndarray, y: np.ndarray, batch: int, terms: int) -> np.ndarray
     y, y_split = _matrices(y, batch, terms, prod(x_free))
     x = x.reshape(*x.shape[: batch + x_split], *(1,) * y_split, *x.shape[-2:])
     y = y.reshape(*y.shape[:batch], *(1,) * x_split, *y.shape[batch:]).swapaxes(-1, -2)
-    z = x * y if x.shape[-1] == 1 else np.matmul(x, y)
+    z = x * y if x.shape[-1] == 1 else matmul(x, y)
     # (*batch, *split off x, *split off y, rows, columns) to (*batch, *free of x, *free of y)
     z = z.reshape((*z.shape[:-2], *x_free[x_split:], *y_free[y_split:]))
     at_x, at_y = batch + x_split, batch + x_split + y_split
