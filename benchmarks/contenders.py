@@ -43,7 +43,8 @@ class Setup:
 
 def environment(ours: bool, **more: str) -> dict[str, str]:
     """Environment variables of a contender; real MegEngine must not find this package by its name."""
-    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    left_out = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # installed packages have byte code
+    variables = {name: value for name, value in os.environ.items() if name not in left_out}
     if ours:
         variables["PYTHONPATH"] = str(ROOT)
     return variables | more

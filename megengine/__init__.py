@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 # Complaints of XLA's compiler are nothing that a user can act on; what fails is raised. It is read when jaxlib is loaded.
 _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from ._support.collecting import settle as _settle
 from ._support.collecting import uncollected as _uncollected
 
 with _uncollected():  # a collection would go through all that JAX holds, 50 ms, and find nothing
@@ -131,3 +132,4 @@ with _uncollected():
     _explain(_sys.modules)
     _present(_sys.modules, hidden=_shorten_tracebacks(), arrived=_explain)
     _explain_keywords(_sys.modules, Tensor)
+    _settle()

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,12 +221,33 @@ def shut_down() -> None:
         _changed.notify_all()
     _stop()
     shutil.rmtree(runtime.handed_over, ignore_errors=True)
+    with _silent_end(_thread):
+        _end_thread()
+    _changed = threading.Condition()  # the thread may have held the old one
+    _thread, _ending, _working = None, False, False
+
+
+def _end_thread() -> None:
     while _thread is not None and _thread.is_alive():  # XLA and its Python must not be at work when the process ends
         # So that it need not trace to the end what nobody waits for. A thread that ends by SystemExit, wherever, prints nothing.
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(SystemExit))
         _thread.join(0.2)
-    _changed = threading.Condition()  # the thread may have held the old one
-    _thread, _ending, _working = None, False, False
+
+
+@contextlib.contextmanager
+def _silent_end(thread: threading.Thread | None) -> Iterator[None]:
+    """Where a thread's end comes to it in a callback or destructor, CPython drops it and would print it; it comes again."""
+    before = sys.unraisablehook
+
+    def hook(found: Any) -> None:
+        if found.exc_type is not SystemExit or threading.current_thread() is not thread:
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _forget_in_child() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -280,7 +281,13 @@ def test_the_thread_ends_without_a_word_wherever_it_is(
 ) -> None:
     """The process's end comes to the thread between any two of its lines, also those that no ``try`` is around."""
 
+    class Falls:
+        def __del__(self) -> None:
+            time.sleep(0.05)
+
     def work() -> None:
+        for _ in range(6):
+            Falls()  # CPython lets no exception out of a destructor
         while True:
             time.sleep(0.001)
 
@@ -289,6 +296,7 @@ def test_the_thread_ends_without_a_word_wherever_it_is(
     monkeypatch.setattr(background, "_stop", lambda: None)
     monkeypatch.setattr(background.runtime, "handed_over", str(tmp_path / "none"))
     monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
     monkeypatch.setattr(background, "_thread", thread)
     background.shut_down()
     assert not thread.is_alive() and capfd.readouterr().err == ""

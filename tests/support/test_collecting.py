@@ -1,0 +1,33 @@
+"""What imports leave is looked at by full collections alone."""
+
+from __future__ import annotations
+
+import gc
+
+from megengine._support.collecting import settle
+
+
+def test_what_exists_is_old_and_is_collected_all_the_same() -> None:
+    class Node:
+        pass
+
+    node = Node()
+    node.itself = node  # type: ignore[attr-defined]
+    identity = id(node)
+    settle()
+    oldest = max(range(3), key=lambda n: len(gc.get_objects(n)))
+    assert oldest == 2 and any(id(o) == identity for o in gc.get_objects(2))
+    assert gc.get_freeze_count() == 0
+    del node
+    assert gc.collect(1) >= 0 and any(id(o) == identity for o in gc.get_objects(2))
+    assert gc.collect() >= 1 and not any(id(o) == identity and isinstance(o, Node) for o in gc.get_objects())
+
+
+def test_what_a_program_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        count = gc.get_freeze_count()
+        settle()
+        assert gc.get_freeze_count() == count > 0
+    finally:
+        gc.unfreeze()
