@@ -73,7 +73,7 @@ ROOMS = [
     of_graph("apply", "apply backward transfer modes ahead", "Recording: ops, their gradients, and settings for a while."),
     of_graph(
         "execution",
-        "flushing execute checks recompile step shared",
+        "flushing fast_path execute checks recompile step shared",
         "When to run what is pending, how it is run, and what only its numbers show.",
     ),
     of_graph(
@@ -85,7 +85,7 @@ ROOMS = [
     of_graph("recorder", "recorder forked guards together host_data", "What one thread has recorded and not run yet."),
     of_graph(
         "ir",
-        "ir equations printing verify build recording pullbacks donate lower passes/",
+        "ir equations printing verify build recording pullbacks donate lower straight_line passes/",
         "The graph as data: functions of equations, the passes over them, and their lowering to JAX.",
     ),
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),

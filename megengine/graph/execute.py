@@ -20,6 +20,7 @@ from .calling import CallingPython
 from .checks import Failed, checked_on_host, note_flags, raise_on_nan
 from .counters import counters, counting
 from .device import Device
+from .fast_path import remember
 from .host_array import HostArray
 from .liveness import are_live, live_nodes, live_values, only_owner
 from .memory import reserve
@@ -82,6 +83,7 @@ def _execute(recorder: Recorder) -> None:
     key = Key(live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device))
     program = _program(recorder, node, key, values)
     program.prepare(tier_of(recorder.device))
+    remember(recorder, program)
     if program.interpreted:
         inputs = [_array_of(values[p]) for p in program.inputs]
     else:

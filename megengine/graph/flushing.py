@@ -6,6 +6,7 @@ import jax
 
 from .checks import UNCHECKED_LIMIT, verify
 from .execute import evaluate_together, failure, run
+from .fast_path import run_as_last
 from .options import options
 from .recorder import Recorder, count_flush, thread
 from .splits import split_after
@@ -28,7 +29,8 @@ def flush(reason: str = "read", later: bool = False) -> None:
         >>> counters.flushes["mine"] - before
         1
     """
-    run_ended()
+    if thread.ended is not None:
+        run_ended()
     recorder = thread.recorder
     if recorder.capture is not None and reason == "step":
         recorder.capture.stepped()
@@ -37,8 +39,13 @@ def flush(reason: str = "read", later: bool = False) -> None:
         return
     if recorder.capture is not None:
         recorder.capture.interrupted(reason)
-    count_flush(reason, recorder.node)
     following = Recorder(recorder.device, recorder.tapes, recorder.capture)
+    if not later and recorder.node.last is not None and run_as_last(recorder, reason):
+        thread.flushes += 1
+        thread.recorder = following
+        recorder.index.clear()
+        return
+    count_flush(reason, recorder.node)
     if later:
         following.limit = 0
     thread.flushes += 1

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..ops.onednn import custom_call
+from . import straight_line
 from .background import submit
 from .blas import adapt, begin, end
 from .build import build
@@ -264,6 +265,8 @@ class Program:
                 counters.by_ops += 1
             self.runs += 1
             self.first_tier_seconds += max(seconds, self.longest)
+        if self.interpreted and self.runs == straight_line.WORTH_IT:
+            self.interpreter = straight_line.function(self.plan) or self.interpreter
         if self.tier is not None and self.tier.compiles and not self.submitted and earns(self):
             submit(self)
         return outs
@@ -447,6 +450,7 @@ def discard(program: Program) -> None:
     """Unload a program; recording the same structure again compiles again."""
     with building:
         _recent.remove(program)
+        program.node.last = None
         if program.node.programs is not None:
             program.node.programs.pop(program.key, None)
         drop(program.node)

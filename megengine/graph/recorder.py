@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from array import array
 from typing import Any
 from weakref import ReferenceType
 
@@ -134,8 +135,7 @@ def pack(recorder: Recorder) -> list[np.ndarray]:
     """The Python scalars of a graph as at most two arrays, arguments of its program."""
     packed = []
     if recorder.floats:
-        with np.errstate(over="ignore"):  # 1e39 is infinite in float32
-            packed.append(np.array(recorder.floats, np.float32))
+        packed.append(np.frombuffer(array("f", recorder.floats), np.float32))  # 1e39 becomes infinite
     if recorder.ints:
         packed.append(np.array(recorder.ints, np.int32))
     return packed

@@ -84,11 +84,12 @@ class Node:
         depth, count, floats, ints: how many calls, values and Python numbers the structure has.
         checks: whether an op of it has a rule on its operands' values.
         programs: what has been made of the structure, by key.
+        last: how the structure was run the last time (see :mod:`megengine.graph.fast_path`).
     """
 
     __slots__ = (
         "next", "parent", "call", "inputs", "depth", "count", "floats", "ints", "checks", "aval", "avals", "programs",
-        "_positions", "_checked",
+        "last", "_positions", "_checked",
     )  # fmt: skip
 
     def __init__(
@@ -109,6 +110,7 @@ class Node:
         self.floats = floats
         self.ints = ints
         self.programs: dict[Any, Any] | None = None
+        self.last: Any = None
         self._positions: list[tuple[int, Aval]] | None = None
         self._checked: tuple[tuple[int, Call], ...] | None = None
         self.depth = self.count = 0

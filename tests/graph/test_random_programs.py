@@ -15,6 +15,7 @@ import megengine as mge
 import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
+from megengine.graph import program, straight_line
 from megengine.optimizer import SGD, Adam
 
 SHAPES = [(2, 3), (3,), (2, 1)]
@@ -133,6 +134,15 @@ def test_whole_steps_are_op_by_op(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_whole_steps_are_op_by_op_on_the_host(seed: int) -> None:
     agree(_life(seed, "host", contextlib.nullcontext()), _life(seed, "host", graph.eager()))
+
+
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_straight_line_code_computes_the_same_bits(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    interpreted = _life(seed, "host", contextlib.nullcontext())
+    monkeypatch.setattr(straight_line, "WORTH_IT", 1)
+    first = _life(seed, "host", contextlib.nullcontext())
+    assert any(p.interpreter.__name__ == "straight" for p in program.loaded() if p.interpreter is not None)
+    assert _life(seed, "host", contextlib.nullcontext()) == first == interpreted
 
 
 @pytest.mark.parametrize("seed", range(100, 104))
