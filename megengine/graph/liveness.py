@@ -11,7 +11,7 @@ import sys
 
 from .recorder import Recorder
 from .tape import GradNode
-from .value import Value
+from .value import Handle, Value, new_handle
 
 _refs = sys.getrefcount
 
@@ -28,9 +28,16 @@ def _baseline_of_array() -> int:
     return [_refs(v.array) for v in items][0]
 
 
+def _counts(handle: Handle) -> tuple[int, int]:
+    """Reference counts of a handle's value and of its array."""
+    value = handle._value
+    return _refs(value), _refs(value.array)
+
+
 LISTED = _baseline_of_listed()
 INDEXED = LISTED + 1  # by the index of its graph, too
 ONLY_ARRAY = _baseline_of_array()
+OF_HANDLE = _counts(new_handle(Value(None, None, object(), None)))  # type: ignore[arg-type]
 
 
 def live_values(recorder: Recorder) -> list[Value]:
@@ -47,6 +54,12 @@ def are_live(values: list[Value]) -> list[bool]:
 def only_owner(value: Value) -> bool:
     """Whether nothing but a value refers to its array."""
     return _refs(value.array) <= ONLY_ARRAY
+
+
+def only_handle(handle: Handle, lists: int = 0) -> bool:
+    """Whether nothing but a handle refers to its value, and nothing but that value and so many lists to the array."""
+    of_value, of_array = _counts(handle)
+    return of_value <= OF_HANDLE[0] and of_array <= OF_HANDLE[1] + lists
 
 
 def live_nodes(recorder: Recorder) -> list[GradNode]:

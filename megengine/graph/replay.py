@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Container, Sequence
 from itertools import chain, starmap
@@ -19,7 +18,7 @@ from .counters import counters, counting
 from .execute import on_device, protect
 from .flushing import evaluate
 from .host_array import HostArray
-from .liveness import ONLY_ARRAY
+from .liveness import only_handle
 from .origins import Argument, Constant, Gradient, Held, Itself, Origin, Output, Target, target
 from .recorder import Recorder, pack, thread
 from .shared import exclusive
@@ -27,20 +26,6 @@ from .signature import Signature
 from .source import Source
 from .tiers import tier_of
 from .value import Handle, Value, new_handle
-
-_refs = sys.getrefcount
-
-
-def _baseline_of_handle() -> int:
-    """Reference count, as a replay sees it, of a value that only its handle refers to."""
-    handle = new_handle(Value(None, None, None, None))  # type: ignore[arg-type]
-    for _ in range(1):
-        value = handle._value
-        return _refs(value)
-    raise AssertionError
-
-
-ONLY_HANDLE = _baseline_of_handle()
 
 
 class Replay:
@@ -211,10 +196,8 @@ class Replay:
             inputs = [on_device(v, True) if type(v.array) is HostArray else v.array for v in values]
         values.clear()  # they would not seem to be referred to by their tensors alone
         for k in self.program.overwrites:
-            value = self.inputs[k].tensor._value  # type: ignore[union-attr]
-            if thread.several or _refs(value) > ONLY_HANDLE or _refs(value.array) > ONLY_ARRAY + 1:
+            if thread.several or not only_handle(self.inputs[k].tensor, lists=1):  # type: ignore[union-attr]
                 inputs[k] = jnp.array(inputs[k])
-            del value
         made = [Value(None, aval, None, self.device) for aval in self.avals]
 
         def value_of(origin: Origin | Output) -> Value:

@@ -75,7 +75,7 @@ def test_an_interrupt_loses_nothing(taken: list[bool], monkeypatch: pytest.Monke
     for _ in range(2):
         (x + y).numpy()
     last = x + y
-    run = program.Program._interpret
+    run = program.Program._run_first
     made = thread.recorder.node.last.program
     for when in ("before", "after"):
 
