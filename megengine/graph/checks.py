@@ -15,7 +15,7 @@ from .program import Program
 from .recorder import Recorder, thread
 from .signature import Signature
 from .source import Source, here, text
-from .value import Value
+from .value import Aval, Value
 
 UNCHECKED_LIMIT = 256
 
@@ -98,16 +98,16 @@ def fits(signature: Signature, operands: Sequence[Any], where: Source) -> bool:
     Raises:
         BadIndexError: it does not take them.
     """
-    pairs = [*zip(operands, signature.specs, strict=True)]
-    integers = [x for x, spec in pairs if isinstance(x, Value) and is_integral(spec)]
+    integers = [operands[k] for k in signature.integers]
     rule: tuple[Any, ...] = (signature.op.valid, signature.attrs, signature.specs)
     only = integers[0] if len(integers) == 1 else None
     if only is not None and rule in getattr(only, "fits", ()):
         return True
-    if any(type(x.array) is not np.ndarray for x in integers):
-        return False
-    # Of a tensor that is not of integers, only shape and dtype.
-    known = [(x.array if is_integral(spec) else spec) if isinstance(x, Value) else x for x, spec in pairs]
+    known = [spec if isinstance(spec, Aval) else x for x, spec in zip(operands, signature.specs, strict=True)]
+    for k, value in zip(signature.integers, integers, strict=True):
+        if type(value.array) is not np.ndarray:
+            return False
+        known[k] = value.array  # of a tensor that is not of integers, only shape and dtype
     try:
         holds = rule[0](*known, **signature.attributes)
     except (AttributeError, TypeError):  # it asks for numbers of a tensor of which only the shape is known

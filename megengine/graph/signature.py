@@ -19,9 +19,11 @@ class Signature:
         avals: the abstract value of each result.
         multi: whether the op returns a tuple.
         differentiable: the operands that gradients flow to.
+        attributes: the static attributes by name.
+        integers: the operands that are tensors of integers, whose values rules ask about.
     """
 
-    __slots__ = ("op", "attrs", "specs", "casts", "avals", "multi", "differentiable")
+    __slots__ = ("op", "attrs", "specs", "casts", "avals", "multi", "differentiable", "attributes", "integers")
 
     def __init__(
         self,
@@ -38,12 +40,9 @@ class Signature:
         self.casts = casts
         self.avals = avals
         self.multi = multi
+        self.attributes: dict[str, Any] = op.named(attrs)
+        self.integers = tuple([k for k, s in enumerate(specs) if isinstance(s, Aval) and s.dtype.kind in "iu"])
         self.differentiable = _differentiable(op, specs) if any(a.is_float for a in avals) else ()
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """The static attributes by name."""
-        return self.op.named(self.attrs)
 
     def __repr__(self) -> str:
         return f"{self.op.name}({', '.join(map(str, self.specs))}) -> {', '.join(map(repr, self.avals))}"

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from . import formats, quantized
+from .bounds import within
 from .op import op
 
 
@@ -145,7 +146,7 @@ def _region_shape(spec, sizes):
 
 
 def _picks_within(x, index, *rest, axis):
-    return ((index >= -x.shape[axis]) & (index < x.shape[axis])).all()
+    return within(index, -x.shape[axis], x.shape[axis])
 
 
 @op(valid=_picks_within, invalid="an index is out of range for dimension {axis}", quantized=quantized.kept)
@@ -166,8 +167,7 @@ def take(x, index):
 
 
 def _takes_within(x, index, *, axis, keepdims):
-    index = index.astype("int32")
-    return ((index >= 0) & (index < x.shape[axis])).all()
+    return within(index, 0, x.shape[axis])
 
 
 @op(valid=_takes_within, invalid="an index is out of range for dimension {axis}", formats=formats.dropped)
@@ -177,8 +177,7 @@ def take_along(x, index, *, axis, keepdims):
 
 
 def _within(index, *, size):
-    index = index.astype("int32")
-    return ((index >= -size) & (index < size)).all()
+    return within(index, -size, size)
 
 
 @op("index", differentiable=False, valid=_within, invalid="an index is out of range for a dimension of size {size}")

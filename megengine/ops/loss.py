@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import promote
+from .bounds import within
 from .op import op
 
 
@@ -56,8 +57,7 @@ def _classes(name, kinds):
 
 
 def _labels_within(pred, label, *smooth, axis, **_):
-    label = label.astype(np.int32)
-    return ((label >= 0) & (label < pred.shape[axis])).all()
+    return within(label, 0, pred.shape[axis])
 
 
 @op(

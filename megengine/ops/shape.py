@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import formats, promote, quantized
+from .bounds import within
 from .op import op
 
 
@@ -118,8 +119,7 @@ def diag(x, *, k):
 
 
 def _is_class(index, *, classes):
-    index = index.astype(np.int32)
-    return ((index >= 0) & (index < classes)).all()
+    return within(index, 0, classes)
 
 
 @op(valid=_is_class, invalid="an index is out of range for {classes} classes")

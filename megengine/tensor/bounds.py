@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-_UNSIGNED = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
-_largest = np.maximum.reduce
+from ..ops.bounds import all_within
 
 
 def outside(index: Any, low: int, high: int) -> int | None:
@@ -15,10 +14,8 @@ def outside(index: Any, low: int, high: int) -> int | None:
     values = index._value.array
     if type(values) is not np.ndarray or not values.size:
         return None
-    if low == 0 and values.dtype.kind in "iu":  # seen as unsigned, negative numbers are large: one pass instead of two
-        unsigned = values.view(_UNSIGNED[values.itemsize])
-        if _largest(unsigned, None) < high:
-            return None
+    if values.dtype.kind in "iu" and all_within(values, low, high):
+        return None
     smallest, largest = values.min(), values.max()
     if smallest < low:
         return int(smallest)
