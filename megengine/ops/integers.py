@@ -15,14 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .bilinear import convolve, input_gradient
+from .bilinear import input_gradient
 from .conv import check_bias, check_kernel, check_transposed, dense, transposed_sizes
+from .convolve_integers import convolve_integers, in_parts, summed_in_floats
 from .op import op
 from .quantized import BY_CNAME, Key, dtype_of_key, product_of, real_of, rounded
 from .windows import out_size
 
-# The largest sum of which every smaller whole number is a float32.
-EXACT = 1 << 24
 ACTIVATIONS = {
     "identity": lambda x: x,
     "relu": lambda x: jnp.maximum(x, 0),
@@ -38,26 +37,13 @@ def _integers(x, key: Key):
     return x.astype(jnp.float32) - np.float32(key.zero_point) if key.zero_point else x.astype(jnp.float32), largest
 
 
-def _in_parts(channels: int, window: int, largest: int) -> list[slice]:
-    """The channels in parts whose sums float32 holds exactly."""
-    most = max(EXACT // (largest * window), 1)
-    return [slice(start, min(start + most, channels)) for start in range(0, channels, most)]
-
-
-def summed(x, kernel, *, of: Key, by: Key, groups, **settings):
-    """The sums of a convolution of integers, as int32: by convolutions of float32 that round nothing."""
+def summed(x, kernel, *, of: Key, by: Key, **settings):
+    """The sums of a convolution of integers, as int32."""
+    if (of.cname, by.cname) == ("QuantizedS8", "QuantizedS8"):
+        return convolve_integers(x, kernel, **settings)
     x, most_x = _integers(x, of)
     kernel, most_w = _integers(kernel, by)
-    parts = _in_parts(kernel.shape[1], prod(kernel.shape[2:]), most_x * most_w)
-    if len(parts) == 1:
-        return convolve(x, kernel, groups=groups, **settings).astype(jnp.int32)
-    grouped = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
-
-    def of_part(part: slice):
-        piece = grouped[:, :, part].reshape(x.shape[0], -1, *x.shape[2:])
-        return convolve(piece, kernel[:, part], groups=groups, **settings).astype(jnp.int32)
-
-    return reduce(add, map(of_part, parts))
+    return summed_in_floats(x, kernel, most_x * most_w, **settings)
 
 
 def _brought(sums, bias, of: Key, by: Key, to: Key, activation: str):
@@ -126,6 +112,6 @@ def conv_transpose(x, weight, *bias, of, by, to, stride, padding, dilation, extr
     shape = (x.shape[0], weight.shape[1], *sizes)
     x, most_x = _integers(x, of)
     kernel, most_w = _integers(weight, by)
-    parts = _in_parts(weight.shape[0], prod(weight.shape[2:]), most_x * most_w)
+    parts = in_parts(weight.shape[0], prod(weight.shape[2:]), most_x * most_w)
     sums = [input_gradient(kernel[part], x[:, part], shape=shape, **window).astype(jnp.int32) for part in parts]
     return _brought(reduce(add, sums), bias[0] if bias else None, of, by, to, "identity")

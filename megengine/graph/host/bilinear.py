@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.onednn.convolution import Convolution
+from ...ops.onednn.integers import IntegerConvolution
 from ...ops.onednn.plan import Plan
 from .convolution import choose
 from .products import exactly, narrowed, wide
@@ -72,6 +73,34 @@ def _by_onednn(plan: Plan, shape: tuple[int, ...], dtype: Any) -> Run:
 
 @rule("convolve")
 def convolve(eqn: Equation) -> Run:
+    return _made(eqn, prod(eqn.params["kernel_shape"][1:]), _forward(eqn))
+
+
+@rule("convolve_integers")
+def convolve_integers(eqn: Equation) -> Run:
+    """By oneDNN, or in a floating-point type that holds all sums."""
+    of = IntegerConvolution(**eqn.params)
+    plan = of.plan() if of.worth_it() else None
+    depth, run = prod(of.kernel_shape[1:]), _forward(eqn)
+
+    def in_floats(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        return narrowed(run(*exactly(x, w, depth, np.dtype(np.int32))), np.dtype(np.int32))
+
+    if plan is None:
+        return in_floats
+    product = plan.run
+
+    def by_onednn(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        x, w = np.ascontiguousarray(x), np.ascontiguousarray(w)
+        y = np.empty(of.y_shape, np.int32)
+        product(x.ctypes.data, w.ctypes.data, y.ctypes.data)
+        return y
+
+    return by_onednn
+
+
+def _forward(eqn: Equation) -> Run:
+    """A forward convolution of arrays in the type that sums are taken in."""
     groups, kernel = eqn.params["groups"], eqn.params["kernel_shape"]
     axes = _axes(eqn.params)
     algorithm = choose(axes, kernel[1] if groups > 1 else 0, 0)
@@ -80,7 +109,7 @@ def convolve(eqn: Equation) -> Run:
         y = algorithm(_by_channels(x, groups), w.reshape(groups, -1, *w.shape[1:]), axes)
         return y.reshape(-1, *y.shape[2:]).swapaxes(0, 1)
 
-    return _made(eqn, prod(kernel[1:]), run)
+    return run
 
 
 @rule("convolve_input_gradient")

@@ -68,7 +68,7 @@ def _of_equation(equation: Any) -> int:
 
 def _of_convolution(name: str, operands: list[Any], out: Any, kernel_shape: tuple[int, ...]) -> int:
     """Of a convolution or of one of its gradients: each pairs every result of the forward with its window."""
-    results = {"convolve": out, "convolve_input_gradient": operands[-1], "convolve_kernel_gradient": operands[-1]}[name]
+    results = operands[-1] if name in ("convolve_input_gradient", "convolve_kernel_gradient") else out
     return int(2 * results.size * prod(kernel_shape[1:]))
 
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from .convolution import Convolution
 from .ffi import register, registered
+from .integers import IntegerConvolution
 from .library import OneDNNError, library
 from .normalization import BatchNorm
 from .plan import LIMIT, Plan
@@ -26,7 +27,11 @@ from .plan import LIMIT, Plan
 TARGET = "megengine.onednn"
 # Arrays of fewer channels, such as images, stay as they are.
 MANY = 8
-_CLASSES: dict[str, Any] = {"Convolution": Convolution, "BatchNorm": BatchNorm}
+_CLASSES: dict[str, Any] = {
+    "Convolution": Convolution,
+    "BatchNorm": BatchNorm,
+    "IntegerConvolution": IntegerConvolution,
+}
 _elsewhere = threading.local()
 _lowering = threading.local()
 
@@ -119,6 +124,28 @@ def call(of: Convolution | BatchNorm, *operands: jax.Array) -> list[jax.Array]:
     text = json.dumps((type(of).__name__, *astuple(of)))
     results = made(*(a.astype(jnp.float32) for a in operands), of=text)
     return [r.astype(operands[0].dtype) for r in results]
+
+
+def integer_convolution(**params: Any) -> IntegerConvolution | None:
+    """The convolution of integers that an executable should call the library for; None where XLA computes it."""
+    if getattr(_elsewhere, "holds", False) or not ready():
+        return None
+    of = IntegerConvolution(**params)
+    of = replace(of, x_last=of.x_shape[1] >= MANY, y_last=of.kernel_shape[0] >= MANY)
+    return of if of.worth_it() and of.plan() is not None else None
+
+
+def call_integers(of: IntegerConvolution, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """:func:`call` for int8 operands and an int32 result."""
+    noticed = getattr(_lowering, "noticed", None)
+    if noticed is not None:
+        noticed.called = True
+    shapes, lasts = of.arrays()
+    layouts = [_order(len(shape), last) for shape, last in zip(shapes, lasts, strict=True)]
+    result = jax.ShapeDtypeStruct(shapes[2], jnp.int32)
+    made = jax.ffi.ffi_call(TARGET, result, input_layouts=layouts[:2], output_layouts=layouts[2])
+    found: jax.Array = made(x, kernel, of=json.dumps((type(of).__name__, *astuple(of))))
+    return found
 
 
 def _order(dimensions: int, last: bool) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .library import Dims, ExecArg, Library, check, library
 
-FLOAT32, ANY = 3, 1
+FLOAT32, INT32, INT8, ANY = 3, 4, 5, 1
 ALIGNMENT = 64
 SCRATCHPAD = 80
 FROM, TO = 1, 17
@@ -65,14 +65,14 @@ class Plan:
         self._steps: list[tuple[Handle, list[tuple[int, int]]]] = []
         self._idle: list[_Instance] = []
 
-    def described(self, shape: Sequence[int], strides: Sequence[int]) -> Handle:
-        """The memory descriptor of a float32 array with strides in elements."""
-        made = self.lib.made("memory_desc_create_with_strides", len(shape), dims(shape), FLOAT32, dims(strides))
+    def described(self, shape: Sequence[int], strides: Sequence[int], dtype: int = FLOAT32) -> Handle:
+        """The memory descriptor of an array with strides in elements."""
+        made = self.lib.made("memory_desc_create_with_strides", len(shape), dims(shape), dtype, dims(strides))
         return Handle("memory_desc", made, self.lib)
 
-    def undecided(self, shape: Sequence[int]) -> Handle:
+    def undecided(self, shape: Sequence[int], dtype: int = FLOAT32) -> Handle:
         """A memory descriptor whose layout the library chooses."""
-        made = self.lib.made("memory_desc_create_with_tag", len(shape), dims(shape), FLOAT32, ANY)
+        made = self.lib.made("memory_desc_create_with_tag", len(shape), dims(shape), dtype, ANY)
         return Handle("memory_desc", made, self.lib)
 
     def queried(self, descriptor: Handle, query: int) -> Handle:
