@@ -23,7 +23,9 @@ SETTINGS = [
 
 def reference(x: np.ndarray, w: np.ndarray, stride: tuple, padding: tuple, dilation: tuple, groups: int) -> np.ndarray:
     x = np.pad(x.astype(np.int64), [(0, 0), (0, 0), *((p, p) for p in padding)])
-    seen = np.lib.stride_tricks.sliding_window_view(x, [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation)], (2, 3))
+    seen = np.lib.stride_tricks.sliding_window_view(
+        x, [d * (k - 1) + 1 for k, d in zip(w.shape[2:], dilation, strict=True)], (2, 3)
+    )
     seen = seen[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
     parts = zip(np.split(seen, groups, 1), np.split(w.astype(np.int64), groups, 0), strict=True)
     return np.concatenate([np.einsum("nchwij,ocij->nohw", s, k) for s, k in parts], 1)
