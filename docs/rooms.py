@@ -89,7 +89,7 @@ ROOMS = [
         "The graph as data: functions of equations, the passes over them, and their lowering to JAX.",
     ),
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),
-    of_graph("traces", "traced polymorphic concrete infer", "The jaxprs of ops, for inference, both tiers and VJPs."),
+    of_graph("traces", "traced polymorphic concrete elementwise infer", "The jaxprs of ops, for inference, both tiers and VJPs."),
     of_graph("host", "host/ symbols", "The tier that needs no compiler: jaxprs as NumPy calls."),
     of_graph(
         "platform",

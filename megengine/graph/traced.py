@@ -16,6 +16,7 @@ from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .caches import Cache
+from .elementwise import elementwise
 from .polymorphic import AtSizes, Template, plain, share, size_of
 from .signature import Signature
 from .symbols import Symbols
@@ -234,6 +235,8 @@ def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tup
     def trace() -> tuple[Traced, bool]:
         if op.jaxpr is not None:
             return op.jaxpr(*attrs), True
+        if op.elementwise and (of_shape := elementwise(op, attrs, targets, specs, lambda: jaxpr(attrs, specs))):
+            return Traced(of_shape[0]), of_shape[1]
         found = share((op, "forward", targets), attrs, specs, symbolic)
         source: ClosedJaxpr | AtSizes
         if found is None:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MEANING = (
     "ops",
-    *(f"graph/{m}.py" for m in ("lower", "traced", "polymorphic", "concrete", "pullbacks", "backward", "compiler")),
+    *(
+        f"graph/{m}.py"
+        for m in ("lower", "traced", "polymorphic", "concrete", "elementwise", "pullbacks", "backward", "compiler")
+    ),
 )
 
 

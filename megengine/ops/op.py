@@ -33,6 +33,8 @@ class Op:
         on_host: for an op of one operand, ``on_host(ndarray, *attrs)``: the same result for data that have not left the host
             yet, or None where it would not be the same.
         jaxpr: for an op of several results whose jaxpr is there already ``jaxpr(*attrs)``, which gives it.
+        elementwise: whether each element of the results depends on those at its place and on numbers alone, and the op is
+            applied to many shapes: one trace serves all.
         quantized: for an op that takes or gives quantised tensors ``quantized(name, dtypes, **attrs)``, the results' dtype from
             those of the operands, or None where it is what ``lower`` gives.
         formats: which results have the label of a memory format (see :mod:`megengine.ops.formats`).
@@ -59,6 +61,7 @@ class Op:
     autocast: AutocastRule | None = None
     ints: RangeRule | None = None
     strict: bool = False
+    elementwise: bool = False
     jaxpr: Callable[..., Any] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from .op import op
 
 
-@op()
+@op(elementwise=True)
 def sgd(param, grad, lr, weight_decay, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     return _like(param - grad * lr, param)
 
 
-@op()
+@op(elementwise=True)
 def sgd_momentum(param, grad, velocity, lr, weight_decay, momentum, *, decays, nesterov):
     grad = _decayed(param, grad, weight_decay, decays)
     new = velocity * momentum + grad
@@ -23,21 +23,21 @@ def sgd_momentum(param, grad, velocity, lr, weight_decay, momentum, *, decays, n
     return _like(param - direction * lr, param), _like(new, velocity)
 
 
-@op()
+@op(elementwise=True)
 def adam(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     direction, state = _adam(grad, mean, square, step, beta0, beta1, eps)
     return _like(param - direction * lr, param), *state
 
 
-@op()
+@op(elementwise=True)
 def adamw(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays):
     direction, state = _adam(grad, mean, square, step, beta0, beta1, eps)
     direction = _decayed(param, direction, weight_decay, decays)
     return _like(param - direction * lr, param), *state
 
 
-@op()
+@op(elementwise=True)
 def adagrad(param, grad, total, step, lr, weight_decay, lr_decay, eps, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     new = total + grad * grad
@@ -45,7 +45,7 @@ def adagrad(param, grad, total, step, lr, weight_decay, lr_decay, eps, *, decays
     return _like(param - grad / jnp.sqrt(new + eps) * rate, param), _like(new, total), step + 1.0
 
 
-@op()
+@op(elementwise=True)
 def adadelta(param, grad, square, delta_square, step, lr, weight_decay, rho, eps, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     new = square * rho + grad * grad * (1.0 - rho)
