@@ -55,6 +55,8 @@ def run_as_last(recorder: Recorder, reason: str) -> bool:
         return False
     if not program.interpreted or program.ready is not None or program.tier is not tier_of(recorder.device):
         return False
+    if program.donated and thread.several:
+        return False  # another may have it taken over meanwhile by an executable that overwrites its inputs
     if options.check_nan or thread.unchecked or forked.in_child or not recorder.is_whole():
         return False
     values = list(recorder.index)
