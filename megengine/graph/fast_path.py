@@ -50,7 +50,10 @@ def run_as_last(recorder: Recorder, reason: str) -> bool:
         Whether it was run; if not, nothing has changed.
     """
     node = recorder.node
-    live, program = node.last
+    last = node.last
+    if last is None:
+        return False
+    live, program = last
     if recorder.nodes or recorder.stepped or recorder.scopes is not None or recorder.capture is not None:
         return False
     if not program.interpreted or program.ready is not None or program.tier is not tier_of(recorder.device):

@@ -40,7 +40,7 @@ def flush(reason: str = "read", later: bool = False) -> None:
     if recorder.capture is not None:
         recorder.capture.interrupted(reason)
     following = Recorder(recorder.device, recorder.tapes, recorder.capture)
-    if not later and recorder.node.last is not None and run_as_last(recorder, reason):
+    if not later and run_as_last(recorder, reason):
         thread.flushes += 1
         thread.recorder = following
         recorder.index.clear()
