@@ -38,7 +38,7 @@ def of_graph(name: str, files: str, sentence: str) -> Room:
 
 # In the order in which a call goes through them: a room may import from those below it, and from no other.
 ROOMS = [
-    Room("tools", "tools/", "The `mge` command: train, run, check, report."),
+    Room("tools", "tools/", "The `mge` command: train, run, check, and looking at programs and models."),
     Room("hub", "hub/", "Models from repositories, and weights from addresses."),
     Room("amp", "amp/ experimental/", "Mixed precision, the scaler of gradients, layouts of parameters."),
     Room("onnx", "onnx/", "Models in ONNX: an operator and a rule each, to write and to read."),

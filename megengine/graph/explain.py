@@ -12,6 +12,7 @@ from .ir import Function, VjpEquation
 from .names import holders, names_of
 from .passes import dead_code
 from .pictures.shown import Shown
+from .pictures.tables import count
 from .recorder import Recorder
 from .source import text
 from .value import Aval, Handle, Symbol, Value
@@ -95,10 +96,9 @@ def _of_function(function: Function, how: str, name: str) -> Explanation:
     last = function.producer().get(result)
     aval: Aval = result.aval
     used = dead_inputs(function)
-    operations = f"{len(function.equations)} operation{'' if len(function.equations) == 1 else 's'}"
     made = f", the result of {last.name} at {last.source}" if last is not None else ""
     head = f"{aval!r}{f', named {name}' if name else ''}{made}."
-    return Explanation(f"{head}\n{how} {operations}:\n{used}", used)
+    return Explanation(f"{head}\n{how} {count(len(function.equations), 'operation')}:\n{used}", used)
 
 
 def dead_inputs(function: Function) -> Function:

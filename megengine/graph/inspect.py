@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from . import scopes
 from .ir import Function
 from .pictures.shown import Shown
+from .pictures.tables import count
 from .program import Program
 from .recompile import difference as differs
 from .recorder import Recorder, thread
@@ -98,8 +99,8 @@ class Ran(Shown):
 
     def __repr__(self) -> str:
         function = self.function
-        counts = f"{len(function.equations)} operations, {len(function.inputs)} inputs, {len(function.outputs)} results"
-        return f"<{self.title}: {counts}>"
+        sizes = {"operation": function.equations, "input": function.inputs, "result": function.outputs}
+        return f"<{self.title}: {', '.join(count(len(several), what) for what, several in sizes.items())}>"
 
 
 def difference(before: Ran, after: Ran) -> Difference:
@@ -126,13 +127,18 @@ def difference(before: Ran, after: Ran) -> Difference:
 class Watch(Shown):
     """The graphs that ran inside a :func:`watch` block, in order; those of one program are shown once."""
 
-    def __init__(self) -> None:
+    def __init__(self, once: bool = False) -> None:
         self.ran: list[Ran] = []
         self.made: WeakKeyDictionary[Value, tuple[Ran, int]] = WeakKeyDictionary()
+        self._once = once
+        self._counts: Counter[Program] = Counter()
         _watches.add(self)
 
     def add(self, program: Program, recording: Recording, values: Sequence[Value]) -> None:
         """Called by the engine after each flush, with the graph's values by position."""
+        self._counts[program] += 1
+        if self._once and self._counts[program] > 1:
+            return
         ran = Ran(program, recording, len(self.ran))
         self.ran.append(ran)
         self.made.update((values[p], (ran, p)) for p in program.live)
@@ -148,18 +154,17 @@ class Watch(Shown):
         first: dict[Program, Ran] = {}
         for ran in self.ran:
             first.setdefault(ran.program, ran)
-        counts = Counter(ran.program for ran in self.ran)
-        return [(ran, counts[program]) for program, ran in first.items()]
+        return [(ran, self._counts[program]) for program, ran in first.items()]
 
     def _pictures(self) -> Sequence[Picture]:
         return [ran.picture() for ran, _ in self.distinct()]
 
     def _title(self) -> str:
-        return f"{len(self.ran)} graphs"
+        return count(self._counts.total(), "graph")
 
     def __repr__(self) -> str:
         distinct = self.distinct()
-        lines = [f"<watch of {len(self.ran)} graphs, {len(distinct)} programs>"]
+        lines = [f"<watch of {count(self._counts.total(), 'graph')}, {count(len(distinct), 'program')}>"]
         lines += [f"  {ran!r}{f', ran {count} times' if count > 1 else ''}" for ran, count in distinct]
         return "\n".join(lines)
 
@@ -173,11 +178,14 @@ def made_by(value: Value) -> tuple[Ran, int] | None:
 
 
 @contextmanager
-def watch() -> Iterator[Watch]:
+def watch(once: bool = False) -> Iterator[Watch]:
     """Collect the graphs that this thread runs inside the ``with`` block.
 
     Each has ``recorded()``, ``lowered()`` and ``compiled()`` as text; all of them, or one, can be shown: ``seen.show()``,
     ``seen[0].save("graph.html")``.
+
+    Args:
+        once: keep one graph of each program, and how often it ran, as long programs need it. Default: False
 
     Example:
         >>> with megengine.graph.watch() as seen:
@@ -190,7 +198,7 @@ def watch() -> Iterator[Watch]:
     from .flushing import flush
 
     flush("option")
-    watcher = Watch()
+    watcher = Watch(once)
     thread.watchers.append(watcher)
     scopes.watch()
     thread.recorder = Recorder(thread.recorder.device, thread.recorder.tapes)

@@ -148,7 +148,8 @@ class Network(Shown):
 
     def picture(self) -> Picture:
         """The graph as something to see: ``show()``, ``save("graph.html")``."""
-        model = to_model(self.output_vars, self.input_vars, lambda var: var.name)
+        outputs = {v._itself for v in self.output_vars}
+        model = to_model(self.output_vars, self.input_vars, lambda v: v.name if v in outputs else v.given_name)
         return model.picture()
 
     def _pictures(self) -> Sequence[Picture]:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Sequence
 
 from .check import cli as check_cli
+from .commands import convert, doctor, dump, graph, infer, profile
 from .compat import launch
 from .errors import UserError
 from .train import cli as train_cli
@@ -22,13 +23,16 @@ UNREAD = 141  # 128 + SIGPIPE, what a shell reports for a program whose reader h
 def build_parser() -> argparse.ArgumentParser:
     """Makes the parser of ``mge`` with every subcommand."""
     parser = argparse.ArgumentParser(
-        prog="mge", description="Train networks with MegEngine on XLA; run and check old programs."
+        prog="mge",
+        description="Train networks with MegEngine on XLA; run and check old programs; look at graphs; run and convert models.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and stop")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     train_cli.add_to(commands)
     launch.add_to(commands)
     check_cli.add_to(commands)
+    for command in (graph, profile, dump, infer, convert, doctor):
+        command.add_to(commands)
     return parser
 
 

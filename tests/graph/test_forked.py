@@ -43,12 +43,7 @@ def test_ops_in_a_forked_child_say_what_to_do() -> None:
     x = Tensor([1.0, 2.0])
     computed = (x + 1).numpy()
     pending = x * 3
-    for body in (
-        lambda: x + 1,
-        lambda: pending.numpy(),
-        lambda: F.ones((2,)),
-        lambda: mge.random.normal(size=(2,)).numpy(),
-    ):
+    for body in (lambda: x + 1, lambda: pending.numpy(), lambda: F.ones((2,)), lambda: mge.random.normal(size=(2,)).numpy()):
         answer = _forked(body)
         assert answer.startswith("RuntimeError: this process was forked"), answer
         assert 'get_context("spawn")' in answer

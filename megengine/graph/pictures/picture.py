@@ -9,7 +9,7 @@ from ..ir import AnyEquation, Function
 from .groups import arrange
 from .nodes import Data, is_equation, nodes
 from .shown import Shown
-from .tables import quantity, table
+from .tables import count, quantity, table
 
 
 class Picture(Shown):
@@ -81,8 +81,8 @@ class Picture(Shown):
         """How much there is of it, in one line."""
         equations = [node for node in self.nodes if is_equation(node)]
         words = [
-            _count(len(equations), "operation"),
-            _count(len(self.nodes) - len(equations), "input"),
+            count(len(equations), "operation"),
+            count(len(self.nodes) - len(equations), "input"),
             f"{quantity(self.total('flops'))}FLOP",
         ]
         if self.measured:
@@ -101,7 +101,3 @@ class Picture(Shown):
 
     def __repr__(self) -> str:
         return f"<picture of {self.title}: {self.summary()}>"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

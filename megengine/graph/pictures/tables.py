@@ -86,3 +86,8 @@ def quantity(number: float) -> str:
         if number >= limit:
             return f"{number / limit:.3g} {letter}"
     return f"{number:.0f} "
+
+
+def count(number: int, what: str) -> str:
+    """A number of things."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

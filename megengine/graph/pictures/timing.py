@@ -72,9 +72,9 @@ def measure(function: Function, flops: Mapping[AnyEquation, int], runs: int) -> 
         inside = [equations[k] for k in holds.get(name, ())]
         weights = [max(1, flops.get(e, 1)) for e in inside]
         for equation, weight in zip(inside, weights, strict=True):
-            seconds[equation] += took / runs * weight / sum(weights)
+            seconds[equation] += took * weight / sum(weights)
         if not inside:
-            other += took / runs
+            other += took
     return Timing(seconds, other, float(np.median(whole)))
 
 
@@ -152,7 +152,7 @@ def _held(text: str) -> dict[str, list[int]]:
 
 
 def _kernels(run: Callable[[], None], runs: int) -> dict[str, float]:
-    """The seconds of each kernel in all runs, without those of kernels that it runs itself."""
+    """The seconds of each kernel in a run, without those of kernels that it runs itself; medians, for what else runs."""
     with tempfile.TemporaryDirectory() as folder:
         options = jax.profiler.ProfileOptions()
         options.python_tracer_level = 0
@@ -166,10 +166,10 @@ def _kernels(run: Callable[[], None], runs: int) -> dict[str, float]:
         for path in Path(folder).rglob("*.trace.json.gz"):
             with gzip.open(path, "rt", encoding="utf-8") as file:
                 events += [e for e in json.load(file)["traceEvents"] if "hlo_op" in e.get("args", {})]
-    found: dict[str, float] = {}
+    found: dict[str, list[float]] = {}
     for name, microseconds in alone(events):
-        found[name] = found.get(name, 0.0) + microseconds / 1e6
-    return found
+        found.setdefault(name, []).append(microseconds / 1e6)
+    return {name: float(np.median(several)) * len(several) / runs for name, several in found.items()}
 
 
 def alone(events: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, float]]:

@@ -1,0 +1,1 @@
+"""Subcommands of ``mge`` that look at programs and models, a file each."""
