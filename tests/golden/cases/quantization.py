@@ -165,6 +165,32 @@ CASES = [
     ),
     conv("conv_bias_deep", (1, 300, 3, 3), (2, 300, 3, 3), 2, "D.qint8(2.0)", f"D.qint32({S})"),
     case(
+        "conv_bias_unsigned",
+        [
+            f"{D}q = lambda t, d: Tensor(t.numpy().astype(d)); x = q(x, D.quint8(0.0371, 120)); w = q(w, D.quint8(0.0123, 130)); "
+            f"b = q(b, D.qint32({S})); y = {CONV}{settings}){HELD}"
+            for settings in (
+                "D.quint8(0.3, 100)",
+                "D.quint8(0.3, 100), 1, 1",
+                "D.quint8(0.3, 7), nonlinear_mode='relu'",
+            )
+        ],
+        x=i32(2, 6, 5, 5, low=0, high=256),
+        w=i32(4, 6, 3, 3, low=0, high=256),
+        b=i32(1, 4, 1, 1, low=-9000, high=9000),
+    ),
+    case(
+        "conv_bias_of_four_bits",
+        [
+            f"{D}q = lambda t, d: Tensor(t.numpy().astype(d)); x = q(x, D.qint4(0.0371)); w = q(w, D.qint4(0.0123)); "
+            f"b = q(b, D.qint32({S})); y = {CONV}{settings}){HELD}"
+            for settings in ("D.qint4(0.01)", "D.qint4(0.01), 1, 1, nonlinear_mode='relu'")
+        ],
+        x=i8(2, 6, 5, 5, low=-8, high=8),
+        w=i8(4, 6, 3, 3, low=-8, high=8),
+        b=i32(1, 4, 1, 1, low=-90, high=90),
+    ),
+    case(
         "conv_bias_refusals",
         [
             Wrong(
