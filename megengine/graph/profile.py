@@ -10,6 +10,8 @@ import threading
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,29 @@ class Recorder:
                     self._threads.setdefault(event["tid"], f"XLA {names.get(event['tid'], '')}")
                     found.append({**event, "pid": os.getpid(), "cat": "kernel"})
         return found
+
+
+@contextmanager
+def run_times() -> Iterator[dict[Program, list[float]]]:
+    """How many seconds each run of a program takes inside, until its results are there; runs that compile are left out."""
+    times: dict[Program, list[float]] = {}
+
+    def observer(program: Program, run: Run) -> Run:
+        def timed(*args: Any) -> Any:
+            compiles = program.compiles_next
+            start = time.perf_counter()
+            outs = jax.block_until_ready(run(*args))
+            if not compiles:
+                times.setdefault(program, []).append(time.perf_counter() - start)
+            return outs
+
+        return timed
+
+    observe(observer)
+    try:
+        yield times
+    finally:
+        unobserve(observer)
 
 
 def _describe(program: Program) -> Event:

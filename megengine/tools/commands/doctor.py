@@ -91,11 +91,13 @@ def versions() -> Iterator[Finding]:
 
 def devices() -> Iterator[Finding]:
     """What JAX finds, processors and memory."""
-    import jax
+    from megengine.graph.device import platforms
 
-    for device in jax.devices():
-        yield Finding("ok", "device", f"{device.platform}:{device.id} {device.device_kind}")
-    if shutil.which("nvidia-smi") and all(d.platform == "cpu" for d in jax.devices()):
+    found = platforms()
+    for platform_name, several in found.items():
+        for device in several:
+            yield Finding("ok", "device", f"{platform_name}:{device.id} {device.device_kind}")
+    if shutil.which("nvidia-smi") and set(found) == {"cpu"}:
         advice = "pip install 'megengine-xla[cuda]'"
         yield Finding("missing", "GPU", "there is one, which JAX does not use", advice)
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

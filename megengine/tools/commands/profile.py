@@ -40,14 +40,15 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the tables, writes the page, and returns the exit status."""
+    from megengine.graph.profile import run_times
+
     from .programs import watched
 
     output = arguments.output or Path(f"{arguments.target.stem}.profile.html")
     if output.suffix.lower() != ".html":
         raise UserError(f"-o {output} does not end in .html", exit_code=2)
-    times: dict[Any, list[float]] = {}
     started = time.perf_counter()
-    with _traced(arguments.trace), _timed(times):
+    with _traced(arguments.trace), run_times() as times:
         seen = watched(arguments.target, arguments.arguments)
     whole = time.perf_counter() - started
     ran = sorted(seen.distinct(), key=lambda pair: -sum(times.get(pair[0].program, [0.0])))
@@ -79,31 +80,6 @@ def _programs(ran: list[tuple[Any, int]], times: dict[Any, list[float]], whole: 
         "  ".join([a.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:], strict=True))])
         for a, *rest in lines
     )
-
-
-@contextmanager
-def _timed(times: dict[Any, list[float]]) -> Iterator[None]:
-    """Notes how long each run of a program takes, until its results are there."""
-    import jax
-
-    from megengine.graph.program import observe, unobserve
-
-    def observer(program: Any, run: Any) -> Any:
-        def timed(*args: Any) -> Any:
-            compiles = program.compiles_next
-            start = time.perf_counter()
-            outs = jax.block_until_ready(run(*args))
-            if not compiles:
-                times.setdefault(program, []).append(time.perf_counter() - start)
-            return outs
-
-        return timed
-
-    observe(observer)
-    try:
-        yield
-    finally:
-        unobserve(observer)
 
 
 @contextmanager
