@@ -20,6 +20,7 @@ _MISSING = object()
 _FOREIGN = {own for spellings in KEYWORDS.values() for own in spellings}
 _FUNCTIONS = ("functional", "functional.nn", "functional.loss", "functional.vision")
 _constructors: set[type] = set()  # the classes whose constructors are explained
+_SIZES = ("zeros", "ones", "full")  # functions to which PyTorch's user gives sizes one by one
 _CLASSES = ("amp", "data", "data.dataset", "data.transform", "module", "optimizer")
 
 
@@ -54,7 +55,7 @@ def _has_foreign(name: str, thing: Any) -> bool:
     """Whether a public function has a keyword in PyTorch that it has not here."""
     if type(thing) is not FunctionType or name.startswith("_"):
         return False
-    return name in INPLACE or name in SORTING or not _FOREIGN.isdisjoint(_parameters(thing.__code__))
+    return name in INPLACE or name in SORTING or name in _SIZES or not _FOREIGN.isdisjoint(_parameters(thing.__code__))
 
 
 def _explained(functions: Iterable[Any]) -> dict[Any, Callable[..., Any]]:
@@ -80,7 +81,10 @@ def _source(number: int, code: CodeType, defaults: dict[str, Any]) -> str:
             wanted.append(f"{name} is _missing")
     taken = [f"{name}=_d{number}[{name!r}]" if name in defaults else name for name in names]
     given = [*names[: code.co_argcount], *(f"{name}={name}" for name in names[code.co_argcount :])]
-    if code.co_flags & 4 or len(names) > code.co_argcount:
+    if code.co_name in _SIZES:
+        taken.insert(code.co_argcount, "*_more")
+        wanted.append("_more")
+    elif code.co_flags & 4 or len(names) > code.co_argcount:
         star = f"*{code.co_varnames[len(names)]}" if code.co_flags & 4 else "*"
         taken.insert(code.co_argcount, star)
         given[code.co_argcount : code.co_argcount] = [star] if code.co_flags & 4 else []
@@ -104,14 +108,28 @@ def _defaults(function: FunctionType) -> dict[str, Any]:
 
 def _error(function: FunctionType, given: dict[str, Any]) -> TypeError:
     """The error of a call with these arguments, among them ``_unknown`` ones or missing ones."""
-    unknown = given.pop("_unknown")
+    unknown, more = given.pop("_unknown"), given.pop("_more", ())
     if unknown:
         return keyword_error(function.__qualname__, given, unknown)
+    if more:
+        return _sizes_error(function, given, more)
     absent = [repr(name) for name, value in given.items() if value is _MISSING]
     noun = "argument" if len(absent) == 1 else "arguments"
     return TypeError(
         f"{function.__qualname__}() missing {len(absent)} required positional {noun}: {' and '.join(absent)}"
     )
+
+
+def _sizes_error(function: FunctionType, given: Mapping[str, Any], more: tuple[Any, ...]) -> TypeError:
+    """The error of a call that was given sizes one by one, or other arguments too many."""
+    name, count = function.__qualname__, function.__code__.co_argcount
+    positional = [*list(given.values())[:count], *more]
+    message = f"{name}() takes {count} positional argument{'s' if count > 1 else ''} but {len(positional)} were given"
+    sizes = positional[: len(positional) - count + 1]
+    if not all(isinstance(size, int) for size in sizes):
+        return TypeError(message)
+    rest = "".join(f", {value!r}" for value in positional[len(sizes) :])
+    return TypeError(f"{message}; MegEngine's spelling is {name}({tuple(sizes)}{rest})")
 
 
 def keyword_error(name: str, parameters: Iterable[str], unknown: Iterable[str]) -> TypeError:

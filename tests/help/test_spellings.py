@@ -150,6 +150,9 @@ def test_copies_and_pickles_still_work(words: dict[str, Any]) -> None:
         (lambda x: F.split(x, split_size_or_sections=2), "nsplits_or_sections="),
         (lambda x: F.sort(x, dim=1), r"'dim'; MegEngine's spelling is F.sort\(x.T\): the last axis is sorted"),
         (lambda x: F.topk(x, 1, dim=0), r"F.topk\(x.T, 2\)"),
+        (lambda x: F.zeros(2, 3), r"takes 1 positional argument but 2 were given; .* is zeros\(\(2, 3\)\)$"),  # type: ignore[call-arg]
+        (lambda x: F.full(2, 3, 0.5), r"takes 2 positional .* 3 were given; .* is full\(\(2, 3\), 0.5\)$"),  # type: ignore[call-arg]
+        (lambda x: F.ones((2, 3), "int32"), "takes 1 positional argument but 2 were given$"),  # type: ignore[call-arg]
         (lambda x: F.log(x, dim=1), "got an unexpected keyword argument 'dim'$"),  # type: ignore[call-arg]
         (lambda x: F.matmul(x, other=x), "inp2="),
         (lambda x: F.var(x, 1, unbiased=False), "nothing: the divisor"),
