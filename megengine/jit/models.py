@@ -56,6 +56,26 @@ def model_of(
     return _of_call(target, tuple(args), arg_names, output_names)
 
 
+def at_two_sizes(target: Any, args: Sequence[Any] | None, model: Model) -> tuple[Model, Model]:
+    """The graph at two batch sizes, from which one that takes any is found.
+
+    Args:
+        target, args: as of :func:`model_of`.
+        model: its graph.
+
+    Raises:
+        GraphFileError: no input has a batch as its first dimension.
+    """
+    shape = next((v.aval.shape for v in model.function.inputs if v.aval.shape), None)
+    if not shape or not shape[0]:
+        raise GraphFileError("no input has a batch as its first dimension")
+    size = shape[0]
+    if size == 1:  # ops that broadcast look otherwise at a batch of one
+        model = with_batch(target, args, model, (1, 2))
+        args, size = (None if args is None else [batched(a, 1, 2) for a in args]), 2
+    return model, with_batch(target, args, model, (size, 2 * size))
+
+
 def with_batch(target: Any, args: Sequence[Any] | None, first: Model, sizes: tuple[int, int]) -> Model:
     """The graph of another batch size.
 

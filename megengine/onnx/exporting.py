@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .._support.files import replacing
-from ..jit.models import batched, model_of, with_batch
-from .package import OnnxError, onnx
+from ..jit.models import at_two_sizes, model_of
+from .package import onnx
 from .writing import write
 from .writing.model import DEFAULT, OLDEST
 
@@ -64,23 +64,12 @@ def export(
         raise ValueError(f"opset is from {OLDEST} to {newest} with onnx {onnx().__version__}, not {opset}")
     first, other = model_of(target, args, arg_names, output_names), None
     if dynamic_batch:
-        first, other = _at_two_sizes(target, args, first)
+        first, other = at_two_sizes(target, args, first)
     free = dynamic_batch if isinstance(dynamic_batch, str) else "batch"
     made = write(first, opset, other, free)
     onnx().checker.check_model(made, full_check=True)
     _save(made, file)
     return made
-
-
-def _at_two_sizes(target: Any, args: Sequence[Any] | None, model: Any) -> tuple[Any, Any]:
-    shape = next((v.aval.shape for v in model.function.inputs if v.aval.shape), None)
-    if not shape or not shape[0]:
-        raise OnnxError("no input has a batch as its first dimension")
-    size = shape[0]
-    if size == 1:  # ops that broadcast look otherwise at a batch of one
-        model = with_batch(target, args, model, (1, 2))
-        args, size = (None if args is None else [batched(a, 1, 2) for a in args]), 2
-    return model, with_batch(target, args, model, (size, 2 * size))
 
 
 def _save(model: Any, file: Any) -> None:

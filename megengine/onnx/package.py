@@ -6,10 +6,12 @@ import importlib
 from functools import cache
 from typing import Any
 
+from ..graph.exchange import GraphFileError
+
 __all__ = ["OnnxError", "onnx"]
 
 
-class OnnxError(RuntimeError):
+class OnnxError(GraphFileError):
     """A graph has no form in ONNX, or a file in ONNX holds what cannot be run here."""
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import Varying
 from .graph import Graph
 from .rules import Call, rule
-from .sizes import Varying
 
 
 @rule("normal")

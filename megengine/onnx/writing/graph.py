@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import Reciprocal, Size, Varying
 from ..package import OnnxError, onnx
-from .sizes import Reciprocal, Size, Varying
 
 _ENUMS = {
     "float32": "FLOAT", "float16": "FLOAT16", "bfloat16": "BFLOAT16", "float64": "DOUBLE", "int8": "INT8", "int16": "INT16",

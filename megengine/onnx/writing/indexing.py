@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import Size, Varying, product
 from .graph import Graph
 from .rules import Call, rule
-from .sizes import Size, Varying, product
 
 _END, _START = np.iinfo(np.int64).max, np.iinfo(np.int64).min
 

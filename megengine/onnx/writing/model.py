@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...graph.exchange import Model
+from ...graph.exchange.batch import Batched, Varying, at
+from ...graph.exchange.model import GraphFileError
 from ...graph.exchange.table import by_name
 from ...graph.ir import Equation, Function, Scalar, Var
 from ...graph.passes import explicit_casts
@@ -29,7 +29,6 @@ from . import (
 )
 from .graph import Graph, enum
 from .rules import RULES, Call
-from .sizes import Size, Varying, merged
 
 FAMILIES = (
     drawing, elementwise, images, indexing, joining, losses, normalizing, products, recurrent, reducing, shaping, windows
@@ -56,11 +55,9 @@ def write(model: Model, opset: int, other: Model | None = None, batch: str = "ba
 class _Writer:
     def __init__(self, model: Model, opset: int, other: Model | None, batch: str) -> None:
         self.source = model
-        self.function = explicit_casts(model.function)
-        self.second = None if other is None else explicit_casts(other.function)
-        self.other, self.batch = other, batch
-        self.sizes = _batches(model.function, None if other is None else other.function)
-        self.twins = {} if self.second is None else _twins(self.function, self.second)
+        self.batched = Batched(model, other, explicit_casts)
+        self.function = self.batched.function
+        self.batch = batch
         first = next((v for v in self.function.inputs if self._varies(v)), None)
         self.values: dict[Any, str] = {}
         self.graph = Graph(opset, first.name if first else None)
@@ -78,7 +75,7 @@ class _Writer:
         names = {e: self.source.names.get(original, "") for e, original in _originals(function, self.source.function)}
         for equation in function.equations:
             if not isinstance(equation, Equation):
-                raise OnnxError(f"{equation.name}{_at(equation)}: gradients have no form in ONNX")
+                raise OnnxError(f"{equation.name}{at(equation)}: gradients have no form in ONNX")
             self._add(equation, names.get(equation, ""))
         for var in function.outputs:
             self._finish(var)
@@ -114,16 +111,10 @@ class _Writer:
         return (tensor for name, tensor in self.graph.initializers.items() if name in read)
 
     def _varies(self, var: Var) -> bool:
-        return any(isinstance(s, Varying) for s in self._shape(var))
-
-    def _shape(self, var: Any) -> tuple[Size, ...]:
-        twin = self.twins.get(var)
-        if twin is None:
-            return var.aval.shape
-        return merged(var.aval.shape, twin.aval.shape, self.sizes)
+        return any(isinstance(s, Varying) for s in self.batched.shape(var))
 
     def _info(self, var: Var) -> Any:
-        shape = [s if isinstance(s, int) else self.batch if s == Varying(1) else None for s in self._shape(var)]
+        shape = [s if isinstance(s, int) else self.batch if s == Varying(1) else None for s in self.batched.shape(var)]
         return onnx().helper.make_tensor_value_info(var.name, enum(var.aval.dtype), shape)
 
     def _finish(self, var: Var) -> None:
@@ -135,41 +126,25 @@ class _Writer:
 
     def _value(self, operand: Var | Scalar) -> str:
         if isinstance(operand, Scalar):
-            first = self._number(self.source, operand)
-            value = first if self.other is None else merged(first, self._number(self.other, operand), self.sizes)
-            return self.graph.number(value, SCALAR_DTYPE[operand.kind])
+            return self.graph.number(self.batched.number(operand), SCALAR_DTYPE[operand.kind])
         if operand not in self.values:
-            array = np.asarray(self.function.constants[operand])
-            twin = self.twins.get(operand)
-            if twin is not None and self.second is not None and array.dtype != np.uint32:  # that is a generator
-                same = np.asarray(self.second.constants[twin])
-                if same.shape != array.shape or not np.array_equal(same, array, equal_nan=array.dtype.kind == "f"):
-                    raise OnnxError(
-                        f"the constant {operand.name or operand!r} depends on the batch: export it with dynamic_batch=False"
-                    )
-            graph = self.graph
+            array, graph = self.batched.constant(operand), self.graph
             self.values[operand] = graph.hold(graph.fresh(operand.name), array) if operand.name else graph.const(array)
         return self.values[operand]
-
-    @staticmethod
-    def _number(model: Model, scalar: Scalar) -> Any:
-        if scalar.kind == "f":
-            return float(model.floats[scalar.number])
-        return bool(model.ints[scalar.number]) if scalar.kind == "b" else int(model.ints[scalar.number])
 
     def _add(self, equation: Equation, name: str) -> None:
         graph = self.graph
         found = RULES.get(equation.name)
         known = by_name().get(equation.name)
         if found is None or known is None or known.lower is not equation.op.lower:
-            raise OnnxError(f"the op {equation.name}{_at(equation)} has no form in ONNX")
+            raise OnnxError(f"the op {equation.name}{at(equation)} has no form in ONNX")
         graph.source = equation.source
         graph.prefix = "/".join((*equation.scope, name or equation.name)) + "/"
         start = len(graph.nodes)
         try:
             made = found(graph, self._call(equation))
-        except OnnxError as error:
-            raise OnnxError(f"the op {equation.name}{_at(equation)} cannot be written: {error}") from error
+        except GraphFileError as error:
+            raise OnnxError(f"the op {equation.name}{at(equation)} cannot be written: {error}") from error
         outputs = [made] if isinstance(made, str) else list(made)
         for var, value in zip(equation.outputs, outputs, strict=True):
             self.values[var] = self._named(var, value, start)
@@ -191,51 +166,16 @@ class _Writer:
         return name
 
     def _call(self, equation: Equation) -> Call:
-        attributes = equation.attributes
-        twin = self.twins.get(equation)
-        if twin is not None:
-            attributes = {k: merged(v, twin.attributes[k], self.sizes) for k, v in attributes.items()}
+        attributes = self.batched.attributes(equation)
         operands = [
-            ((), SCALAR_DTYPE[o.kind]) if isinstance(o, Scalar) else (self._shape(o), o.aval.dtype)
+            ((), SCALAR_DTYPE[o.kind]) if isinstance(o, Scalar) else (self.batched.shape(o), o.aval.dtype)
             for o in equation.inputs
         ]
-        results = [(self._shape(o), o.aval.dtype) for o in equation.outputs]
+        results = [(self.batched.shape(o), o.aval.dtype) for o in equation.outputs]
         return Call(equation.name, [self._value(o) for o in equation.inputs], attributes, operands, results)
-
-
-def _at(equation: Any) -> str:
-    return f" ({equation.source})" if equation.source else ""
-
-
-def _batches(first: Function, second: Function | None) -> tuple[int, int]:
-    """The batch sizes of two functions."""
-    if second is None:
-        return 0, 0
-    for a, b in zip(first.inputs, second.inputs, strict=True):
-        if a.aval.shape != b.aval.shape:
-            return a.aval.shape[0], b.aval.shape[0]
-    raise OnnxError("no input has the batch as its first dimension")
 
 
 def _originals(function: Function, source: Function) -> Any:
     """Pairs of an equation and that of the source, which has the same results."""
     known = {e.outputs: e for e in source.equations}
     return [(e, known[e.outputs]) for e in function.equations if e.outputs in known]
-
-
-def _twins(first: Function, second: Function) -> dict[Any, Any]:
-    """What in the second function stands for what in the first.
-
-    Raises:
-        OnnxError: they compute other things.
-    """
-    found: dict[Any, Any] = dict(zip(first.inputs, second.inputs, strict=True))
-    if len(first.equations) != len(second.equations):
-        raise OnnxError("with another batch size it computes other ops: export it with dynamic_batch=False")
-    for a, b in zip(first.equations, second.equations, strict=True):
-        if a.name != b.name or len(a.inputs) != len(b.inputs):  # type: ignore[union-attr]
-            raise OnnxError(f"with another batch size it computes {b.name} instead of {a.name}{_at(a)}")
-        found[a] = b
-        found.update((x, y) for x, y in zip(a.outputs, b.outputs, strict=True))
-        found.update((x, y) for x, y in zip(a.inputs, b.inputs, strict=True) if isinstance(x, Var))  # type: ignore[union-attr]
-    return found

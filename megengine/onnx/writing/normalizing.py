@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import product
 from ..package import OnnxError
 from .graph import Graph
 from .reducing import variance
 from .rules import Call, rule
-from .sizes import product
 from .windows import as_shape
 
 _FLOAT = np.dtype(np.float32)

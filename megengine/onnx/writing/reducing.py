@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import Varying
 from .graph import Graph
 from .rules import Call, rule
-from .sizes import Varying
 
 _REDUCTIONS = {"sum": "ReduceSum", "prod": "ReduceProd", "mean": "ReduceMean", "max": "ReduceMax", "min": "ReduceMin"}
 

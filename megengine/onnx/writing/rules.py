@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import Size
 from .graph import Graph
-from .sizes import Size
 
 Rule = Callable[[Graph, "Call"], "str | Sequence[str]"]
 RULES: dict[str, Rule] = {}
@@ -20,7 +20,7 @@ class Call:
     Attributes:
         name: the op's.
         inputs: the operands, values of the ONNX graph.
-        attributes: the op's attributes; sizes that depend on the batch are :class:`~.sizes.Varying`.
+        attributes: the op's attributes; sizes that depend on the batch are :class:`~megengine.graph.exchange.batch.Varying`.
         shapes, dtypes: of the operands.
         out_shapes, out_dtypes: of the results.
     """

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.exchange.batch import product
 from ..package import OnnxError
 from .graph import Graph
 from .rules import Call, rule
-from .sizes import product
 
 
 def _dense(g: Graph, e: Call) -> str:
