@@ -8,6 +8,7 @@ from typing import Any
 
 from .._support.files import replacing
 from ..jit.models import at_two_sizes, model_of
+from .module import OnnxModule
 from .package import onnx
 from .writing import write
 from .writing.model import DEFAULT, OLDEST
@@ -30,7 +31,8 @@ def export(
 
     Args:
         target: a module, in evaluation mode, or a function; a function traced with ``capture_as_const=True``, whose last call is
-            taken where ``args`` is None; the path of a dump, or one open for reading; a ``Network``.
+            taken where ``args`` is None; the path of a dump, or one open for reading; a ``Network``. What :func:`load` gave is
+            written as it was read where ``args`` is None, with the weights as they are now, and the other options have no effect.
         file: a path, or a file open for writing bytes; None writes none.
         args: what to call it with: tensors and arrays, in lists and dictionaries too, become inputs.
         opset: the version of ONNX's operators, from 13.
@@ -62,6 +64,11 @@ def export(
     newest = onnx().defs.onnx_opset_version()
     if not OLDEST <= opset <= newest:
         raise ValueError(f"opset is from {OLDEST} to {newest} with onnx {onnx().__version__}, not {opset}")
+    if isinstance(target, OnnxModule) and args is None:
+        made = target.to_model()
+        onnx().checker.check_model(made, full_check=True)
+        _save(made, file)
+        return made
     first, other = model_of(target, args, arg_names, output_names), None
     if dynamic_batch:
         first, other = at_two_sizes(target, args, first)

@@ -54,6 +54,7 @@ class OnnxModule(Module):
     def __init__(self, model: Any, name: str | None = None) -> None:
         super().__init__(name=name)
         model = _inlined(model)
+        self._model = model
         self._opset = opset_of(model)
         graph = model.graph
         held = {t.name: _array(t) for t in graph.initializer}
@@ -82,6 +83,15 @@ class OnnxModule(Module):
         env.update({key: self._given(key, value) for key, value in given.items()})
         results = [r if isinstance(r, list) else as_tensor(r) for r in self._run(self._graph, env)]
         return results[0] if len(results) == 1 else tuple(results)
+
+    def to_model(self) -> Any:
+        """The graph as it was read, an ``onnx.ModelProto``, with the weights as they are now."""
+        made = type(self._model)()
+        made.CopyFrom(self._model)
+        for tensor in made.graph.initializer:
+            if tensor.name in self._places:
+                tensor.CopyFrom(onnx().numpy_helper.from_array(self._kept(tensor.name).numpy(), tensor.name))
+        return made
 
     def _given(self, key: str, value: Any) -> Any:
         if isinstance(value, Tensor) or value is None or isinstance(value, list):

@@ -105,6 +105,15 @@ def test_fine_tuned_and_taken_away_again() -> None:
     assert {n for n, _ in net.named_parameters()} <= {t.name for t in again.graph.initializer}
 
 
+def test_written_as_it_was_read_with_new_weights() -> None:
+    net = onnx.load(network())
+    net.head.weight *= 2
+    again = onnx.export(net, None)
+    assert [n.op_type for n in again.graph.node] == [n.op_type for n in network().graph.node]
+    few = normal(3, 3, 8, 8)
+    np.testing.assert_allclose(run(again, few)[0], net(few).numpy(), 1e-5, 1e-5)
+
+
 def test_a_loop_and_a_branch() -> None:
     node, true = package.helper.make_node, package.helper.make_tensor("t", 9, [], [True])
     body = package.helper.make_graph(

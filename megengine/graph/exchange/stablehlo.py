@@ -38,7 +38,7 @@ def stablehlo(model: Model, other: Model | None, platforms: Sequence[str], batch
     try:
         with custom_call.portable():
             return bytes(export.export(jax.jit(function), platforms=tuple(platforms))(*specs).serialize())
-    except jax.core.InconclusiveDimensionOperation as error:
+    except jax.errors.InconclusiveDimensionOperation as error:
         raise GraphFileError(
             f"an op does not take a free batch: export it with dynamic_batch=False ({error})"
         ) from error
@@ -66,11 +66,11 @@ def _of_any_batch(batched: Batched, size: Any) -> Callable[..., Any]:
             operands = [
                 _number(batched, o, size) if isinstance(o, Scalar) else jnp.asarray(env[o]) for o in equation.inputs
             ]
-            attributes = {name: _at(value, size) for name, value in batched.attributes(equation).items()}
             op = equation.op
             try:
+                attributes = {name: _at(value, size) for name, value in batched.attributes(equation).items()}
                 made = op.bind(op.in_order(attributes), equation.signature.casts)(*operands)
-            except (TypeError, ValueError, jax.errors.JAXTypeError) as error:
+            except (GraphFileError, TypeError, ValueError, jax.errors.JAXTypeError) as error:
                 raise GraphFileError(
                     f"the op {op.name}{at(equation)} does not take a free batch: export it with dynamic_batch=False ({error})"
                 ) from error
