@@ -79,7 +79,6 @@ ABSENT = {
     "megengine.utils.module_utils.Sequential": _INNER,
     "megengine.utils.module_utils.Tensor": _INNER,
     "megengine.utils.persistent_cache": _INNER,
-    "megengine.utils.profile_analyzer": "reads the files of MegEngine's profiler",
     "megengine.utils.profiler.Profiler.format_path": _INNER,
 }
 

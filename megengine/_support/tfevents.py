@@ -157,6 +157,10 @@ class EventWriter:
         """Writes one event with one value, a ``Summary.Value`` message."""
         self._write(step, message(5, message(1, value)))
 
+    def add_graph(self, graph: bytes) -> None:
+        """Writes one event with a graph, a ``GraphDef`` message."""
+        self._write(0, message(4, graph))
+
     def flush(self) -> None:
         """Makes what was written visible to readers."""
         self._file.flush()

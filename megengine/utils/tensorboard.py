@@ -1,4 +1,4 @@
-"""What TensorBoard shows, written without TensorBoard: numbers, texts and histograms.
+"""What TensorBoard shows, written without TensorBoard: numbers, texts, histograms and graphs.
 
 The messages are those of `summary.proto <https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/summary.proto>`_.
 """
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from .._support.tfevents import FIXED64, VARINT, EventWriter, key, message, varint
+from ..graph.pictures.picture import Picture
 from ..tensor import Tensor
+from .graph_def import encoded
 
 DT_STRING = 7
 
@@ -99,6 +101,24 @@ class SummaryWriter:
         for number, packed in ((6, edges[1:]), (7, counts)):
             body += message(number, np.asarray(packed, "<f8").tobytes())
         self._events.add_value(message(1, tag.encode()) + message(5, body), global_step)
+
+    def add_graph(self, what: Any, *inputs: Any, **kwargs: Any) -> None:
+        """Write a computing graph for the graph tab, with shapes, lines and costs; a file holds one.
+
+        Args:
+            what: a module or traced function, a picture of one, a graph that :func:`megengine.graph.watch` collected, or a
+                ``Network``.
+            inputs: of the call that is recorded, for a module or a function.
+            kwargs: of that call.
+
+        Example:
+            >>> import tempfile
+            >>> from megengine.utils.tensorboard import SummaryWriter
+            >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
+            ...     writer.add_graph(M.Linear(3, 2), np.ones((1, 3), np.float32))
+        """
+        picture = what if isinstance(what, Picture) else what.picture(*inputs, **kwargs)
+        self._events.add_graph(encoded(picture.nodes))
 
     def flush(self) -> None:
         """Make what was written visible to readers."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import megengine.functional as F
+import megengine.module as M
 from megengine import Tensor
 from megengine._support.tfevents import read_records
 from megengine.utils.tensorboard import SummaryWriter
@@ -59,3 +60,21 @@ def test_histograms(tmp_path: Path) -> None:
     histogram = dict(fields(value[5]))
     assert [histogram[k] for k in range(1, 6)] == [0, 7, 8, 28, 140]
     assert struct.unpack("<4d", histogram[6]) == (1.75, 3.5, 5.25, 7) and struct.unpack("<4d", histogram[7]) == (2,) * 4
+
+
+def test_a_graph(tmp_path: Path) -> None:
+    net = M.Sequential(M.Linear(3, 4), M.ReLU(), M.Linear(4, 2))
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_graph(net, np.ones((5, 3), np.float32))
+    (path,) = tmp_path.iterdir()
+    graph = dict(fields(list(read_records(path.read_bytes()))[1]))[4]
+    nodes = {}
+    for number, content in fields(graph):
+        if number == 1:
+            of = fields(content)
+            attributes = {(pair := dict(fields(c)))[1].decode(): dict(fields(pair[2])) for k, c in of if k == 5}
+            nodes[dict(of)[1].decode()] = [c.decode() for k, c in of if k == 3], attributes
+    last = nodes["Sequential/2/linear"]
+    assert set(last[0]) == {"Sequential/2/weight", "Sequential/2/bias", "Sequential/1/relu"}
+    sizes = [dict(fields(c))[1] for _, c in fields(dict(fields(last[1]["_output_shapes"][1]))[7])]
+    assert sizes == [5, 2] and last[1]["dtype"][2] == b"float32" and last[1]["flops"][2] == b"90"
