@@ -85,7 +85,7 @@ ROOMS = [
     of_graph("recorder", "recorder forked guards together host_data", "What one thread has recorded and not run yet."),
     of_graph(
         "ir",
-        "ir equations printing verify build recording pullbacks donate lower straight_line passes/",
+        "ir equations printing verify build recording pullbacks donate lower straight_line passes/ layout/",
         "The graph as data: functions of equations, the passes over them, and their lowering to JAX.",
     ),
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),

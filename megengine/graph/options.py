@@ -23,6 +23,7 @@ class Options:
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
         tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs (see :func:`megengine.graph.tier`).
         first_tier: ``"ops"`` has the CPU run programs that were not met before as GPUs and TPUs do, op by op by executables.
+        channels_behind: lay out what is between oneDNN's convolutions as they do (see :mod:`megengine.graph.layout`).
         verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a flush.
         programs_bytes: how many bytes programs may take in all; the least recently used go first.
@@ -33,14 +34,15 @@ class Options:
     on_recompile: str = "log"
     tier: str = "auto"
     first_tier: str = "interpreter"
+    channels_behind: bool = True
     verify: bool = False
     pending_limit: int = PENDING_LIMIT
     programs_bytes: int = 192 << 20
 
 
-def _flag(name: str) -> bool:
-    text = os.environ.get(name, "").strip().lower()
-    if text in ("", "0", "false", "off", "no"):
+def _flag(name: str, default: str = "0") -> bool:
+    text = os.environ.get(name, "").strip().lower() or default
+    if text in ("0", "false", "off", "no"):
         return False
     if text in ("1", "true", "on", "yes"):
         return True
@@ -58,7 +60,8 @@ def _from_environment() -> Options:
     if first not in FIRST_TIERS:
         raise UsageError(f"environment variable MEGENGINE_FIRST_TIER={first!r}: write interpreter or ops")
     eager, nan, verify = map(_flag, ("MEGENGINE_EAGER", "MEGENGINE_CHECK_NAN", "MEGENGINE_VERIFY"))
-    return Options(eager, nan, policy, tier, first, verify)
+    behind = _flag("MEGENGINE_CHANNELS_BEHIND", "1")
+    return Options(eager, nan, policy, tier, first, behind, verify)
 
 
 options = _from_environment()

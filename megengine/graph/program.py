@@ -26,6 +26,7 @@ from .donate import pair
 from .executables import by_executable, spent
 from .host_array import owned, plain
 from .ir import Equation, Function
+from .layout import channels_behind
 from .lower import Plan, checked, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
@@ -208,6 +209,8 @@ class Program:
         """What compiles the program when it is first called, with these options of XLA."""
         # A function of its own each time, so that JAX keeps nothing of what was compiled before.
         function = self.plan.callable(jnp, attrgetter("staged"))
+        if options.channels_behind and self.place.platform == "cpu" and any("conv" in e.name for e in self.function.equations):
+            function = channels_behind(function)
         return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
 
     def prepare(self, tier: Tier) -> None:

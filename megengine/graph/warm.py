@@ -24,6 +24,7 @@ from . import compiler, runtime
 from .identity import Nameless, named, plain
 from .ir import AnyEquation, Function, Var, VjpEquation
 from .memory import bytes_needed
+from .options import options as settings
 from .runtime import KEPT_STEP, cache_directory
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _PACKAGE = Path(__file__).resolve().parent.parent
 _MEANING = (
     "ops",
+    "graph/layout",
     *(
         f"graph/{m}.py"
         for m in ("lower", "traced", "polymorphic", "concrete", "elementwise", "pullbacks", "backward", "compiler")
@@ -89,7 +91,7 @@ def digest(program: Program) -> str | None:
         # What pullbacks hold depends on their trace.
         kept = [named(pullback.op.identity) for pullback, _ in program.pullbacks]
         # The order of the outputs says what is donated to which.
-        library = onednn() if custom_call.ready() else ""
+        library = (onednn(), settings.channels_behind) if custom_call.ready() else ""
         flags = os.environ.get("XLA_FLAGS", "")
         place = program.place.platform, program.place.device_kind
         parts = [_sources(), place, library, flags, _text_of(program.function), plain(program.key), kept]

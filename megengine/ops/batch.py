@@ -1,10 +1,9 @@
-"""Normalisation of batches in training, and its gradient, as primitives of JAX: on CPUs oneDNN may compute them."""
+"""Normalisation of batches in training, and its gradient, as primitives of JAX, in either layout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from math import prod
 from typing import Any
 
 import jax
@@ -14,34 +13,37 @@ from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from .onednn import custom_call
-
 PLAIN: dict[str, Callable[..., Any]] = {}
 
 
-def _across(p, x):
-    return p.reshape(1, -1, *[1] * (x.ndim - 2))
+def _across(p, x, axis=1):
+    return p.reshape([-1 if k == axis % x.ndim else 1 for k in range(x.ndim)])
 
 
-def _normalized(x, scale, shift, *, eps):
-    axes = (0, *range(2, x.ndim))
-    mean = x.mean(axes)
-    centred = x - _across(mean, x)
-    var = (centred * centred).mean(axes)
-    return centred * lax.rsqrt(_across(var, x) + eps) * _across(scale, x) + _across(shift, x), mean, var
+def _summed(x, axis):
+    """Of each channel, first within the images: sums stay small, and vectors long where the channels lie behind."""
+    return x.sum([k for k in range(1, x.ndim) if k != axis % x.ndim]).sum(0)
 
 
-def _gradient(x, mean, var, ct, scale, *, eps):
-    axes = (0, *range(2, x.ndim))
+def _normalized(x, scale, shift, *, eps, axis=1):
+    count = x.size // x.shape[axis]
+    mean = _summed(x, axis) / count
+    centred = x - _across(mean, x, axis)
+    var = _summed(centred * centred, axis) / count
+    factor = scale * lax.rsqrt(var + eps)
+    return centred * _across(factor, x, axis) + _across(shift, x, axis), mean, var
+
+
+def _gradient(x, mean, var, ct, scale, *, eps, axis=1):
+    count = x.size // x.shape[axis]
     deviation = lax.rsqrt(var + eps)
-    standard = (x - _across(mean, x)) * _across(deviation, x)
-    dshift, dscale = ct.sum(axes), (ct * standard).sum(axes)
-    count = prod(x.shape[k] for k in axes)
-    centred = ct - _across(dshift / count, x) - standard * _across(dscale / count, x)
-    return centred * _across(scale * deviation, x), dscale, dshift
+    centred = x - _across(mean, x, axis)
+    dshift, dscale = _summed(ct, axis), _summed(ct * centred, axis) * deviation
+    dx = ct - _across(dshift / count, x, axis) - centred * _across(deviation * dscale / count, x, axis)
+    return dx * _across(scale * deviation, x, axis), dscale, dshift
 
 
-def _primitive(name, plain, shapes, by_library):
+def _primitive(name, plain, shapes):
     primitive = Primitive(name)
     primitive.multiple_results = True
     PLAIN[name] = plain
@@ -50,17 +52,12 @@ def _primitive(name, plain, shapes, by_library):
     def abstract(*avals, **params):
         return [avals[k].update(weak_type=False) for k in shapes]
 
-    def on_cpu(*arrays, **params):
-        of = custom_call.normalization(name, arrays[0], **params)
-        return plain(*arrays, **params) if of is None else by_library(of, *arrays)
-
     def batched(arrays, dims, **params):
         found = jax.vmap(partial(plain, **params), in_axes=dims)(*arrays)
         return found, [0] * len(found)
 
     primitive.def_abstract_eval(abstract)
     mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=True))
-    mlir.register_lowering(primitive, mlir.lower_fun(on_cpu, multiple_results=True), platform="cpu")
     batching.primitive_batchers[primitive] = batched
 
     def jvp(primals, tangents, **params):
@@ -71,15 +68,8 @@ def _primitive(name, plain, shapes, by_library):
     return primitive
 
 
-def _normalized_by_library(of, x, scale, shift):
-    y, mean, var, left = custom_call.call(of, x)
-    left = left.mean((0, *range(2, x.ndim)))
-    y = (y - _across(left, x)) * _across(scale, x) + _across(shift, x)
-    return y, mean + left * jnp.sqrt(var + of.eps), var
-
-
-_normalize = _primitive("normalize_batch", _normalized, (0, 1, 1), _normalized_by_library)
-_normalize_gradient = _primitive("normalize_batch_gradient", _gradient, (0, 1, 1), custom_call.call)
+_normalize = _primitive("normalize_batch", _normalized, (0, 1, 1))
+_normalize_gradient = _primitive("normalize_batch_gradient", _gradient, (0, 1, 1))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
@@ -105,7 +95,7 @@ def _backward(eps, kept, cts):
     of_y, of_mean, of_var = cts
     ct = jnp.zeros_like(x) if _is_zero(of_y) else of_y
     dx, dscale, dshift = _normalize_gradient.bind(x, mean, var, ct, scale, eps=eps)
-    count = prod(n for k, n in enumerate(x.shape) if k != 1)
+    count = x.size // x.shape[1]
     # Gradients are seldom taken of these, and a pass over the input costs as much as the rest.
     if not _is_zero(of_mean):
         dx += _across(of_mean / count, x)

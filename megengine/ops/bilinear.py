@@ -63,8 +63,8 @@ def _primitive(name: str, shape: Callable[..., Any], by_default: Lowering, on_cp
     def fastest_on_cpu(a, b, **params):
         if not all(isinstance(n, int) for n in params["x_shape"]):  # of a graph that is exported with a free batch
             return by_default(a, b, **params)
-        of = custom_call.convolution(name, a, **params)
-        return on_cpu(a, b, **params) if of is None else custom_call.call(of, a, b)[0]
+        of = custom_call.convolution(name, a.dtype, **params)
+        return on_cpu(a, b, **params) if of is None else custom_call.call_in_order(of, a, b)
 
     mlir.register_lowering(primitive, mlir.lower_fun(fastest_on_cpu, multiple_results=False), platform="cpu")
 

@@ -71,7 +71,7 @@ def _by_default(x, kernel, *, x_shape, kernel_shape, **settings):
 
 def _on_cpu(x, kernel, **params):
     of = custom_call.integer_convolution(**params)
-    return _by_default(x, kernel, **params) if of is None else custom_call.call_integers(of, x, kernel)
+    return _by_default(x, kernel, **params) if of is None else custom_call.call_in_order(of, x, kernel)
 
 
 def _result(x, kernel, *, x_shape, kernel_shape, stride, padding, dilation, groups):

@@ -1,4 +1,4 @@
-"""Normalisation of batches and its gradient: by oneDNN, or as what they are made of."""
+"""Normalisation of batches and its gradient, as what they are made of."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Plans called from XLA's executables: by one name, with a text that says which plan it is.
 
 The text holds everything, so that an executable compiled by one process serves others. Arrays with many channels are asked for
-with the channels behind the sizes, and XLA gives what lies between two calls the same layout.
+with the channels behind the sizes; :mod:`megengine.graph.layout` has what lies between two calls in the same layout.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from .convolution import Convolution
 from .ffi import register, registered
 from .integers import IntegerConvolution
 from .library import OneDNNError, library
-from .normalization import BatchNorm
 from .plan import LIMIT, Plan
 
 TARGET = "megengine.onednn"
@@ -29,7 +28,6 @@ TARGET = "megengine.onednn"
 MANY = 8
 _CLASSES: dict[str, Any] = {
     "Convolution": Convolution,
-    "BatchNorm": BatchNorm,
     "IntegerConvolution": IntegerConvolution,
 }
 _elsewhere = threading.local()
@@ -80,50 +78,36 @@ def portable() -> Iterator[None]:
         _elsewhere.holds = before
 
 
-def channels_last(shape: tuple[int, ...], dtype: Any) -> bool:
-    """Whether convolutions of executables leave arrays ``(N, C, *sizes)`` with the channels behind the sizes."""
-    return len(shape) > 2 and shape[1] >= MANY and _calls_it(dtype)
-
-
 def _calls_it(dtype: Any) -> bool:
     floats = bool(jnp.issubdtype(dtype, jnp.floating)) and dtype.itemsize <= 4
     return floats and not getattr(_elsewhere, "holds", False) and ready()
 
 
-def convolution(kind: str, x: jax.Array, **params: Any) -> Convolution | None:
+def convolution(kind: str, dtype: Any, **params: Any) -> Convolution | None:
     """The convolution that an executable should call the library for; None where XLA computes it."""
-    if not _calls_it(x.dtype):
+    if not _calls_it(dtype):
         return None
     of = Convolution(kind, **params)
     of = replace(of, x_last=of.x_shape[1] >= MANY, y_last=of.kernel_shape[0] >= MANY)
     return of if of.worth_it() and of.plan() is not None else None
 
 
-def normalization(kind: str, x: jax.Array, *, eps: float) -> BatchNorm | None:
-    """The same for the normalisation of a batch."""
-    if not channels_last(x.shape, x.dtype):
-        return None
-    of = BatchNorm(kind, x.shape, eps, True)
-    return of if of.worth_it() and of.plan() is not None else None
+def call(of: Convolution | IntegerConvolution, *operands: jax.Array) -> jax.Array:
+    """What an executable calls the library for, on arrays of :meth:`Convolution.arrays` as they lie in memory.
 
-
-def call(of: Convolution | BatchNorm, *operands: jax.Array) -> list[jax.Array]:
-    """What an executable calls the library for; results are of the first operand's dtype."""
+    A convolution of floats gives the first operand's dtype, one of integers int32.
+    """
     noticed = getattr(_lowering, "noticed", None)
     if noticed is not None:
         noticed.called = True
     shapes, lasts = of.arrays()
-    layouts = [_order(len(shape), last) for shape, last in zip(shapes, lasts, strict=True)]
-    first = len(shapes) - of.results()
-    made = jax.ffi.ffi_call(
-        TARGET,
-        [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes[first:]],
-        input_layouts=layouts[:first],
-        output_layouts=layouts[first:],
-    )
+    floats = isinstance(of, Convolution)
+    shape = _behind(shapes[-1]) if lasts[-1] else shapes[-1]
+    result = jax.ShapeDtypeStruct(shape, jnp.float32 if floats else jnp.int32)
+    given = [a.astype(jnp.float32) for a in operands] if floats else operands
     text = json.dumps((type(of).__name__, *astuple(of)))
-    results = made(*(a.astype(jnp.float32) for a in operands), of=text)
-    return [r.astype(operands[0].dtype) for r in results]
+    made: jax.Array = jax.ffi.ffi_call(TARGET, result)(*given, of=text)
+    return made.astype(operands[0].dtype) if floats else made
 
 
 def integer_convolution(**params: Any) -> IntegerConvolution | None:
@@ -135,21 +119,16 @@ def integer_convolution(**params: Any) -> IntegerConvolution | None:
     return of if of.worth_it() and of.plan() is not None else None
 
 
-def call_integers(of: IntegerConvolution, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """:func:`call` for int8 operands and an int32 result."""
-    noticed = getattr(_lowering, "noticed", None)
-    if noticed is not None:
-        noticed.called = True
-    shapes, lasts = of.arrays()
-    layouts = [_order(len(shape), last) for shape, last in zip(shapes, lasts, strict=True)]
-    result = jax.ShapeDtypeStruct(shapes[2], jnp.int32)
-    made = jax.ffi.ffi_call(TARGET, result, input_layouts=layouts[:2], output_layouts=layouts[2])
-    found: jax.Array = made(x, kernel, of=json.dumps((type(of).__name__, *astuple(of))))
-    return found
+def call_in_order(of: Convolution | IntegerConvolution, *operands: jax.Array) -> jax.Array:
+    """The same on arrays, and with a result, in the order of their dimensions."""
+    lasts = of.arrays()[1]
+    arrays = [jnp.moveaxis(a, 1, -1) if last else a for a, last in zip(operands, lasts, strict=False)]
+    result = call(of, *arrays)
+    return jnp.moveaxis(result, -1, 1) if lasts[-1] else result
 
 
-def _order(dimensions: int, last: bool) -> tuple[int, ...]:
-    return (0, *range(2, dimensions), 1) if last else tuple(range(dimensions))
+def _behind(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0], *shape[2:], shape[1])
 
 
 def _run(text: bytes, pointers: list[int]) -> None:

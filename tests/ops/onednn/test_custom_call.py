@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from megengine.ops import batch
 from megengine.ops.bilinear import convolve
 from megengine.ops.onednn import custom_call, ffi
 from megengine.ops.onednn.library import library
@@ -71,55 +70,6 @@ def test_convolutions(x: Any, w: Any, settings: Any, rng: np.random.Generator) -
 def test_half_precision_sums_in_float32(rng: np.random.Generator) -> None:
     x, w = normal(rng, 2, 16, 12, 12, dtype=jnp.bfloat16), normal(rng, 16, 16, 3, 3, dtype=jnp.bfloat16)
     agree(partial(convolve, **SAME), x, w, rtol=1e-2)
-
-
-@pytest.mark.parametrize("shape", [(4, 16, 12, 12), (8, 16, 40), (2, 9, 7, 8, 9)])
-def test_normalisation_of_batches(shape: Any, rng: np.random.Generator) -> None:
-    channels = shape[1]
-
-    def f(x: Any, scale: Any, shift: Any, ct: Any) -> Any:
-        found, pull = jax.vjp(lambda *a: batch.normalize(*a, 1e-3), x, scale, shift)
-        return found, pull((ct, found[1], found[2]))
-
-    arrays = normal(rng, *shape) * 3 + 1, normal(rng, channels), normal(rng, channels), normal(rng, *shape)
-    agree(f, *arrays, rtol=2e-5)
-
-    def plainly(x: Any, scale: Any, shift: Any, ct: Any) -> Any:
-        found, pull = jax.vjp(lambda *a: tuple(batch._normalized(*a, eps=1e-3)), x, scale, shift)
-        return found, pull((ct, found[1], found[2]))
-
-    for a, b in zip(jax.tree.leaves(f(*arrays)), jax.tree.leaves(jax.jit(plainly)(*arrays)), strict=True):
-        np.testing.assert_allclose(a, b, 1e-4, 1e-4 * float(jnp.abs(b).max()))
-
-
-def test_gradients_of_gradients_of_a_normalisation(rng: np.random.Generator) -> None:
-    x, scale, shift = normal(rng, 4, 16, 9, 9), normal(rng, 16), normal(rng, 16)
-
-    def twice(normalize: Any, x: Any, scale: Any) -> Any:
-        def loss(x: Any, scale: Any) -> Any:
-            y, mean, var = normalize(x, scale, shift)
-            return (y**3).sum() + (mean * var).sum()
-
-        return jax.grad(lambda *a: (jax.grad(loss)(*a) ** 2).sum(), (0, 1))(x, scale)
-
-    found = jax.jit(partial(twice, lambda *a: batch.normalize(*a, 1e-3)))(x, scale)
-    wanted = jax.jit(partial(twice, lambda *a: tuple(batch._normalized(*a, eps=1e-3))))(x, scale)
-    for a, b in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(a, b, 1e-4, 1e-4 * float(jnp.abs(b).max()))
-
-
-def test_nothing_is_copied_between_two_calls(rng: np.random.Generator) -> None:
-    x, w, p = normal(rng, 4, 16, 12, 12), normal(rng, 16, 16, 3, 3), normal(rng, 16)
-
-    def layer(x: Any) -> Any:
-        return jax.nn.relu(batch.normalize(convolve(x, w, **SAME), p, p, 1e-5)[0]) + x
-
-    text = jax.jit(lambda x: layer(layer(layer(x)))).lower(x).compile().as_text()
-    entry = text[text.index("ENTRY") :].splitlines()
-    copies = [line for line in entry if "copy" in line.partition("=")[0] and "[4,16,12,12]" in line]
-    # But for the argument and the result, which are in the order of their dimensions.
-    between = [line for line in copies if "ROOT" not in line and "(%x" not in line]
-    assert len(copies) >= 2 and not between, "\n".join(copies)
 
 
 def test_small_and_unknown_ones_are_left_to_xla(rng: np.random.Generator) -> None:

@@ -1,0 +1,201 @@
+"""How equations are computed with the channels behind; None where they are better computed in the order of their dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from ...ops.batch import PLAIN
+from ...ops.onednn import custom_call
+from .arrays import Laid, moved, place
+
+Rule = Callable[[Any, list[Laid]], Sequence[Laid] | None]
+LEAST = 3  # dimensions: N, C and a size
+
+CONVOLUTIONS = ["convolve", "convolve_input_gradient", "convolve_kernel_gradient", "convolve_integers"]
+ELEMENTWISE = [
+    "abs",
+    "add",
+    "add_any",
+    "and",
+    "atan2",
+    "cbrt",
+    "ceil",
+    "clamp",
+    "convert_element_type",
+    "copy",
+    "copy_p",
+    "cos",
+    "cosh",
+    "div",
+    "eq",
+    "erf",
+    "erf_inv",
+    "erfc",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "ge",
+    "gt",
+    "integer_pow",
+    "is_finite",
+    "le",
+    "log",
+    "log1p",
+    "logistic",
+    "lt",
+    "max",
+    "min",
+    "mul",
+    "ne",
+    "neg",
+    "nextafter",
+    "not",
+    "or",
+    "pow",
+    "reduce_precision",
+    "rem",
+    "round",
+    "rsqrt",
+    "select_n",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "sub",
+    "tan",
+    "tanh",
+    "xor",
+]
+
+
+def _better_behind(operands: Sequence[Laid]) -> bool:
+    """Whether there are fewer bytes to move if an equation is computed with the channels behind."""
+    return any(o.is_behind for o in operands) and sum(o.moves(True) for o in operands) <= sum(
+        o.moves(False) for o in operands
+    )
+
+
+def _bound(eqn: Any, arrays: Sequence[Any], **params: Any) -> list[Laid]:
+    results = eqn.primitive.bind(*arrays, **{**eqn.params, **params})
+    return [Laid(behind=r) for r in (results if eqn.primitive.multiple_results else [results])]
+
+
+def elementwise(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    """Operands have the result's shape, or none."""
+    shape = eqn.outvars[0].aval.shape
+    whole = [o for o in operands if o.shape]
+    if len(shape) < LEAST or any(o.shape != shape for o in whole) or not _better_behind(whole):
+        return None
+    return _bound(eqn, [o.behind if o.shape else o.front for o in operands])
+
+
+def convolution(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    """By oneDNN, in the layout that it is fastest in."""
+    if eqn.primitive.name == "convolve_integers":
+        of: Any = custom_call.integer_convolution(**eqn.params)
+    else:
+        of = custom_call.convolution(eqn.primitive.name, operands[0].dtype, **eqn.params)
+    if of is None:
+        return None
+    lasts = of.arrays()[1]
+    result = custom_call.call(of, *(o.behind if last else o.front for o, last in zip(operands, lasts, strict=False)))
+    return [Laid(behind=result) if lasts[-1] else Laid(result)]
+
+
+def normalization(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    """Of batches, and its gradient."""
+    whole = [o for o in operands if len(o.shape) > 1]
+    if len(operands[0].shape) < LEAST or not _better_behind(whole):
+        return None
+    arrays = [o.behind if len(o.shape) > 1 else o.front for o in operands]
+    first, *rest = PLAIN[eqn.primitive.name](*arrays, axis=-1, **eqn.params)
+    return [Laid(behind=first), *map(Laid, rest)]
+
+
+def reduction(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    """Over some of the dimensions: the others stay as they are where they can."""
+    (x,), axes = operands, eqn.params["axes"]
+    many = len(x.shape)
+    if many < LEAST or not x.is_behind:
+        return None
+    result = eqn.primitive.bind(x.behind, **{**eqn.params, "axes": tuple(sorted(place(a, many) for a in axes))})
+    left = [k for k in range(many) if k not in axes]
+    if left[:2] == [0, 1]:
+        return [Laid(behind=result) if len(left) >= LEAST else Laid(result)]
+    # Without the batch, or without the channels, it is an array of another kind.
+    order = [k for k in moved(range(many)) if k not in axes]
+    return [Laid(lax.transpose(result, [order.index(k) for k in left]))]
+
+
+def padding(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    x, value = operands
+    if len(x.shape) < LEAST or not x.is_behind:
+        return None
+    return _bound(eqn, [x.behind, value.front], padding_config=moved(eqn.params["padding_config"]))
+
+
+def slicing(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    (x,) = operands
+    if len(x.shape) < LEAST or not x.is_behind:
+        return None
+    given = {name: eqn.params[name] for name in ("start_indices", "limit_indices", "strides")}
+    return _bound(eqn, [x.behind], **{name: v if v is None else moved(v) for name, v in given.items()})
+
+
+def concatenation(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    many = len(operands[0].shape)
+    if many < LEAST or not _better_behind(operands):
+        return None
+    return _bound(eqn, [o.behind for o in operands], dimension=place(eqn.params["dimension"], many))
+
+
+def broadcast(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    """What is read several times is made where it is read; new dimensions among the sizes leave the layout as it is."""
+    x, *sizes = operands
+    shape, dimensions = eqn.params["shape"], eqn.params["broadcast_dimensions"]
+    if sizes:
+        return None
+    if not x.is_behind:
+        made = eqn.primitive.bind(x.front, **eqn.params)
+        return [Laid(made, free=jnp.size(made) > jnp.size(x.front))]
+    if dimensions[:2] != (0, 1):
+        return None
+    many = len(shape)
+    to = tuple(place(dimensions[k], many) for k in moved(range(len(x.shape))))
+    return _bound(eqn, [x.behind], shape=moved(shape), broadcast_dimensions=to)
+
+
+def reshaping(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    """Of sizes among themselves."""
+    x, shape = operands[0], eqn.outvars[0].aval.shape
+    if not x.is_behind or len(shape) < LEAST or shape[:2] != x.shape[:2] or len(operands) > 1:
+        return None
+    return [Laid(behind=jnp.reshape(x.behind, moved(shape)))]
+
+
+def windows(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
+    (x,) = operands
+    if len(x.shape) < LEAST or not x.is_behind:
+        return None
+    names = "window_dimensions", "window_strides", "padding", "base_dilation", "window_dilation"
+    return _bound(eqn, [x.behind], **{name: moved(eqn.params[name]) for name in names})
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(ELEMENTWISE, elementwise),
+    **dict.fromkeys(CONVOLUTIONS, convolution),
+    **dict.fromkeys(PLAIN, normalization),
+    **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or"), reduction),
+    **dict.fromkeys(("reduce_window_sum", "reduce_window_max", "reduce_window_min"), windows),
+    **dict.fromkeys(("reshape", "squeeze"), reshaping),
+    "pad": padding,
+    "slice": slicing,
+    "concatenate": concatenation,
+    "broadcast_in_dim": broadcast,
+}
