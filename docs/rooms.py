@@ -47,13 +47,14 @@ ROOMS = [
     Room("utils", "utils/", "MegEngine's helpers: statistics of models, profiles, TensorBoard."),
     Room("serialization", "serialization/", "Checkpoints: written whole, read safely, in several formats."),
     Room("core", "core/", "Private names of MegEngine that programs import."),
+    Room("network", "network/", "Graphs from files, MegEngine's too, as nodes: run, changed, named, written again."),
+    Room("operators", "core/ops/", "MegEngine's operators as objects with settings."),
     Room("optimizer", "optimizer/", "Optimizers: what they keep of a parameter, and the update of one."),
     Room("module", "module/", "Layers and models: parameters by name, and a forward in `functional`."),
     Room("autodiff", "autodiff/", "`GradManager` and functions with gradients of their own."),
     Room("functional", "functional/", "Public functions: documentation, argument checks, defaults, and the call of an op."),
     Room("random", "random/", "Generators of random numbers: seeds, states, distributions."),
     Room("distributed", "distributed/", "Groups of processes and what they send each other."),
-    Room("network", "network/", "Graphs from files as nodes: run, changed, named, written again."),
     Room("data", "data/", "Datasets, transforms, collators, and the loader."),
     Room("data/workers", "data/workers/", "The worker processes of a loader, their transport, what stands for the engine there."),
     Room(
@@ -70,7 +71,7 @@ ROOMS = [
         "pictures", "pictures/", "Graphs as pages, SVG, DOT and tables: folded by module, with what each part costs."
     ),
     of_graph("replay", "capture replay symbolic transcript", "Calls that are recorded once and run again without recording."),
-    of_graph("apply", "apply backward transfer modes ahead", "Recording: ops, their gradients, and settings for a while."),
+    of_graph("apply", "apply backward transfer modes ahead sized", "Recording: ops, their gradients, and settings for a while."),
     of_graph(
         "execution",
         "flushing fast_path execute checks recompile step shared",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from ..graph.apply import apply
-from ..graph.checks import read_for
 from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant
-from ..ops import elemwise
+from ..graph.sized import apply_sized, keeps_sizes, read_for_size
+from ..ops import elemwise, sized
 from ..ops import index as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
+from ..tensor.indexing import axes_of
 from ._args import require_tensor
+from ._joining import stack
 
 
 def _require_mask(mask: Tensor) -> None:
@@ -70,8 +73,11 @@ def cond_take(mask: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     _require_mask(mask)
     if mask.shape != x.shape:
         raise RuntimeError(f"cond_take: the mask has shape {mask.shape}, x has {x.shape}")
-    index = as_constant(np.flatnonzero(mask.numpy()).astype(np.int32))
-    return apply(ops.take, x, index), index  # type: ignore[return-value]
+    if keeps_sizes(mask, x):
+        index = apply_sized(sized.true_places, mask, at_most=prod(mask.shape))
+    else:
+        index = as_constant(np.flatnonzero(read_for_size("cond_take", mask)).astype(np.int32))
+    return apply(ops.take, x, index), index
 
 
 def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
@@ -90,10 +96,19 @@ def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor
          [1 0]], dtype=int32, device=xpux:0)
     """
     require_tensor(condition, "condition")
-    found = np.nonzero(read_for("non_zero", condition))
+    if keeps_sizes(condition):
+        return _places(condition, as_tuple)
+    found = np.nonzero(read_for_size("non_zero", condition))
     if as_tuple:
         return tuple(Tensor(f.astype(np.int32)) for f in found)
     return Tensor(np.stack(found, 1).astype(np.int32))
+
+
+def _places(condition: Tensor, as_tuple: bool) -> Any:
+    """The indices as ops of a graph."""
+    flat = apply_sized(sized.true_places, condition != 0, at_most=prod(condition.shape))
+    found = axes_of(flat, condition)
+    return found if as_tuple else stack(list(found), 1)
 
 
 def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ import numpy as np
 
 from .._help.ranges import within
 from ..graph.apply import apply
-from ..graph.checks import read_for
 from ..graph.errors import ArgumentError
+from ..graph.sized import apply_sized, keeps_sizes, read_for_size
 from ..ops import roi as roi_ops
+from ..ops import sized
 from ..tensor import Tensor
 from ._args import require_tensor
 from ._settings import one_or_two, require_mode
@@ -141,8 +142,14 @@ def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None
     limit = boxes.shape[0] if max_output is None else max_output
     if not isinstance(limit, Integral) or limit < 0:
         raise ArgumentError(f"nms: max_output must be an integer from 0 on, not {max_output!r}")
-    order = _from_highest(read_for("nms", scores))
-    kept = _kept(read_for("nms", boxes)[order], np.float32(iou_thresh), int(limit))
+    if keeps_sizes(boxes, scores):
+        by_score = apply(sized.from_highest, scores)
+        most = 2**31 - 1 if max_output is None else int(limit)
+        threshold = float(np.float32(iou_thresh))
+        places, count = apply(sized.nms_places, boxes[by_score], threshold=threshold, limit=most)
+        return by_score[apply_sized(sized.leading, places, count, at_most=boxes.shape[0])]
+    order = _from_highest(read_for_size("nms", scores))
+    kept = _kept(read_for_size("nms", boxes)[order], np.float32(iou_thresh), int(limit))
     return Tensor(order[kept].astype(np.int32), device=boxes.device)
 
 

@@ -33,6 +33,12 @@ class Listener:
     def reads(self, value: Value) -> None:
         """The host looks at ``value``."""
 
+    keeps_sizes = False  # whether results whose size depends on numbers are recorded as ops that say so
+
+    def sizes(self, value: Value) -> None:
+        """The host looks at ``value`` for the size of a result alone."""
+        self.reads(value)
+
     def wrote(self, handle: Handle) -> None:
         """``handle`` is rebound."""
 

@@ -43,6 +43,7 @@ class Symbolic(Listener):
         self.whole = True
         self.steps = False
         self.before: list[tuple[Handle, str, Any]] = []
+        self.keeps_sizes = transcript is not None
 
     def bound(self, handle: Handle, value: Value) -> None:
         """The transcript keeps by which tensor it is read."""
@@ -64,6 +65,10 @@ class Symbolic(Listener):
                 "trace(symbolic=True): the value of a tensor that the function computes cannot be read inside it; "
                 "use trace(symbolic=False)"
             )
+
+    def sizes(self, value: Value) -> None:
+        """MegEngine's graphs find sizes as they run; here a part runs first, so the call cannot be compared."""
+        self.whole = False
 
     def _is_inside(self, value: Value) -> bool:
         if value.array is not None:

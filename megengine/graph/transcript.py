@@ -222,6 +222,8 @@ def _of(equation: AnyEquation) -> tuple[Var, ...]:
 class Transcribing(Listener):
     """Hears for a transcript alone."""
 
+    keeps_sizes = True
+
     def __init__(self, transcript: Transcript) -> None:
         self.transcript = transcript
 
@@ -236,6 +238,9 @@ class Transcribing(Listener):
     def reads(self, value: Value) -> None:
         """See :class:`Transcript`."""
         self.transcript.reads(value)
+
+    def sizes(self, value: Value) -> None:
+        """An op of its own says what the size follows from."""
 
     def interrupted(self, reason: str) -> None:
         """See :class:`Transcript`."""

@@ -11,10 +11,12 @@ from ..graph.apply import apply
 from ..graph.infer import infer
 from ..graph.value import Handle, Symbol
 from ..ops.op import Op
+from ..ops.sized import FROM_NUMBERS
 from ..tensor import Tensor
 from .kinds import CLASSES, OTHERS, TYPES, type_of
 from .nodes import ConstOpBase, ImmutableTensor, OpNode, ReadOnlyOpNode, spec_of
 from .order import operators
+from .resizing import sized
 from .variables import Graph, VarNode, register_building
 
 
@@ -71,7 +73,9 @@ def evaluated(var: VarNode) -> np.ndarray:
         elif node.op is None:
             raise RuntimeError(f"{var.name} has no value: it depends on {node.name} of its graph")
         else:
-            made = apply(node.op, *(env[v] for v in node.inputs), **node.attributes)
+            operands = [env[v] for v in node.inputs]
+            attributes = sized(node.op, node.attributes, operands) if node.op in FROM_NUMBERS else node.attributes
+            made = apply(node.op, *operands, **attributes)
             env.update(zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True))
     return env[var].numpy()  # type: ignore[no-any-return]
 

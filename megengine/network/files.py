@@ -14,6 +14,7 @@ import numpy as np
 from .._support.files import replacing
 from ..graph.exchange import GraphFileError, Model, decode, encode
 from ..graph.ir import Equation
+from . import mge
 
 CompGraphDumpResult = collections.namedtuple(
     "CompGraphDumpResult",
@@ -37,7 +38,7 @@ def read(file: Any) -> Model:
 
 def _decoded(data: bytes, name: Any) -> Model:
     try:
-        return decode(data)
+        return mge.load(data) if mge.is_mge(data[:16]) else decode(data)
     except GraphFileError as error:
         if name:
             error.add_note(f"in the file {name}")

@@ -9,6 +9,7 @@ from typing import Any
 from ..graph.value import Aval
 from ..ops import shape as ops
 from ..ops.op import Op
+from ..ops.sized import FROM_NUMBERS
 
 Sizes = tuple[int, ...]
 RESIZABLE = frozenset([ops.reshape, ops.broadcast_to])
@@ -24,6 +25,12 @@ def resized(op: Op, attributes: dict[str, Any], before: Aval, now: Aval) -> dict
         return attributes
     change = _reshaped if op is ops.reshape else _broadcast
     return {**attributes, "shape": change(attributes["shape"], before.shape, now.shape)}
+
+
+def sized(op: Op, attributes: dict[str, Any], operands: Sequence[Any]) -> dict[str, Any]:
+    """The attributes of an op of :mod:`megengine.ops.sized`, by the numbers of its operands, which are computed for that."""
+    name, read, find = FROM_NUMBERS[op]
+    return {**attributes, name: find(operands[read].numpy(), operands[0].shape)}
 
 
 def _reshaped(target: Sizes, before: Sizes, now: Sizes) -> Sizes:

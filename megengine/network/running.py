@@ -14,8 +14,9 @@ from ..graph.ir import Equation, Scalar, Var, VjpEquation
 from ..graph.recorder import thread
 from ..graph.source import here
 from ..graph.value import Value, new_handle
+from ..ops.sized import FROM_NUMBERS
 from ..tensor import Tensor
-from .resizing import RESIZABLE, resized
+from .resizing import RESIZABLE, resized, sized
 
 
 class Runnable:
@@ -67,6 +68,8 @@ class Runnable:
 
 def _attributes(equation: Equation, operands: Sequence[Any]) -> dict[str, Any]:
     """Those of an equation, for operands that may have other sizes than when it was recorded."""
+    if equation.op in FROM_NUMBERS:
+        return sized(equation.op, equation.attributes, operands)
     if equation.op not in RESIZABLE:
         return equation.attributes
     recorded = equation.inputs[0]

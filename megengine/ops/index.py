@@ -176,6 +176,11 @@ def take_along(x, index, *, axis, keepdims):
     return picked if keepdims else jnp.squeeze(picked, axis)
 
 
+def _within_dimension(index, x, *, axis):
+    index = index.astype("int32")
+    return ((index >= -x.shape[axis]) & (index < x.shape[axis])).all()
+
+
 def _within(index, *, size):
     return within(index, -size, size)
 
@@ -185,3 +190,10 @@ def wrap_negative(index, *, size):
     """Negative indices count from the end."""
     index = index.astype(jnp.int32)
     return jnp.where(index < 0, index + size, index)
+
+
+@op("index_in", differentiable=False, valid=_within_dimension, invalid="an index is out of range for dimension {axis}")
+def wrap_negative_in(index, x, *, axis):
+    """Negative indices count from the end of a dimension."""
+    index = index.astype(jnp.int32)
+    return jnp.where(index < 0, index + x.shape[axis], index)

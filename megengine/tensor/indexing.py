@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from ..graph.apply import apply
 from ..graph.errors import ArgumentError, BadIndexError, RangeError
 from ..graph.host_data import as_constant, checked_for, host_value, to_array
+from ..graph.sized import apply_sized, keeps_sizes, read_for_size
 from ..graph.source import warn_once
 from ..graph.value import Handle, new_handle
-from ..ops import elemwise
+from ..ops import elemwise, sized
 from ..ops import index as ops
 from ..ops.shape import reshape
 from .bounds import outside
@@ -103,22 +105,24 @@ def _plan(x: Any, index: Any) -> tuple[tuple[Any, ...], list[Any]]:
     spec: list[Any] = []
     numbers: list[Any] = []
     axis = 0
+    kept = keeps_sizes(x)  # then for tensors of other sizes too
     for entry in _expanded(index, len(shape), shape):
         if entry is None:
             spec.append("n")
             continue
         size = shape[axis]
         if isinstance(entry, slice):
-            form, number = _slice(entry, size)
+            form, number = _slice_of_any_size(entry, size) if kept else _slice(entry, size)
             spec.append(form)
             numbers += number
             axis += 1
         elif isinstance(entry, (int, np.integer)) and not isinstance(entry, (bool, np.bool_)):
             spec.append("i")
-            numbers.append(_in_range(int(entry), size, axis))
+            at = _in_range(int(entry), size, axis)
+            numbers.append(_from_end(as_constant(np.int32(entry)), x, axis) if kept and entry < 0 else at)
             axis += 1
         else:
-            for array in _arrays(entry, shape[axis:], axis):
+            for array in _arrays(entry, shape[axis:], axis, x if kept else None):
                 spec.append("a")
                 numbers.append(array)
                 axis += 1
@@ -177,14 +181,38 @@ def _slice(entry: slice, size: int) -> tuple[Any, list[Any]]:
     return ("s", start, None if step < 0 and stop < 0 else stop, step), []
 
 
+def _slice_of_any_size(entry: slice, size: int) -> tuple[Any, list[Any]]:
+    """A slice as it is written, which a tensor of another size takes from its own ends."""
+    parts = [p.item() if isinstance(p, Handle) else p for p in (entry.start, entry.stop, entry.step)]  # type: ignore[attr-defined]
+    try:
+        slice(*parts).indices(size)
+    except (TypeError, ValueError) as error:
+        raise BadIndexError(f"{_show(entry)}: {error}") from None
+    if parts == [None, None, None]:
+        return ":", []
+    return ("s", *(None if p is None else int(p) for p in parts)), []
+
+
+def _from_end(index: Any, x: Any, axis: int) -> Any:
+    """Indices of which negative ones count from the end of a dimension."""
+    return apply(ops.wrap_negative_in, index, x, axis=axis)
+
+
 def _in_range(number: int, size: int, axis: int) -> int:
     if not -size <= number < size:
         raise BadIndexError(f"index {number} is out of range for dimension {axis} of size {size}")
     return number % size
 
 
-def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
-    """Integer arrays that an advanced entry stands for; a mask is read and becomes one for each of its dimensions."""
+def _arrays(entry: Any, sizes: tuple[int, ...], axis: int, of: Any) -> list[Any]:
+    """Integer arrays that an advanced entry stands for; a mask is read and becomes one for each of its dimensions.
+
+    Args:
+        entry: of the index.
+        sizes: of this dimension and those behind it.
+        axis: the dimension.
+        of: the tensor, where its sizes may be others when the graph runs.
+    """
     if isinstance(entry, Handle):
         if entry.dtype != np.bool_:  # type: ignore[attr-defined]
             if np.dtype(entry.dtype).kind not in "iu":  # type: ignore[attr-defined]
@@ -192,8 +220,10 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
             wrong = outside(entry, -sizes[0], sizes[0])
             if wrong is not None:
                 raise BadIndexError(f"index {wrong} is out of range for dimension {axis} of size {sizes[0]}")
-            return [apply(ops.wrap_negative, entry, size=sizes[0])]
-        entry = entry.numpy()  # type: ignore[attr-defined]
+            return [apply(ops.wrap_negative, entry, size=sizes[0]) if of is None else _from_end(entry, of, axis)]
+        if keeps_sizes(entry):
+            return _places_kept(entry, sizes, axis)
+        entry = read_for_size("an index", entry)
     array = np.asarray(entry)
     if array.dtype == np.bool_:
         if array.ndim == 1 and len(array) != sizes[0]:
@@ -211,6 +241,22 @@ def _arrays(entry: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
     if array.size and not (-sizes[0] <= int(array.min()) and int(array.max()) < sizes[0]):
         raise BadIndexError(f"an index in {_show(entry)} is out of range for dimension {axis} of size {sizes[0]}")
     return [as_constant(np.where(array < 0, array + sizes[0], array).astype(np.int32))]
+
+
+def _places_kept(mask: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
+    """Of a mask in a graph that is kept: ops that find where it is true."""
+    shape = mask._value.aval.shape
+    if shape != sizes[: len(shape)]:
+        raise BadIndexError(
+            f"a mask of shape {shape} does not fit dimensions {sizes[: len(shape)]} (from dimension {axis})"
+        )
+    return list(axes_of(apply_sized(sized.true_places, mask, at_most=prod(shape)), mask))
+
+
+def axes_of(places: Any, of: Any) -> tuple[Any, ...]:
+    """Indices along each dimension of a tensor, of indices into its flattened form."""
+    ndim = of._value.aval.ndim
+    return (places,) if ndim == 1 else tuple(apply(sized.place_along, places, of, axis=k) for k in range(ndim))
 
 
 def _places_of(mask: np.ndarray, size: int, axis: int) -> np.ndarray:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..pictures.picture import Picture
 
 FORMAT = "megengine-xla graph"
-VERSION = 1
+VERSION = 2  # 2: results whose size depends on numbers
 
 
 class GraphFileError(RuntimeError):

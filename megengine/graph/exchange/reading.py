@@ -20,7 +20,6 @@ from .weights import unpack
 _LOCAL = struct.Struct("<4s5H3L2H")
 _MAGIC = b"PK\x03\x04"
 _FIRST = b"format.json"
-_MEGENGINE = (b"MGBC", b"mgbtest0", b"mgbs")
 
 
 def length_of(head: bytes) -> int:
@@ -29,8 +28,6 @@ def length_of(head: bytes) -> int:
     Raises:
         GraphFileError: it is no graph, or one of a newer version.
     """
-    if head[8:12] == b"mgv2" or head.startswith(_MEGENGINE):
-        raise GraphFileError("this is a graph in a format of MegEngine's own, which megengine-xla does not read")
     try:
         magic, *_, size, _, name, extra = _LOCAL.unpack_from(head)
         start = _LOCAL.size + name + extra

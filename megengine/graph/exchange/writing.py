@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.sized import FROM_NUMBERS
 from ...version import __version__
 from ..ir import AnyEquation, Equation, Scalar, Var
 from .attributes import dtype_text, encoded
@@ -38,15 +39,21 @@ def encode(model: Model) -> bytes:
         entries[f"tests/{k}.safetensors"] = pack(test)
     length = 0
     while True:  # the first entry says how long the file is, so that it can be read out of a longer one
-        data = _zipped({"format.json": _front(length), **entries})
+        data = _zipped({"format.json": _front(length, _version(model)), **entries})
         if len(data) == length:
             return data
         length = len(data)
 
 
-def _front(length: int) -> str:
+def _version(model: Model) -> int:
+    """The first version that has all ops of a model, so that older readers take what they can."""
+    sized = any(isinstance(e, Equation) and e.op in FROM_NUMBERS for e in model.function.equations)
+    return VERSION if sized else 1
+
+
+def _front(length: int, version: int) -> str:
     return json.dumps(
-        {"format": FORMAT, "version": VERSION, "bytes": f"{length:016d}", "writer": f"megengine-xla {__version__}"}
+        {"format": FORMAT, "version": version, "bytes": f"{length:016d}", "writer": f"megengine-xla {__version__}"}
     )
 
 

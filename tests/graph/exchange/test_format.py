@@ -132,8 +132,8 @@ def repacked(change: Any, **settings: Any) -> bytes:
     archive = zipfile.ZipFile(io.BytesIO(small()))
     entries = {n: archive.read(n) for n in archive.namelist() if n != "format.json"}
     entries["graph.jsonl"] = change(entries["graph.jsonl"])
-    length = len(writing._zipped({"format.json": writing._front(0), **entries}))
-    return writing._zipped({"format.json": writing._front(length), **entries})
+    length = len(writing._zipped({"format.json": writing._front(0, 1), **entries}))
+    return writing._zipped({"format.json": writing._front(length, 1), **entries})
 
 
 @pytest.mark.parametrize(
