@@ -106,7 +106,7 @@ def write() -> None:
     total = sum(map(len, here.values()))
     rows.append(f"| all | {total} | {total + sum(map(len, absent.values()))} |")
     (TARGET / "table.txt").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    entries = [*(f"_generated/{n}" for n in order if here[n]), "utils", "graph"]
+    entries = [*(f"_generated/{n}" for n in order if here[n]), "utils", "graph", "onnx"]
     (TARGET / "contents.txt").write_text(
         "```{toctree}\n:hidden:\n\n" + "\n".join(entries) + "\n```\n", encoding="utf-8"
     )
