@@ -94,7 +94,7 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
         full = tuple(key)
         node = recorder.node.next.get(full)
         if node is None:
-            node = extend(recorder.node, full)
+            node = extend(recorder.node, full, _tracked(operands) if tracked and recorder.tapes else ())
         recorder.sources.append(here(2))
         if recorder.scopes is not None:
             recorder.scopes.append(scopes.current())
@@ -117,6 +117,10 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
     if node.depth >= recorder.limit:
         flush_at_limit(recorder)
     return out
+
+
+def _tracked(operands: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple([k for k, x in enumerate(operands) if isinstance(x, Handle) and x._node is not None])
 
 
 def _bind(recorder: Recorder, value: Value, handle: Handle) -> Aval | None:

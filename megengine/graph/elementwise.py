@@ -68,8 +68,8 @@ def _jaxpr_at(jaxpr: Jaxpr, known: Shape, shape: Shape) -> Jaxpr | None:
 
     equations = []
     for eqn in jaxpr.eqns:
-        params = _params_at(eqn, known, shape)
-        if params is None or any(v.aval.shape not in ((), known) for v in (*eqn.invars, *eqn.outvars)):
+        params, atoms = _params_at(eqn, known, shape), [*eqn.invars, *eqn.outvars]
+        if params is None or any(getattr(v.aval, "shape", None) not in ((), known) for v in atoms):
             return None
         invars, outvars = list(map(moved, eqn.invars)), list(map(moved, eqn.outvars))
         equations.append(eqn.replace(invars=invars, outvars=outvars, params=params))

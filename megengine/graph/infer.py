@@ -9,29 +9,32 @@ import numpy as np
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .caches import Cache
-from .signature import Signature
-from .traced import forward
+from .signature import Signature, differentiable
+from .traced import forward, linearise
 from .value import Aval, aval
 
 inferred = Cache(32_768)
+# What is raised where an op does not take its operands.
+_TRACING = TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError
 
 
-def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
+def infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tuple[int, ...] = ()) -> Signature:
     """The op with these attributes and operands, with the abstract value of each result.
 
     Args:
         op: the operator.
         attrs: its static attributes.
         specs: an :class:`Aval` for a tensor, ``"b"``, ``"i"`` or ``"f"`` for a Python scalar.
+        tracked: the operands that a gradient may be taken of; what it needs is traced then, which gives the results too.
 
     Raises:
         RuntimeError: the op cannot take these shapes or dtypes.
     """
-    found: Signature = inferred.get((op, attrs, specs), lambda: _infer(op, attrs, specs))
+    found: Signature = inferred.get((op, attrs, specs), lambda: _infer(op, attrs, specs, tracked))
     return found
 
 
-def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
+def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tuple[int, ...]) -> Signature:
     kinds = [s.dtype if isinstance(s, Aval) else s for s in specs]
     if op.quantized is None and any(isinstance(s, Aval) and s.dtype.metadata for s in specs):
         raise RuntimeError(f"{op.name} takes no quantised tensors; convert with astype('float32')")
@@ -43,10 +46,9 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
     if op.check is not None:
         op.check(*operands, **named)
     try:
-        traced, multi = forward(op, attrs, casts, specs)
-    except (TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError) as error:
+        outs, multi = _results(op, attrs, casts, specs, tracked)
+    except _TRACING as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
-    outs = traced.results()
     dtypes = [dtype for _, dtype in outs]
     if op.quantized is not None:
         found = op.quantized(op.name, own, **named)
@@ -54,6 +56,22 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...]) -> Signature:
     shapes = [shape for shape, _ in outs]
     formats = op.formats([s for s in specs if isinstance(s, Aval)], [len(s) for s in shapes], **named)
     return Signature(op, attrs, specs, casts, tuple(map(aval, shapes, dtypes, formats)), multi)
+
+
+def _results(
+    op: Op, attrs: tuple[Any, ...], casts: tuple[Any, ...], specs: tuple[Any, ...], tracked: tuple[int, ...]
+) -> tuple[list[tuple[tuple[int, ...], np.dtype]], bool]:
+    """Shapes and dtypes of the results, and whether they are a tuple."""
+    mask = tuple([k for k in differentiable(op, specs) if k in tracked])
+    if mask:
+        try:
+            linear = linearise(op, attrs, casts, specs, mask)
+        except _TRACING:  # it has no gradient, or does not fit: the forward alone says which
+            linear = None
+        if linear is not None:
+            return linear.results()[: linear.count], linear.forward.multi
+    traced, multi = forward(op, attrs, casts, specs)
+    return traced.results(), multi
 
 
 def _explain(op: Op, attrs: tuple[Any, ...], operands: list[Aval], error: Exception) -> str:

@@ -42,13 +42,14 @@ class Signature:
         self.multi = multi
         self.attributes: dict[str, Any] = op.named(attrs)
         self.integers = tuple([k for k, s in enumerate(specs) if isinstance(s, Aval) and s.dtype.kind in "iu"])
-        self.differentiable = _differentiable(op, specs) if any(a.is_float for a in avals) else ()
+        self.differentiable = differentiable(op, specs) if any(a.is_float for a in avals) else ()
 
     def __repr__(self) -> str:
         return f"{self.op.name}({', '.join(map(str, self.specs))}) -> {', '.join(map(repr, self.avals))}"
 
 
-def _differentiable(op: Op, specs: tuple[Any, ...]) -> tuple[int, ...]:
+def differentiable(op: Op, specs: tuple[Any, ...]) -> tuple[int, ...]:
+    """The operands of an op that gradients flow to, if a result is of floats."""
     flags = op.differentiable if isinstance(op.differentiable, tuple) else (op.differentiable,) * len(specs)
     return tuple(
         k for k, (s, flag) in enumerate(zip(specs, flags, strict=False)) if flag and isinstance(s, Aval) and s.is_float

@@ -256,14 +256,22 @@ def linearised(signature: Signature, mask: tuple[int, ...]) -> Linearised:
         signature: the op, bound to attributes, shapes and dtypes.
         mask: the operands differentiated.
     """
-    op, targets, multi, count = signature.op, signature.casts, signature.multi, len(signature.avals)
+    return linearise(signature.op, signature.attrs, signature.casts, signature.specs, mask)
 
-    def traced(attrs: tuple[Any, ...], specs: Sequence[Any]) -> tuple[ClosedJaxpr, Any]:
+
+def linearise(
+    op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tuple[Any, ...], mask: tuple[int, ...]
+) -> Linearised:
+    """The same before the results' shapes and dtypes are known, with what each operand is cast to first (None: nothing)."""
+
+    def traced(attrs: tuple[Any, ...], specs: Sequence[Any]) -> tuple[ClosedJaxpr, Any, int, bool]:
         call = op.bind(attrs, targets)
         tree: Any = None
+        multi = False
+        count = 1
 
         def run(*operands: Any) -> Any:
-            nonlocal tree
+            nonlocal tree, multi, count
 
             def of_masked(*some: Any) -> Any:
                 full = list(operands)
@@ -272,22 +280,24 @@ def linearised(signature: Signature, mask: tuple[int, ...]) -> Linearised:
                 return call(*full)
 
             out, pullback = jax.vjp(of_masked, *(operands[k] for k in mask))
+            multi = isinstance(out, (tuple, list))
+            count = len(out) if multi else 1
             residuals, tree = jax.tree_util.tree_flatten(pullback)
             return (*(out if multi else (out,)), *residuals)
 
-        return jax.make_jaxpr(run)(*map(struct_of, specs)), tree
+        return jax.make_jaxpr(run)(*map(struct_of, specs)), tree, count, multi
 
     def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> SharedForward:
-        return SharedForward(*traced(attrs, specs), count, multi, len(mask), symbols)
+        return SharedForward(*traced(attrs, specs), len(mask), symbols)
 
     def trace() -> Linearised:
-        found = share((op, "linearised", targets, mask), signature.attrs, signature.specs, symbolic)
+        found = share((op, "linearised", targets, mask), attrs, specs, symbolic)
         if found is not None:
             return Linearised(found[0].template.at(found[1]), found[0])
-        closed, tree = traced(signature.attrs, signature.specs)
-        return Linearised(closed, Forward(closed, tree, count, multi))
+        forward = Forward(*traced(attrs, specs))
+        return Linearised(forward.closed, forward)
 
-    found: Linearised = _traced.get((op, signature.attrs, targets, signature.specs, "linearised", mask), trace)
+    found: Linearised = _traced.get((op, attrs, targets, specs, "linearised", mask), trace)
     return found
 
 

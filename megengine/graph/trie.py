@@ -168,8 +168,14 @@ ROOT = Node(None, None, (), (), 0, 0)
 _nodes = 0
 
 
-def extend(node: Node, key: tuple[Any, ...]) -> Node:
-    """The node after a call seen here for the first time; raises at once where shapes or dtypes do not fit."""
+def extend(node: Node, key: tuple[Any, ...], tracked: tuple[int, ...] = ()) -> Node:
+    """The node after a call seen here for the first time; raises at once where shapes or dtypes do not fit.
+
+    Args:
+        node: what was recorded before.
+        key: the call.
+        tracked: the operands that gradients may be taken of.
+    """
     op, attrs, *sources = key
     operands: list[Any] = []
     specs: list[Any] = []
@@ -192,7 +198,7 @@ def extend(node: Node, key: tuple[Any, ...]) -> Node:
             operands.append((source, ints))
             ints += 1
             specs.append(source)
-    signature = infer(op, attrs, tuple(specs))
+    signature = infer(op, attrs, tuple(specs), tracked)
     call = Call(signature, tuple(operands), node.count + len(inputs))
     return _add(node, key, Node(node, call, signature.avals, tuple(inputs), floats, ints))
 
