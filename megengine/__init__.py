@@ -59,6 +59,7 @@ with _uncollected():  # a collection would go through all that JAX holds, 50 ms,
     )
     from .graph.flushing import full_sync as _full_sync  # private in MegEngine too, but public programs time with these
     from .graph.flushing import full_sync as _sync
+    from .graph.pictures.shown import MODELS as _MODELS
     from .logger import enable_debug_log, get_logger, set_log_file, set_log_level
     from .serialization import load, save
     from .tensor import Parameter, Tensor, tensor
@@ -66,6 +67,8 @@ with _uncollected():  # a collection would go through all that JAX holds, 50 ms,
 
     if _TYPE_CHECKING:  # imported when they are first asked for
         from . import data, distributed, hub, jit
+
+_MODELS.update({".onnx": "megengine.onnx", ".stablehlo": "megengine.jit.stablehlo"})
 
 __all__ = [
     "Parameter",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import value
+from .pictures.shown import MODELS, write_model
 from .recorder import Recorder, thread
 from .transcript import Transcribing, Transcript
 from .value import Handle
@@ -68,7 +69,8 @@ class ShownCalls:
         self.picture(*inputs, **kwargs).show()
 
     def save(self, path: str | os.PathLike[str], *inputs: Any, **kwargs: Any) -> Path:
-        """Write the graph of a call as a picture: ``.html``, ``.svg`` (by Graphviz), ``.dot``, or ``.txt``.
+        """Write the graph of a call: as a picture, ``.html``, ``.svg`` (by Graphviz), ``.dot`` or ``.txt``; or as a model,
+        ``.onnx`` (see :func:`megengine.onnx.export`) or ``.stablehlo``.
 
         Args:
             path: of the file; what it ends in says the kind.
@@ -82,7 +84,13 @@ class ShownCalls:
             >>> M.Linear(3, 2).save("linear.dot", np.ones((1, 3), np.float32)).name
             'linear.dot'
         """
-        return self.picture(*inputs, **kwargs).save(path)
+        path = Path(path)
+        if path.suffix.lower() not in MODELS:
+            return self.picture(*inputs, **kwargs).save(path)
+        if kwargs:
+            raise TypeError(f"save({path.name!r}) takes inputs by position, not {', '.join(kwargs)} by keyword")
+        write_model(self._shown_call()[0], path, inputs)
+        return path
 
 
 class _Undoing(Transcribing):

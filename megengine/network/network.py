@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..graph.pictures.shown import Shown
+from ..graph.pictures.shown import Shown, write_model
 from ..logger import get_logger
 from . import files
 from .conversion import to_model, to_nodes
@@ -151,6 +152,9 @@ class Network(Shown):
         outputs = {v._itself for v in self.output_vars}
         model = to_model(self.output_vars, self.input_vars, lambda v: v.name if v in outputs else v.given_name)
         return model.picture()
+
+    def _write_model(self, path: Path) -> None:
+        write_model(self, path)
 
     def _pictures(self) -> Sequence[Picture]:
         return [self.picture()]

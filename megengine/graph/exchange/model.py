@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..ir import AnyEquation, Function
-from ..pictures.shown import Shown
+from ..pictures.shown import Shown, write_model
 
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
@@ -46,6 +47,9 @@ class Model(Shown):
         from ..pictures.picture import Picture
 
         return Picture(self.function, f"model of {', '.join(v.name or '?' for v in self.function.inputs)}")
+
+    def _write_model(self, path: Path) -> None:
+        write_model(self, path)
 
     def _pictures(self) -> Sequence[Picture]:
         return [self.picture()]

@@ -15,6 +15,7 @@ from ...ops.onednn import custom_call
 from ...ops.promote import SCALAR_DTYPE
 from ..ir import Equation, Scalar
 from ..lower import Plan
+from ..value import Aval, aval
 from .batch import Batched, Reciprocal, Varying, at
 from .model import GraphFileError, Model
 
@@ -96,3 +97,20 @@ def _at(value: Any, size: Any) -> Any:
     if isinstance(value, slice):
         return slice(*(_at(v, size) for v in (value.start, value.stop, value.step)))
     return value
+
+
+def load(data: bytes) -> tuple[list[Aval], list[Aval], Callable[..., Sequence[Any]]]:
+    """What a program that :func:`stablehlo` wrote takes and gives, and how it is called; a free size is told as 1.
+
+    Raises:
+        GraphFileError: the bytes are no such program.
+    """
+    try:
+        exported = export.deserialize(bytearray(data))
+    except Exception as error:  # what a damaged file makes of it is not said by JAX
+        raise GraphFileError(f"this is no StableHLO that jax.export wrote: {error}") from error
+    return _described(exported.in_avals), _described(exported.out_avals), exported.call
+
+
+def _described(arrays: Sequence[Any]) -> list[Aval]:
+    return [aval(tuple(n if isinstance(n, int) else 1 for n in a.shape), np.dtype(a.dtype)) for a in arrays]

@@ -10,6 +10,7 @@ from ..ir import AnyEquation, Equation, Function
 from ..printing import Names, lines
 from .picture import Picture
 from .shown import Shown
+from .tables import count
 
 
 class Difference(Shown):
@@ -55,7 +56,7 @@ class Difference(Shown):
     def __str__(self) -> str:
         head = [self.reason] if self.reason else []
         if not self:
-            return "\n".join([*head, f"the {len(self.after.equations)} operations are the same"])
+            return "\n".join([*head, f"{count(len(self.after.equations), 'operation')}, the same in both"])
         old, new = _listing(self.before), _listing(self.after)
         body: list[str] = []
         same = 0

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .nodes import Data, is_equation
-from .tables import quantity
+from .tables import count, quantity
 
 if TYPE_CHECKING:
     from .picture import Picture
@@ -91,16 +91,16 @@ class _Drawn:
     def _name(self, box: tuple[str, ...]) -> str:
         return f"{self.prefix}/{'/'.join(box)}"
 
-    def _tree(self, tree: dict[str, object], indent: str, count: list[int]) -> str:
+    def _tree(self, tree: dict[str, object], indent: str, clusters: list[int]) -> str:
         made = ""
         for name, inner in tree.items():
             if isinstance(inner, str):
                 made += f"{indent}{inner}\n"
             else:
-                count[0] += 1
-                inside = self._tree(inner, indent + "  ", count)  # type: ignore[arg-type]
+                clusters[0] += 1
+                inside = self._tree(inner, indent + "  ", clusters)  # type: ignore[arg-type]
                 head = f'label={quoted(name[1:])}; style="rounded,filled"; fillcolor="#faf9f6";'
-                made += f"{indent}subgraph cluster_{self.prefix}_{count[0]} {{ {head}\n{inside}{indent}}}\n"
+                made += f"{indent}subgraph cluster_{self.prefix}_{clusters[0]} {{ {head}\n{inside}{indent}}}\n"
         return made
 
     def _edges(self) -> set[str]:
@@ -140,8 +140,11 @@ def _node(node: Data) -> str:
 
 
 def _group(name: str, nodes: Sequence[Data]) -> str:
-    count = sum(map(is_equation, nodes))
-    lines = [name, f"{count} operations", f"{quantity(sum(n.get('flops', 0) for n in nodes))}FLOP"]
+    lines = [
+        name,
+        count(sum(map(is_equation, nodes)), "operation"),
+        f"{quantity(sum(n.get('flops', 0) for n in nodes))}FLOP",
+    ]
     if any("seconds" in n for n in nodes):
         lines.append(f"{1e3 * sum(n.get('seconds', 0) for n in nodes):.3g} ms")
     edge = next((f', color="{MARKS[n["mark"]]}", penwidth=2' for n in nodes if "mark" in n), "")

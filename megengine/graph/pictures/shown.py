@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from ..._support.files import write_atomically
 if TYPE_CHECKING:
     from .picture import Picture  # and those that draw, where they are needed: most programs show nothing
 
+# What writes models, as ``export(target, path, args)`` of a module: by suffix. The package's front fills it.
+MODELS: dict[str, str] = {}
 HEIGHT = 640  # of a picture in a notebook, in pixels
 
 
@@ -34,7 +37,8 @@ class Shown:
         """Write the picture to a file.
 
         Args:
-            path: ``.html``, a page that needs nothing else; ``.svg``, drawn by Graphviz; ``.dot``; or ``.txt``, the listing.
+            path: ``.html``, a page that needs nothing else; ``.svg``, drawn by Graphviz; ``.dot``; ``.txt``, the listing; and of
+                what holds weights, such as a ``Network``, ``.onnx`` or ``.stablehlo``.
             depth: how many levels of modules a ``.svg`` or ``.dot`` shows, deeper ones as one box each. Default: all levels if
                 there are few nodes, else as many as can be looked at.
 
@@ -47,11 +51,21 @@ class Shown:
         """
         path = Path(path)
         writers = {".html": self._html, ".svg": self._svg, ".dot": self._dot, ".txt": self._text}
-        writer = writers.get(path.suffix.lower())
-        if writer is None:
-            raise ValueError(f"save() writes {', '.join(writers)}, not {path.name!r}")
-        write_atomically(path, writer(depth))
+        suffix = path.suffix.lower()
+        if suffix in MODELS:
+            self._write_model(path)
+        elif suffix in writers:
+            write_atomically(path, writers[suffix](depth))
+        else:
+            raise ValueError(f"save() writes {', '.join((*writers, *MODELS))}, not {path.name!r}")
         return path
+
+    def _write_model(self, path: Path) -> None:
+        """Write it as a model of another format."""
+        raise ValueError(
+            f"{path.name}: this graph has no weights of its own; a module or a traced function with example inputs has: "
+            f"net.save({path.name!r}, x)"
+        )
 
     def show(self) -> None:
         """Show the picture: in a notebook below the cell, elsewhere in the browser, as a page whose path is printed."""
@@ -91,14 +105,17 @@ class Shown:
         return "\n\n".join(f"{p.title}\n{p.function}" for p in self._pictures()) + "\n"
 
 
+def write_model(target: Any, path: Path, args: Sequence[Any] | None = None) -> None:
+    """Write a model in the format that the path ends in."""
+    import_module(MODELS[path.suffix.lower()]).export(target, path, args)
+
+
 def _display() -> Any:
     """The function by which a notebook shows an object; None where there is no notebook."""
     interactive = sys.modules.get("IPython")
     shell = interactive.get_ipython() if interactive is not None else None
     if shell is None or not hasattr(shell, "kernel"):
         return None
-    from importlib import import_module
-
     return import_module("IPython.display").display
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ from ..errors import UserError
 __all__ = ["add_to"]
 
 DESCRIPTION = """Converts a model; what the files end in says the formats. From: a dump of trace.dump or Network.dump,
-MegEngine's .mge, or .onnx. To: .mge, a dump of this package; or .onnx. The converted model is run on made-up numbers and must
-give the same results as the first one."""
+MegEngine's .mge, or .onnx. To: .mge, a dump of this package; .onnx; or .stablehlo, which JAX runs alone. The converted model is
+run on made-up numbers and must give the same results as the first one."""
 TOLERANCE = 1e-4
+EXPORTERS = {".onnx": "megengine.onnx", ".stablehlo": "megengine.jit.stablehlo"}
+SIDES = (("arg", "in"), ("output", "out"))
 
 
 def add_to(commands: Any) -> None:
@@ -25,9 +27,11 @@ def add_to(commands: Any) -> None:
         "convert", help="turn a model into another format", description=DESCRIPTION
     )
     parser.add_argument("source", type=Path, help="the model")
-    parser.add_argument("target", type=Path, help="the file to write; .onnx for ONNX, any other ending for a dump")
+    parser.add_argument("target", type=Path, help="the file to write: .onnx, .stablehlo, any other ending for a dump")
     parser.add_argument("--opset", type=int, metavar="N", help="version of ONNX's operators")
-    parser.add_argument("--dynamic-batch", action="store_true", help="leave the batch size open in an .onnx file")
+    parser.add_argument(
+        "--dynamic-batch", action="store_true", help="leave the batch size open in an .onnx or .stablehlo file"
+    )
     parser.add_argument(
         "--shape",
         action="append",
@@ -47,16 +51,25 @@ def run(arguments: argparse.Namespace) -> int:
     source, target = arguments.source, arguments.target
     if not target.resolve().parent.is_dir():
         raise UserError(f"there is no folder {str(target.parent)!r}", exit_code=2)
-    model = load(source)
+    if arguments.opset is not None and target.suffix.lower() != ".onnx":
+        raise UserError(f"--opset is of .onnx files, and {target.name} is none", exit_code=2)
+    model: Any = load(source)
+    if source.suffix.lower() == ".stablehlo":
+        raise UserError(f"{source} is compiled: StableHLO can be written and run, and not converted")
     shapes = dict(map(_shape, arguments.shape))
     unknown = shapes.keys() - {port.name for port in model.inputs}
     if unknown:
         names = ", ".join(port.name for port in model.inputs)
         raise UserError(f"--shape {', '.join(sorted(unknown))} names no input; there are {names}", exit_code=2)
     model.inputs = [port._replace(shape=shapes.get(port.name, port.shape)) for port in model.inputs]
-    writer = _WRITERS[source.suffix.lower() == ".onnx", target.suffix.lower() == ".onnx"]
+    kind = target.suffix.lower()
     try:
-        writer(model, arguments)
+        if kind in EXPORTERS:
+            _export(model, EXPORTERS[kind], arguments)
+        elif source.suffix.lower() in EXPORTERS:
+            _dump(model, arguments)
+        else:
+            model.network.dump(str(target), enable_fuse_conv_bias_nonlinearity=arguments.fuse)
     except (RuntimeError, ValueError, ModuleNotFoundError, TypeError) as error:
         raise UserError(f"{source} has no form as {target.name}: {error}") from error
     print(f"written to {target}, {target.stat().st_size:,} bytes")
@@ -74,10 +87,12 @@ def _compared(model: Any, target: Path) -> str:
     from .models import example, load
 
     arrays = {port.name: example(port) for port in model.inputs}
-    before, after = model.run(arrays), load(target).run(arrays)
-    if before.keys() != after.keys():
+    converted = load(target)
+    renamed = {port.name: array for port, array in zip(converted.inputs, arrays.values(), strict=True)}
+    before, after = model.run(arrays), converted.run(renamed)
+    if len(before) != len(after):
         raise UserError(f"{target} has results {', '.join(after)}, not {', '.join(before)}")
-    worst = max((_apart(before[name], after[name]) for name in before), default=0.0)
+    worst = max(map(_apart, before.values(), after.values()), default=0.0)
     if worst > TOLERANCE:
         raise UserError(f"{target} gives other results on made-up numbers: {worst:.2g} apart, relative to the largest")
     return f"both give the same results on made-up numbers, to {worst:.1e} of the largest"
@@ -101,17 +116,23 @@ def _shape(text: str) -> tuple[str, tuple[int, ...]]:
         raise UserError(f"--shape {text} is not of the form name=1,3,224,224", exit_code=2) from None
 
 
-def _dump_again(model: Any, arguments: argparse.Namespace) -> None:
-    model.network.dump(str(arguments.target), enable_fuse_conv_bias_nonlinearity=arguments.fuse)
+def _export(model: Any, name: str, arguments: argparse.Namespace) -> None:
+    """To a format of another runtime."""
+    from .models import example
+
+    options: dict[str, Any] = {"dynamic_batch": arguments.dynamic_batch}
+    if arguments.opset is not None:
+        options["opset"] = arguments.opset
+    export = import_module(name).export
+    if hasattr(model, "network"):
+        export(model.network, str(arguments.target), **options)
+    else:
+        names = {f"{side}_names": [port.name for port in getattr(model, f"{ports}puts")] for side, ports in SIDES}
+        export(model.module, str(arguments.target), [example(port) for port in model.inputs], **names, **options)
 
 
-def _dump_to_onnx(model: Any, arguments: argparse.Namespace) -> None:
-    from megengine import onnx
-
-    onnx.export(model.network, str(arguments.target), **_onnx_options(arguments))
-
-
-def _onnx_to_dump(model: Any, arguments: argparse.Namespace) -> None:
+def _dump(model: Any, arguments: argparse.Namespace) -> None:
+    """From ONNX: what a call computes."""
     import megengine as mge
 
     from .models import example
@@ -125,32 +146,3 @@ def _onnx_to_dump(model: Any, arguments: argparse.Namespace) -> None:
         output_names=[port.name for port in model.outputs],
         enable_fuse_conv_bias_nonlinearity=arguments.fuse,
     )
-
-
-def _onnx_again(model: Any, arguments: argparse.Namespace) -> None:
-    from megengine import onnx
-
-    from .models import example
-
-    onnx.export(
-        model.module,
-        str(arguments.target),
-        [example(port) for port in model.inputs],
-        arg_names=[port.name for port in model.inputs],
-        output_names=[port.name for port in model.outputs],
-        **_onnx_options(arguments),
-    )
-
-
-def _onnx_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    opset = {"opset": arguments.opset} if arguments.opset else {}
-    return {"dynamic_batch": arguments.dynamic_batch, **opset}
-
-
-# By whether the source and the target are ONNX.
-_WRITERS: dict[tuple[bool, bool], Callable[[Any, argparse.Namespace], None]] = {
-    (False, False): _dump_again,
-    (False, True): _dump_to_onnx,
-    (True, False): _onnx_to_dump,
-    (True, True): _onnx_again,
-}

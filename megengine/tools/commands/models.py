@@ -15,7 +15,7 @@ from megengine.network.network import Network
 from ..errors import UserError
 
 NO_FILE = "there is no file {!r}"
-FORMATS = ("a dump of trace.dump or Network.dump", "MegEngine's .mge", ".onnx")
+FORMATS = ("a dump of trace.dump or Network.dump", "MegEngine's .mge", ".onnx", ".stablehlo")
 
 
 class Port(NamedTuple):
@@ -64,7 +64,7 @@ def load(path: Path) -> Model:
     if not path.is_file():
         raise UserError(NO_FILE.format(str(path)), exit_code=2)
     try:
-        return _Onnx(path) if path.suffix.lower() == ".onnx" else _Dump(path)
+        return {".onnx": _Onnx, ".stablehlo": _StableHLO}.get(path.suffix.lower(), _Dump)(path)
     except (RuntimeError, ModuleNotFoundError, ValueError) as error:
         raise UserError(f"{path}: {error}", f"what can be read: {', '.join(FORMATS)}") from error
 
@@ -124,6 +124,26 @@ class _Onnx(Model):
             "operators": opsets,
             **({"made by": made} if made else {}),
         }
+
+
+class _StableHLO(Model):
+    def __init__(self, path: Path) -> None:
+        from megengine.graph.exchange.stablehlo import load as load_stablehlo
+
+        self.path = path
+        takes, gives, self.call = load_stablehlo(path.read_bytes())
+        self.inputs = [Port(f"input{k}", a.shape, a.dtype) for k, a in enumerate(takes)]
+        self.outputs = [Port(f"output{k}", a.shape, a.dtype) for k, a in enumerate(gives)]
+
+    def run(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = self.call(*(arrays[port.name] for port in self.inputs))
+        return {port.name: np.asarray(result) for port, result in zip(self.outputs, results, strict=True)}
+
+    def picture(self) -> Picture:
+        raise UserError(f"{self.path} holds StableHLO, compiled from a graph that it does not show")
+
+    def facts(self) -> dict[str, str]:
+        return {"format": "StableHLO, serialized by jax.export"}
 
 
 def example(port: Port) -> np.ndarray:

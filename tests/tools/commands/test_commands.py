@@ -138,6 +138,16 @@ def test_convert_to_onnx_and_back(mge: Mge, dump: Path) -> None:
     assert "conv(" in mge("graph", onnx, "--text")[1]
 
 
+def test_convert_to_stablehlo(mge: Mge, dump: Path) -> None:
+    target = dump.with_suffix(".stablehlo")
+    status, out, _ = mge("convert", dump, target, "--dynamic-batch")
+    assert status == 0 and "both give the same results" in out
+    assert "output0: float32[1, 4]" in mge("infer", target)[1]
+    for words in (["graph", target], ["convert", target, dump.with_name("x.mge")]):
+        status, _, err = mge(*words)
+        assert status == 1 and "StableHLO" in err and "Traceback" not in err
+
+
 def test_onnx_without_its_package_says_what_to_install(
     mge: Mge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
