@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..graph.apply import apply
@@ -50,7 +52,7 @@ def create_qparams(
     return QParams(mode, None if dtype_meta is None else meta_of(dtype_meta), scale, zero_point)
 
 
-def _as_tensor(x: Tensor | float | np.ndarray) -> Tensor:
+def _as_tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(x, dtype=np.float32)
 
 

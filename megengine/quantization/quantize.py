@@ -145,7 +145,7 @@ def reset_qconfig(module: Module, qconfig: QConfig, inplace: bool = True) -> Mod
         module = deepcopy(module)
 
     def made(maker: Any, qparams: Any) -> Any:
-        part = None if maker is None else maker()
+        part: Any = None if maker is None else maker()
         if hasattr(part, "set_qparams"):
             part.set_qparams(qparams)
         return part

@@ -116,7 +116,16 @@ def fuse_conv_bn_relu_module(
         >>> type(fuse_conv_bn_relu_module(M.Conv2d(3, 4, 1), M.BatchNorm2d(4), M.ReLU())).__name__
         'ConvBnRelu2d'
     """
-    names = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "conv_mode")
+    names: tuple[str, ...] = (
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "conv_mode",
+    )
     transposed = isinstance(conv, M.ConvTranspose2d)
     names += ("output_padding",) if transposed else ("padding_mode",)
     settings = {name: getattr(conv, name) for name in names}

@@ -35,7 +35,8 @@ class _Folded(FoldedModule):
     def from_float_module(cls, float_module: Any) -> Self:
         """The layer that a floating-point one becomes; it shares its parameters and its normalisation."""
         conv = float_module.conv
-        made = cls(
+        make: Any = cls
+        made: Self = make(
             conv.in_channels,
             conv.out_channels,
             conv.kernel_size,

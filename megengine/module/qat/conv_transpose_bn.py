@@ -35,7 +35,8 @@ class _Folded(FoldedModule):
     def from_float_module(cls, float_module: Any) -> Self:
         """The layer that a floating-point one becomes; it shares its parameters and its normalisation."""
         layer = float_module.conv_transpose2d
-        made = cls(
+        make: Any = cls
+        made: Self = make(
             layer.in_channels,
             layer.out_channels,
             layer.kernel_size,

@@ -7,7 +7,6 @@ from typing import Any
 
 from ...functional import ones, sqrt, zeros
 from ...tensor import Tensor
-from ..batchnorm import BatchNorm1d, BatchNorm2d
 from .module import QATModule
 
 
@@ -19,7 +18,7 @@ class FoldedModule(QATModule):
     before the normalisation learns from it (Jacob et al., Quantization and Training of Neural Networks, 2018).
     """
 
-    bn: BatchNorm1d | BatchNorm2d
+    bn: Any
 
     def layer(self) -> Any:
         """The layer in front of the normalisation."""

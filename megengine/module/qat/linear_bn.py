@@ -33,7 +33,8 @@ class _Folded(FoldedModule):
     def from_float_module(cls, float_module: Any) -> Self:
         """The layer that a floating-point one becomes; it shares its parameters and its normalisation."""
         linear, bn = float_module.linear, float_module.bn
-        made = cls(
+        make: Any = cls
+        made: Self = make(
             linear.in_features,
             linear.out_features,
             linear.bias is not None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import astuple, dataclass
-from functools import cache
+from functools import cache, partial
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -68,7 +68,8 @@ class IntegerConvolution:
         """What computes it; None where oneDNN does not."""
         if library() is None or min(self.x_shape + self.y_shape + self.kernel_shape) < 1:
             return None
-        found: Any = cached(("int8", *astuple(self)), lambda: _made(self))
+        make: Any = partial(_made, self)
+        found: PackedConvolution | None = cast(Any, cached(("int8", *astuple(self)), make))
         return found
 
 
