@@ -9,6 +9,7 @@ import argparse
 import collections
 import datetime
 import importlib
+import inspect
 import os
 import pathlib
 import sys
@@ -62,6 +63,7 @@ _KNOWN: dict[Name, Any] = {
     ("megengine.core._imperative_rt", "pybfloat16"): ml_dtypes.bfloat16,
     **{(kind.__module__, kind.__qualname__): kind for kind in (*_BUILTINS, *_CONTAINERS, *_SCALARS)},
     ("builtins", "Ellipsis"): Ellipsis,
+    ("inspect", "FullArgSpec"): inspect.FullArgSpec,
     ("numpy", "bool_"): np.bool_,
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -76,8 +78,11 @@ _KNOWN: dict[Name, Any] = {
     },
 }
 _OURS = tuple(
-    f"megengine.{part}" for part in ("module.", "optimizer.", "quantization.", "random.", "ops.rng.", "tensor")
-)
+    f"megengine.{part}"
+    for part in (
+        "module.", "optimizer.", "quantization.", "random.", "ops.rng.", "tensor", "traced_module.", "core._imperative_rt.ops",
+    )
+)  # fmt: skip
 _RANDOM = {
     ("megengine.random.rng", "RNG"),
     ("megengine.random.rng", "_Streams"),
@@ -91,6 +96,8 @@ def name_in_file(module: str, name: str) -> Name:
         module = "numpy.core" + module.removeprefix("numpy._core")
     if module == "pathlib._local":  # Python 3.13
         module = "pathlib"
+    if module.startswith("megengine.core.ops.builtin"):
+        module = "megengine.core._imperative_rt.ops"
     return _MOVED.get((module, name), (module, name))
 
 
@@ -111,7 +118,9 @@ def known(module: str, name: str) -> Any:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         raise ImportError(f"this megengine has no {module}.{name}", name=module) from None
-    harmless = isinstance(found, type) and issubclass(found, Tensor | Module | Optimizer | LRScheduler)
+    harmless = isinstance(found, type) and (
+        issubclass(found, Tensor | Module | Optimizer | LRScheduler) or getattr(found, "_harmless", False)
+    )
     return found if harmless or key in _RANDOM else None
 
 

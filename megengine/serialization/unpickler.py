@@ -94,6 +94,13 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
+def _type_of(item: Any) -> type:
+    """``type`` of a value that has no other name in files."""
+    if item is not None and item is not Ellipsis and item is not NotImplemented:
+        raise pickle.UnpicklingError(f"the file asks for the type of {item!r}")
+    return type(item)
+
+
 def _built(item: Any) -> Any:
     return item.finish(None) if type(item) is Unbuilt else item
 
@@ -111,6 +118,7 @@ _FUNCTIONS = {
     },
     ("_codecs", "encode"): Function(_encode),
     ("megengine.quantization.utils", "QuantMode"): Function(QuantMode),
+    ("builtins", "type"): Function(_type_of),
 }
 
 

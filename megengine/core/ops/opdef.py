@@ -66,6 +66,7 @@ class OpDef:
     enums: ClassVar[dict[str, type]] = {}
     operands: ClassVar[int | None] = None  # how many tensors it takes, where that is a fixed number
     scope = ""
+    _harmless: ClassVar[bool] = True  # a file may name it
 
     def __init_subclass__(cls) -> None:
         either = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -116,6 +117,16 @@ class OpDef:
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._settings()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings, with the names of values of enumerations."""
+        settings = {key: getattr(self, key) for key in self.fields}
+        return {key: str.__str__(value) if isinstance(value, Choice) else value for key, value in settings.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take settings over; those that MegEngine's own operator has and this one has not change nothing here."""
+        for key, default in self.fields.items():
+            setattr(self, key, state.get(key, default))
 
     def __repr__(self) -> str:
         return type(self).__name__

@@ -1,0 +1,118 @@
+"""Where calls are seen while a module is traced: functions and methods replaced by ones that record, and put back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ..core.ops.opdef import apply
+from ..module.qat import QATModule
+from ..tensor import Tensor
+from .names import USER_REGISTERED_FUNCTION, functional_modules, public_functions
+
+__all__ = ["Patcher", "registered_functions"]
+
+_BINARY = "add sub mul truediv floordiv mod pow matmul lshift rshift and or xor".split()
+METHODS = [
+    *(f"__{prefix}{name}__" for name in _BINARY for prefix in ("", "r", "i")),
+    *(f"__{name}__" for name in "lt le gt ge eq ne neg pos abs invert round floor ceil getitem setitem".split()),
+    *"transpose astype reshape _broadcast flatten sum prod min max mean detach to".split(),
+]
+_SEARCHED = ("megengine.module", "megengine.quantization")
+
+
+def registered_functions() -> Iterator[tuple[MutableMapping[str, Any], str]]:
+    """The namespace and name of each function that the program registered."""
+    for module, name in USER_REGISTERED_FUNCTION:
+        found = sys.modules.get(module)
+        if found is not None and "." not in name and callable(vars(found).get(name)):
+            yield vars(found), name
+
+
+class Patcher:
+    """Replaces what tracing has to see, from ``with`` to its end.
+
+    Args:
+        function: makes the recording version of a function.
+        method: that of a method of tensors, given its name.
+        others: other attributes of classes, as class, name and what to make of the original.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        method: Callable[[str, Any], Any],
+        others: list[tuple[type, str, Callable[[Any], Any]]],
+    ) -> None:
+        self._function, self._method, self._others = function, method, others
+        self._undo: list[tuple[Any, str, Any, bool]] = []
+        self.made: dict[int, Any] = {}  # recording versions by the original's id
+
+    def __enter__(self) -> Patcher:
+        try:
+            self._functions()
+            for name in METHODS:
+                if (original := getattr(Tensor, name, None)) is not None:
+                    self._set_attribute(Tensor, name, self._method(name, original))
+            for cls, name, make in self._others:
+                self._set_attribute(cls, name, make(getattr(cls, name)))
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        while self._undo:
+            place, name, before, was_own = self._undo.pop()
+            if isinstance(place, type):
+                setattr(place, name, before) if was_own else delattr(place, name)
+            else:
+                place[name] = before
+
+    def _set_attribute(self, cls: type, name: str, value: Any) -> None:
+        self._undo.append((cls, name, vars(cls).get(name), name in vars(cls)))
+        setattr(cls, name, value)
+
+    def _set_item(self, namespace: MutableMapping[str, Any], name: str, value: Any) -> None:
+        self._undo.append((namespace, name, namespace[name], True))
+        namespace[name] = value
+
+    def wrapped(self, function: Any) -> Any:
+        """The recording version of a function; each has one."""
+        found = self.made.get(id(function))
+        if found is None:
+            found = self.made[id(function)] = self._function(function)
+            self.made[id(found)] = found
+        return found
+
+    def _functions(self) -> None:
+        """Replace functions in the modules that have them, and in those that imported them by name."""
+        home = {id(vars(module)) for module in functional_modules()}
+        for module in functional_modules():
+            for name, function in [*public_functions(module)]:
+                self._set_item(vars(module), name, self.wrapped(function))
+        for namespace, name in [*registered_functions()]:
+            if id(namespace[name]) not in self.made:
+                self._set_item(namespace, name, self.wrapped(namespace[name]))
+        self.wrapped(apply)
+        made = self.made
+        for module in [m for m in list(sys.modules.values()) if isinstance(m, ModuleType) and _searched(m)]:
+            namespace = vars(module)
+            if id(namespace) in home:
+                continue
+            for name, value in list(namespace.items()):
+                if type(value) is FunctionType and id(value) in made and made[id(value)] is not value:
+                    self._set_item(namespace, name, made[id(value)])
+        own = QATModule._apply_fakequant_with_observer
+        self._set_attribute(QATModule, own.__name__, self.wrapped(own))
+
+
+def _searched(module: ModuleType) -> bool:
+    """Whether functions that a module imported are replaced: in programs' modules, and where layers are."""
+    name = module.__name__
+    if not name.startswith("megengine"):
+        return not name.startswith(("numpy", "jax", "scipy"))
+    return name.startswith(_SEARCHED) or name == "megengine.core._imperative_rt.core2"
+
