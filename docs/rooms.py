@@ -43,6 +43,7 @@ ROOMS = [
     Room("amp", "amp/ experimental/", "Mixed precision, the scaler of gradients, layouts of parameters."),
     Room("onnx", "onnx/", "Models in ONNX: an operator and a rule each, to write and to read."),
     Room("jit", "jit/", "`jit.trace`: a function as one graph, whose body need not run again."),
+    Room("traced_module", "traced_module/", "Modules as graphs of calls: traced, changed, saved without their source."),
     Room("quantization", "quantization/", "Quantization: observers, rounding in training, conversion to integers."),
     Room("utils", "utils/", "MegEngine's helpers: statistics of models, profiles, TensorBoard."),
     Room("serialization", "serialization/", "Checkpoints: written whole, read safely, in several formats."),

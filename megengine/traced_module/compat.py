@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.ops.builtin import BatchNorm
+from ..core.ops import builtin
 from .arguments import convert_kwargs_to_args
 from .expr import CallMethod
 from .node import TensorNode
@@ -72,7 +72,7 @@ def _conv(expr: Any) -> None:
     vars(expr.inputs[0].owner).setdefault("padding_mode", "zeros")
 
 
-@register_opdef_loader(BatchNorm)
+@register_opdef_loader(vars(builtin)["BatchNorm"])
 def _batch_norm_operator(expr: Any) -> None:
     if _is_first(expr) and len(expr.outputs) == 5:
         expr.outputs.insert(4, TensorNode(expr, shape=(0,), qparams=expr.outputs[-1]._qparams))
@@ -144,7 +144,9 @@ def _last_two_by_name(expr: Any, count: int) -> None:
 def _arange(expr: Any) -> None:
     if _is_first(expr):
 
-        def arange(start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = "float32", device: Any = None) -> None: ...
+        def arange(
+            start: Any = 0, stop: Any = None, step: Any = 1, dtype: Any = "float32", device: Any = None
+        ) -> None: ...
 
         _as_positions(expr, arange)
     _last_two_by_name(expr, 5)
@@ -172,8 +174,8 @@ def _full(expr: Any) -> None:
 
 def _as_positions(expr: Any, signature: Any) -> None:
     """The arguments of an earlier signature, whose last two are by name today."""
-    args, kwargs = convert_kwargs_to_args(signature, expr.args, expr.kwargs)
-    *args, dtype, device = args
+    given, kwargs = convert_kwargs_to_args(signature, expr.args, expr.kwargs)
+    *args, dtype, device = given
     expr.set_args_kwargs(*args, **kwargs, dtype=dtype, device=device)
 
 

@@ -8,14 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.ops.builtin import GetVarShape
 from ..core.ops.opdef import OpDef, apply
 from ..module import Module
 from ..tensor import Parameter, Tensor
 from ..version import __version__
 from .expression import Expr, get_suffix_name
+from .methods import TENSOR_METHODS
 from .names import find_function, name_of_function, operator_called
 from .node import ModuleNode, TensorNode
 from .pytree import tree_flatten
+from .sizes import computed, of_shape
 from .states import ModuleState, checked_module
 from .tm_config import state as tracing_state
 
@@ -24,12 +27,7 @@ __all__ = [
     "is_call_function", "is_call_module", "is_call_tensor_method", "is_constant", "is_getattr", "is_input",
 ]  # fmt: skip
 
-# What of a tensor's methods a file may call: those that compute.
-TENSOR_METHODS = frozenset(
-    [f"__{p}{n}__" for n in "add sub mul truediv floordiv mod pow matmul lshift rshift and or xor".split() for p in ("", "r", "i")]
-    + [f"__{n}__" for n in "lt le gt ge eq ne neg pos abs invert round floor ceil getitem setitem new".split()]
-    + "transpose astype reshape _broadcast flatten sum prod min max mean detach to set_value reset_zero".split()
-)  # fmt: skip
+_SHAPE = GetVarShape()
 
 
 def _is_tensor(obj: Any) -> bool:
@@ -122,10 +120,12 @@ class CallMethod(Expr):
     def interpret(self, *inputs: Any) -> Any:
         args, kwargs = self.unflatten_args(inputs)
         target = args[0]
-        if isinstance(target, type):
+        if isinstance(target, (type, Module)):
             return _results(target(*args[1:], **kwargs))
-        if isinstance(target, Module):
-            return _results(target(*args[1:], **kwargs))
+        if not tracing_state.tracing:
+            sizes = computed(self.method, target, args[1:], kwargs)
+            if sizes is not None:
+                return (sizes,)
         outputs = getattr(target, self.method)(*args[1:], **kwargs)
         return _results(target if self.method == "__setitem__" else outputs)
 
@@ -208,7 +208,11 @@ class Apply(Expr):
         self.const_val: list[tuple[int, Any]] = []
 
     def interpret(self, *inputs: Any) -> Any:
-        return (tracing_state.tracer.wrapped(apply) if tracing_state.tracing else apply)(self.opdef, *inputs)
+        if tracing_state.tracing:
+            return tracing_state.tracer.wrapped(apply)(self.opdef, *inputs)
+        if self.opdef == _SHAPE and len(inputs) == 1:
+            return (of_shape(inputs[0].shape),)
+        return apply(self.opdef, *inputs)
 
     def __repr__(self) -> str:
         outputs, inputs = (", ".join(map(str, nodes)) for nodes in (self.outputs, self.inputs))
@@ -267,7 +271,7 @@ class Constant(Expr):
         return f"%{self._id}:\t{self.outputs[0]} = Constant({name}) -> ({kind})"
 
     def __getstate__(self) -> dict[str, Any]:
-        value = self.value
+        value: Any = self.value
         if isinstance(value, Module):
             value = ModuleState.get_module_state(checked_module(value))
         return {**self._fields("name"), "value": value}
@@ -316,4 +320,3 @@ def is_apply_def(expr: Any, opdef: Any = None) -> bool:
 def is_input(expr: Any) -> bool:
     """Whether an expression gives an input."""
     return isinstance(expr, Input)
-

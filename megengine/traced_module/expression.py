@@ -235,5 +235,3 @@ class Expr:
         if self.out_def is not None:
             outputs = self.out_def.unflatten(outputs)
         return f"{outputs} = " if self.outputs else ""
-
-

@@ -116,10 +116,10 @@ class ExprFilterExprId(ExprFilter):
 
     def __init__(self, expr_iter: Iterable[Any], expr_id: Any) -> None:
         super().__init__(expr_iter)
-        self.expr_id = _numbers(expr_id)
+        self._ids = _numbers(expr_id)
 
     def __iter__(self) -> Iterator[Any]:
-        return (e for e in self._iter if e._id in self.expr_id)
+        return (e for e in self._iter if e._id in self._ids)
 
 
 class NodeFilter(BaseFilter):
@@ -154,10 +154,10 @@ class NodeFilterNodeId(NodeFilter):
 
     def __init__(self, expr_iter: Iterable[Any], node_id: Any) -> None:
         super().__init__(expr_iter)
-        self.node_id = _numbers(node_id)
+        self._ids = _numbers(node_id)
 
     def __iter__(self) -> Iterator[Any]:
-        return (n for n in self._iter if n._id in self.node_id)
+        return (n for n in self._iter if n._id in self._ids)
 
 
 class NodeFilterName(NodeFilter):

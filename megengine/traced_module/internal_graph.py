@@ -22,7 +22,7 @@ logger = get_logger(__name__)
 
 
 class InternalGraph(Editing):
-    """What a call of a module does: expressions in order, from the nodes of its inputs to those of its outputs.
+    r"""What a call of a module does: expressions in order, from the nodes of its inputs to those of its outputs.
 
     Args:
         name: of the graph.
@@ -36,13 +36,13 @@ class InternalGraph(Editing):
         ...         self.linear = M.Linear(4, 5)
         ...     def forward(self, x):
         ...         return F.relu(self.linear(x + 1))
-        >>> print(tm.trace_module(Net(), F.zeros((3, 4))).graph)
+        >>> print(str(tm.trace_module(Net(), F.zeros((3, 4))).graph).replace("\t", "  "))
         Net.Graph (self, x) {
-        	%2:	add_out = x.__add__(1, )
-        	%3:	linear = getattr(self, "linear") -> (Linear)
-        	%4:	linear_out = linear(add_out, )
-        	%5:	relu_out = nn.relu(linear_out, )
-        	return relu_out
+          %2:  add_out = x.__add__(1, )
+          %3:  linear = getattr(self, "linear") -> (Linear)
+          %4:  linear_out = linear(add_out, )
+          %5:  relu_out = nn.relu(linear_out, )
+          return relu_out
         }
     """
 

@@ -9,9 +9,8 @@ from ..tensor import Tensor
 from ..version import __version__
 from .arguments import convert_kwargs_to_args
 from .expr import Apply, CallFunction, CallMethod, Input, made_operator
-from .serialization import of_function, of_method, of_module, of_operator
 from .names import find_function, name_of_function
-
+from .serialization import of_function, of_method, of_module, of_operator
 
 __all__ = ["load_graphs"]
 
@@ -85,7 +84,9 @@ def _insert_new(graph: Any) -> None:
     position = 0
     while position < len(graph._exprs):
         known = {id(expr) for expr in graph._exprs}
-        new = [n.expr for n in graph._exprs[position].inputs if id(n.expr) not in known and not isinstance(n.expr, Input)]
+        new = [
+            n.expr for n in graph._exprs[position].inputs if id(n.expr) not in known and not isinstance(n.expr, Input)
+        ]
         new += _after(graph._exprs[position], known)
         if not new:
             position += 1

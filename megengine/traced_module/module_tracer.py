@@ -55,7 +55,7 @@ class module_tracer:
             (Tensor, "__iter__", self._iter),
             (Tensor, "__len__", self._untraced),
         ]
-        self.patcher = Patcher(self._function, self._method, others)
+        self.patcher = Patcher(self._function, self._method, others, self._opaque_types)
 
     @classmethod
     def register_as_builtin(cls, mod: type[Module]) -> type[Module]:
@@ -310,6 +310,7 @@ class module_tracer:
         with exclude_from_trace():
             node = self.node_of(module)
         if node is None:  # made in this call: what it calls is recorded here
+            self.patcher.patch_object(module)
             return original(module, *args, **kwargs)
         with exclude_from_trace():
             spec = getattr(module, "argspec", None) or module.forward
@@ -319,7 +320,9 @@ class module_tracer:
             expr._take(self.nodes_of(leaves[1:]))
             expr.arg_def = structure
             built = self.built_of(module)
-            known = structure in built.graphs or structure in getattr(module, "argdef_graph_map", ()) and state.surgery
+            known = structure in built.graphs or (
+                structure in getattr(module, "argdef_graph_map", ()) and state.surgery
+            )
             if self.is_builtin(module) or isinstance(module, Part) or known:
                 result = original(module, *args, **kwargs)
             else:
@@ -328,6 +331,7 @@ class module_tracer:
             return result
 
     def _trace_call(self, module: Any, node: Any, leaves: list[Any], structure: Any) -> Any:
+        self.patcher.patch_object(module)
         names = self.scope.graph._namespace
         graph = self._graph_type(names.create_unique_name(node._qualname), node._qualname)
         names.associate_name_with_obj(graph.name, graph)

@@ -28,7 +28,7 @@ __all__ = [
 FUNCTIONAL = (
     "elemwise", "math", "nn", "tensor", "loss", "vision", "quantized", "metric", "utils", "inplace", "distributed",
 )  # fmt: skip
-PLACES_OF_FUNCTIONS = tuple(f"megengine.functional.{name}" for name in FUNCTIONAL)
+PLACES_OF_FUNCTIONS = (*(f"megengine.functional.{name}" for name in FUNCTIONAL), "megengine.quantization.utils")
 FAKE_QUANT = ("megengine.module.qat.module", "QATModule._apply_fakequant_with_observer")
 _ROOT = "megengine.functional"
 

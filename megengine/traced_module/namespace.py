@@ -85,13 +85,13 @@ class NameSpace:
         if is_getattr(expr):
             qualname = f"{expr.inputs[0].qualname}.{expr.name}"
             return get_suffix_name(self.qualname, qualname) or expr.name, qualname
-        for test, kind, name in (
+        for test, kind, of in (
             (is_call_tensor_method, "method", lambda: expr.method.strip("_")),
             (is_call_function, "func", lambda: expr.func.__name__),
             (is_apply_def, "def", lambda: str(expr.opdef).lower()),
         ):
             if test(expr):
-                called = name()
+                called = of()
                 return f"{called}_out", f"{self.qualname}.[{self.create_unique_name(f'{kind}_{called}')}]"
         name = expr.name or f"const_{type(expr.value).__name__.lower()}"
         return name, f"{self.qualname}.[{name}]"

@@ -9,6 +9,7 @@ from weakref import ReferenceType, ref
 from ..logger import get_logger
 from ..module import Module
 from ..tensor.qparams import QParams
+from .methods import BINARY, dunders
 from .tm_config import active_surgery
 
 if TYPE_CHECKING:
@@ -281,10 +282,6 @@ def _operator(name: str) -> Any:
     return called
 
 
-_BINARY = "add sub mul truediv floordiv mod pow matmul lshift rshift and or xor"
-for _name in [
-    *(f"__{prefix}{name}__" for name in _BINARY.split() for prefix in ("", "r")),
-    "__lt__", "__le__", "__gt__", "__ge__", "__neg__", "__pos__", "__abs__", "__invert__", "__round__", "__getitem__", "__setitem__",
-]:  # fmt: skip
+_OTHERS = dunders("lt le gt ge neg pos abs invert round getitem setitem")
+for _name in [*(f"__{prefix}{name}__" for name in BINARY for prefix in ("", "r")), *_OTHERS]:
     setattr(TensorNode, _name, _operator(_name))
-

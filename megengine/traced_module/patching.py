@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from types import FunctionType, ModuleType
 from typing import Any
 
 from ..core.ops.opdef import apply
 from ..module.qat import QATModule
 from ..tensor import Tensor
+from .methods import METHODS
 from .names import USER_REGISTERED_FUNCTION, functional_modules, public_functions
 
 __all__ = ["Patcher", "registered_functions"]
 
-_BINARY = "add sub mul truediv floordiv mod pow matmul lshift rshift and or xor".split()
-METHODS = [
-    *(f"__{prefix}{name}__" for name in _BINARY for prefix in ("", "r", "i")),
-    *(f"__{name}__" for name in "lt le gt ge eq ne neg pos abs invert round floor ceil getitem setitem".split()),
-    *"transpose astype reshape _broadcast flatten sum prod min max mean detach to".split(),
-]
 _SEARCHED = ("megengine.module", "megengine.quantization")
 
 
@@ -38,6 +33,7 @@ class Patcher:
         function: makes the recording version of a function.
         method: that of a method of tensors, given its name.
         others: other attributes of classes, as class, name and what to make of the original.
+        classes: those whose methods may be called in what is traced, and hold functions as attributes.
     """
 
     def __init__(
@@ -45,8 +41,9 @@ class Patcher:
         function: Callable[[Any], Any],
         method: Callable[[str, Any], Any],
         others: list[tuple[type, str, Callable[[Any], Any]]],
+        classes: Iterable[type],
     ) -> None:
-        self._function, self._method, self._others = function, method, others
+        self._function, self._method, self._others, self._classes = function, method, others, classes
         self._undo: list[tuple[Any, str, Any, bool]] = []
         self.made: dict[int, Any] = {}  # recording versions by the original's id
 
@@ -87,6 +84,22 @@ class Patcher:
             self.made[id(found)] = found
         return found
 
+    def patch_object(self, obj: Any) -> None:
+        """Replace functions that a module, or a class that it is of, holds as attributes."""
+        for name, value in list(vars(obj).items()):
+            if type(value) is FunctionType and self.made.get(id(value), value) is not value:
+                self._set_item(vars(obj), name, self.made[id(value)])
+        self.patch_class(type(obj))
+
+    def patch_class(self, kind: type) -> None:
+        """Replace functions that a class or its bases hold as attributes."""
+        for cls in kind.__mro__[:-1]:
+            for name, value in list(vars(cls).items()):
+                plain = value.__func__ if isinstance(value, staticmethod) else value
+                if type(plain) is FunctionType and self.made.get(id(plain), plain) is not plain:
+                    recording = self.made[id(plain)]
+                    self._set_attribute(cls, name, staticmethod(recording) if value is not plain else recording)
+
     def _functions(self) -> None:
         """Replace functions in the modules that have them, and in those that imported them by name."""
         home = {id(vars(module)) for module in functional_modules()}
@@ -107,6 +120,8 @@ class Patcher:
                     self._set_item(namespace, name, made[id(value)])
         own = QATModule._apply_fakequant_with_observer
         self._set_attribute(QATModule, own.__name__, self.wrapped(own))
+        for cls in self._classes:
+            self.patch_class(cls)
 
 
 def _searched(module: ModuleType) -> bool:
@@ -115,4 +130,3 @@ def _searched(module: ModuleType) -> bool:
     if not name.startswith("megengine"):
         return not name.startswith(("numpy", "jax", "scipy"))
     return name.startswith(_SEARCHED) or name == "megengine.core._imperative_rt.core2"
-

@@ -41,6 +41,7 @@ class NodeType(NamedTuple):
     unflatten: Callable[[list[Any], Any], Any]
 
 
+_BRACKETS: dict[Any, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}")}
 SUPPORTED_TYPE: dict[Any, NodeType] = {}
 SUPPORTED_LEAF_TYPE: set[Any] = {
     Tensor, Parameter, str, int, float, bool, complex, bytes, bytearray, type(None), type(Ellipsis), QuantDtypeMeta,
@@ -103,7 +104,7 @@ def _slots(obj: Any) -> tuple[list[Any], tuple[Any, ...]]:
     return [getattr(obj, name, None) for name in names], names
 
 
-def _from_slots(cls: type) -> Callable[[list[Any], Any], Any]:
+def _from_slots(cls: Any) -> Callable[[list[Any], Any], Any]:
     def make(items: list[Any], names: Any) -> Any:
         made = cls.__new__(cls)
         for name, item in zip(names, items, strict=True):
@@ -203,7 +204,7 @@ class TreeDef:
         self.type = type
         self.aux_data = aux_data
         self.children_defs = children_defs
-        self.num_leaves = sum(child.num_leaves for child in children_defs)
+        self.num_leaves: int = sum(child.num_leaves for child in children_defs)
 
     def unflatten(self, leaves: Sequence[Any]) -> Any:
         """The containers again, with other leaves.
@@ -247,7 +248,7 @@ class TreeDef:
             f"{keys[i]!r}{between}{child!r}" if i < len(keys) else repr(child)
             for i, child in enumerate(self.children_defs)
         ]
-        begin, end = {list: "[]", tuple: "()", dict: "{}"}.get(self.type, (f"{self.type.__name__}(", ")"))
+        begin, end = _BRACKETS.get(self.type, (f"{self.type.__name__}(", ")"))
         return f"{begin}{', '.join(items)}{end}"
 
 

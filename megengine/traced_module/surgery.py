@@ -122,7 +122,9 @@ class InsertExprs:
         """The sizes of a node as a node."""
         if not state.tracing:
             return node._shape
-        return self._run(lambda tensor: self.tracer.wrapped(apply)(builtin.GetVarShape(), tensor)[0], (self._value(node),), {})
+        return self._run(
+            lambda tensor: self.tracer.wrapped(apply)(builtin.GetVarShape(), tensor)[0], (self._value(node),), {}
+        )
 
     def attribute(self, node: Any, name: str) -> Any:
         """An attribute of a module's node; a node for tensors and modules."""
@@ -131,6 +133,7 @@ class InsertExprs:
         if not isinstance(value, (Tensor, Module)):
             return value
         self._use(node)
+        self.tracer.built_of(holder).use(name, value)
         expr = GetAttr(node, TensorNode if isinstance(value, Tensor) else ModuleNode, name)
         graph = self.scope.graph
         graph._namespace.auto_naming_for_outputs(expr)
