@@ -75,7 +75,7 @@ ROOMS = [
     of_graph("apply", "apply backward transfer modes ahead sized", "Recording: ops, their gradients, and settings for a while."),
     of_graph(
         "execution",
-        "flushing fast_path execute checks recompile step shared",
+        "flushing fast_path execute checks located recompile step shared",
         "When to run what is pending, how it is run, and what only its numbers show.",
     ),
     of_graph(

@@ -23,6 +23,7 @@ from .device import Device
 from .fast_path import remember
 from .host_array import HostArray
 from .liveness import are_live, live_nodes, live_values, only_owner
+from .located import located
 from .memory import reserve
 from .names import holders
 from .options import options
@@ -96,8 +97,17 @@ def _execute(recorder: Recorder) -> None:
     recorder.work = program, values, nodes, inputs
     arguments = [*pack(recorder), *inputs]
     protect(program, arguments, recorder.device)
-    with CallingPython(program.calls_python):
-        recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
+    try:
+        with CallingPython(program.calls_python):
+            recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
+            if program.calls_python:
+                jax.block_until_ready(recorder.results)  # XLA tells that a call failed only when a result is waited for
+    except Exception as error:
+        named = located(error, program, recorder.sources)
+        if named is error:
+            raise
+        recorder.results.clear()
+        raise named from None
 
 
 def _program(recorder: Recorder, node: Node, key: Key, values: list[Value]) -> Program:
@@ -294,8 +304,16 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
     if recorder.error is None:
         with counting:
             counters.flushes["thread"] += 1
-    with CallingPython(program.calls_python):
-        outs = program.run(*pack(snapshot), *inputs)
+    try:
+        with CallingPython(program.calls_python):
+            outs = program.run(*pack(snapshot), *inputs)
+            if program.calls_python:
+                jax.block_until_ready(outs)
+    except Exception as error:
+        named = located(error, program, recorder.sources)
+        if named is error:
+            raise
+        raise named from None
     made = [values[p] for p in program.live]
     if program.checked:
         note_flags(outs[program.leading - 1], program, [recorder.sources[n] for n in program.checked], made)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..ops.onednn import custom_call
+from ..ops.onednn.library import OneDNNError
 from . import straight_line
 from .background import submit
 from .blas import adapt, begin, end
@@ -258,6 +259,8 @@ class Program:
             outs = self._interpret(args) if self.interpreted else self._run_by_ops(args)
         except MemoryError as error:
             raise MemoryError(f"out of memory: {error}") from None
+        except OneDNNError:  # another tier would call it, too
+            raise
         except Exception as error:
             return self._compile_instead(args, error)
         seconds = time.perf_counter() - start - (spent.seconds - waited)

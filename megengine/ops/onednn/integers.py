@@ -121,7 +121,7 @@ def _aligned(size: int) -> np.ndarray:
 
 
 def _made(of: IntegerConvolution) -> PackedConvolution | None:
-    what = f"convolution of int8 {of.x_shape} with {of.kernel_shape}"
+    what = f"convolve_integers of {of.x_shape} with {of.kernel_shape}"
     plan, packing = Plan(what, 3), Plan(f"kernel of a {what}", 2)
     x, y, kernel, groups = of.x_shape, of.y_shape, of.kernel_shape, of.groups
     if groups > 1:
