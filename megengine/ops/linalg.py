@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from . import autocast, formats, promote, quantized
 from .op import op
@@ -36,11 +37,15 @@ def _check_matmul(x, y, *, transpose_a, transpose_b):
     quantized=quantized.product,
 )
 def matmul(x, y, *, transpose_a, transpose_b):
+    wide = wide_sums(x.dtype)
+    if wide is not None and x.ndim == y.ndim == 2:
+        terms = ((0 if transpose_a else 1,), (1 if transpose_b else 0,))
+        return lax.dot_general(x, y, (terms, ((), ())), preferred_element_type=wide)
     if transpose_a and x.ndim > 1:
         x = jnp.swapaxes(x, -1, -2)
     if transpose_b and y.ndim > 1:
         y = jnp.swapaxes(y, -1, -2)
-    return jnp.matmul(x, y, preferred_element_type=wide_sums(x.dtype))
+    return jnp.matmul(x, y, preferred_element_type=wide)
 
 
 # Of two vectors; as in the reference, mixed precision leaves those alone.
@@ -61,7 +66,11 @@ def _check_linear(x, weight, *bias):
     quantized=quantized.product,
 )
 def linear(x, weight, *bias):
-    y = jnp.matmul(x, weight.T, preferred_element_type=wide_sums(x.dtype))
+    wide = wide_sums(x.dtype)
+    if wide is None:
+        y = jnp.matmul(x, weight.T)
+    else:  # four times as quick on CPUs as with the weight transposed
+        y = lax.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())), preferred_element_type=wide)
     return y + bias[0] if bias else y
 
 
