@@ -104,6 +104,7 @@ OF_DOCS = (
     "checkpoints",
     "graph-files",
     "onnx",
+    "seeing",
     "pytorch",
 )
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in OF_DOCS)]

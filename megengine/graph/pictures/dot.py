@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .nodes import Data, is_equation
-from .tables import count, quantity
+from .tables import count, duration, quantity
 
 if TYPE_CHECKING:
     from .picture import Picture
@@ -129,7 +129,7 @@ def _node(node: Data) -> str:
     shape = "×".join(map(str, node["shape"])) or "scalar"
     lines = [name or node["op"], f"{shape} {node['dtype']}"]
     if "seconds" in node:
-        lines.append(f"{1e3 * node['seconds']:.3g} ms")
+        lines.append(duration(node["seconds"]))
     if node["where"]:
         lines.append(node["where"].rpartition("/")[2])
     edge = f', color="{MARKS[node["mark"]]}", penwidth=2' if "mark" in node else ""
@@ -146,6 +146,6 @@ def _group(name: str, nodes: Sequence[Data]) -> str:
         f"{quantity(sum(n.get('flops', 0) for n in nodes))}FLOP",
     ]
     if any("seconds" in n for n in nodes):
-        lines.append(f"{1e3 * sum(n.get('seconds', 0) for n in nodes):.3g} ms")
+        lines.append(duration(sum(n.get("seconds", 0) for n in nodes)))
     edge = next((f', color="{MARKS[n["mark"]]}", penwidth=2' for n in nodes if "mark" in n), "")
     return f'[label={quoted(chr(10).join(lines))}, fillcolor="#ecebe7", penwidth=1.6{edge}];'

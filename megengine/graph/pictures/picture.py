@@ -9,7 +9,7 @@ from ..ir import AnyEquation, Function
 from .groups import arrange
 from .nodes import Data, is_equation, nodes
 from .shown import Shown
-from .tables import count, quantity, table
+from .tables import count, duration, quantity, table
 
 
 class Picture(Shown):
@@ -86,7 +86,7 @@ class Picture(Shown):
             f"{quantity(self.total('flops'))}FLOP",
         ]
         if self.measured:
-            words.append(f"{1e3 * self.total('seconds'):.3g} ms")
+            words.append(duration(self.total("seconds")))
         return ", ".join(words)
 
     def data(self) -> dict[str, Any]:

@@ -88,6 +88,14 @@ def quantity(number: float) -> str:
     return f"{number:.0f} "
 
 
+def duration(seconds: float) -> str:
+    """A time as ``"1.2 ms"``."""
+    for limit, unit in ((1, "s"), (1e-3, "ms")):
+        if seconds >= limit:
+            return f"{seconds / limit:.3g} {unit}"
+    return f"{1e6 * seconds:.1f} µs"
+
+
 def count(number: int, what: str) -> str:
     """A number of things."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -53,7 +53,8 @@ function showGraph(view, { nodes, measured }) {
     const unit = UNITS.find(([limit]) => number >= limit);
     return unit ? `${Number((number / unit[0]).toPrecision(3))} ${unit[1]}` : `${number} `;
   };
-  const SHOWN = { flops: (n) => amount(n) + "FLOP", bytes: (n) => amount(n) + "B", seconds: (n) => `${Number((1e3 * n).toPrecision(3))} ms` };
+  const time = (n) => (n >= 1 ? `${Number(n.toPrecision(3))} s` : n >= 1e-3 ? `${Number((1e3 * n).toPrecision(3))} ms` : `${(1e6 * n).toFixed(1)} µs`);
+  const SHOWN = { flops: (n) => amount(n) + "FLOP", bytes: (n) => amount(n) + "B", seconds: time };
   // What a box says of its cost, in its last line.
   const costOf = (of) => (measured ? SHOWN.seconds(of.seconds ?? 0) : of.flops ? SHOWN.flops(of.flops) : "");
 
@@ -503,6 +504,7 @@ function showGraph(view, { nodes, measured }) {
   view.find = (text) => {
     input.value = text;
     search();
+    results.hidden = true;
     if (found.length) reveal(found[0]);
   };
   return () => {
