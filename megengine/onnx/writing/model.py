@@ -10,6 +10,7 @@ from ...graph.exchange.model import GraphFileError
 from ...graph.exchange.table import by_name
 from ...graph.ir import Equation, Function, Scalar, Var
 from ...graph.passes import explicit_casts
+from ...graph.traced import forward
 from ...ops.promote import SCALAR_DTYPE
 from ...version import __version__
 from ..package import OnnxError, onnx
@@ -28,6 +29,7 @@ from . import (
     windows,
 )
 from .graph import Graph, enum
+from .primitives import decomposed
 from .rules import RULES, Call
 
 FAMILIES = (
@@ -136,18 +138,29 @@ class _Writer:
         graph = self.graph
         found = RULES.get(equation.name)
         known = by_name().get(equation.name)
-        if found is None or known is None or known.lower is not equation.op.lower:
+        if known is None or known.lower is not equation.op.lower:
             raise OnnxError(f"the op {equation.name}{at(equation)} has no form in ONNX")
         graph.source = equation.source
         graph.prefix = "/".join((*equation.scope, name or equation.name)) + "/"
         start = len(graph.nodes)
         try:
-            made = found(graph, self._call(equation))
+            call = self._call(equation)
+            made = found(graph, call) if found is not None else self._decomposed(equation, call)
         except GraphFileError as error:
             raise OnnxError(f"the op {equation.name}{at(equation)} cannot be written: {error}") from error
         outputs = [made] if isinstance(made, str) else list(made)
         for var, value in zip(equation.outputs, outputs, strict=True):
             self.values[var] = self._named(var, value, start)
+
+    def _decomposed(self, equation: Equation, call: Call) -> list[str]:
+        """An op without a rule, by the primitives of JAX that it is made of."""
+        if any(s is not None for s in equation.signature.casts):
+            raise OnnxError("it casts its operands")
+        if any(isinstance(n, Varying) for shape in (*call.shapes, *call.out_shapes) for n in shape):
+            raise OnnxError("it is written at fixed sizes: export it with dynamic_batch=False")
+        signature = equation.signature
+        traced, _ = forward(signature.op, signature.attrs, signature.casts, signature.specs)
+        return decomposed(self.graph, traced.closed, call.inputs)
 
     def _named(self, var: Var, value: str, start: int) -> str:
         """Give the result of a rule the variable's own name where it has one."""
