@@ -96,6 +96,10 @@ def test_what_cannot_have_a_free_batch_is_refused_at_its_line() -> None:
     x = np.zeros((2, 3), np.float32)
     with pytest.raises(GraphFileError, match=r"the op \w+ \(.*test_stablehlo.py:\d+\) does not take a free batch"):
         export(lambda x: x.sum() + F.zeros((x.shape[0] ** 2,)), None, [x], dynamic_batch=True)
+    with pytest.raises(
+        GraphFileError, match=r"size of the result of \w+ \(.*test_stablehlo.py:\d+\) depends on numbers"
+    ):
+        export(lambda x: F.cond_take(x > 0, x)[0], None, [x])
     table = {2: np.zeros((2, 3), np.float32), 4: np.ones((4, 3), np.float32)}
     with pytest.raises(GraphFileError, match="depends on the batch"):
         export(lambda x: x + Tensor(table[x.shape[0]]), None, [x], dynamic_batch=True)

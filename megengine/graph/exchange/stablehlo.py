@@ -13,6 +13,7 @@ from jax import export
 
 from ...ops.onednn import custom_call
 from ...ops.promote import SCALAR_DTYPE
+from ...ops.sized import FROM_NUMBERS
 from ..ir import Equation, Scalar
 from ..lower import Plan
 from ..value import Aval, aval
@@ -32,6 +33,9 @@ def stablehlo(model: Model, other: Model | None, platforms: Sequence[str], batch
     Raises:
         GraphFileError: an op does not take sizes that are free.
     """
+    for equation in model.function.equations:
+        if isinstance(equation, Equation) and equation.op in FROM_NUMBERS:
+            raise GraphFileError(f"the size of the result of {equation.name}{at(equation)} depends on numbers")
     batched = Batched(model, other)
     size = None if other is None else export.symbolic_shape(batch)[0]
     specs = [jax.ShapeDtypeStruct(_at(batched.shape(v), size), v.aval.dtype) for v in model.function.inputs]

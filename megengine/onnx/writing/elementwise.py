@@ -101,12 +101,15 @@ def _square(g: Graph, e: Call) -> str:
 @rule("round")
 def _round(g: Graph, e: Call) -> str:
     """Half away from zero; adding a half first would misround the number just under it."""
-    if not e.is_float:
-        return g.op("Identity", e.x)
-    size = g.op("Abs", e.x)
+    return nearest(g, e.x, e.dtype) if e.is_float else g.op("Identity", e.x)
+
+
+def nearest(g: Graph, x: str, dtype: np.dtype) -> str:
+    """The nearest whole number."""
+    size = g.op("Abs", x)
     whole = g.op("Floor", size)
-    up = g.cast(g.op("GreaterOrEqual", g.op("Sub", size, whole), g.like(0.5, e.dtype)), e.dtype)
-    return g.op("Mul", g.op("Sign", e.x), g.op("Add", whole, up))
+    up = g.cast(g.op("GreaterOrEqual", g.op("Sub", size, whole), g.like(0.5, dtype)), dtype)
+    return g.op("Mul", g.op("Sign", x), g.op("Add", whole, up))
 
 
 @rule("floor")

@@ -1,4 +1,4 @@
-"""Resizing of images, regions of interest, and quantisation."""
+"""Resizing of images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..package import OnnxError
 from .graph import Graph
 from .rules import Call, rule
 
@@ -28,22 +27,3 @@ def rounded(g: Graph, x: str, dtype: np.dtype) -> str:
     limits = np.iinfo(dtype)
     half = g.op("Mul", g.op("Sign", x), g.op("Floor", g.op("Add", g.op("Abs", x), g.like(0.5, np.float32))))
     return g.cast(g.op("Clip", half, g.like(limits.min, np.float32), g.like(limits.max, np.float32)), dtype)
-
-
-@rule("quantize")
-def _quantize(g: Graph, e: Call) -> str:
-    return _linear(g, "QuantizeLinear", e, e["to"])
-
-
-@rule("dequantize")
-def _dequantize(g: Graph, e: Call) -> str:
-    return _linear(g, "DequantizeLinear", e, e["of"])
-
-
-def _linear(g: Graph, kind: str, e: Call, key: Any) -> str:
-    name, scale, zero = key
-    stored = {"QuantizedS8": np.int8, "Quantized8Asymm": np.uint8}.get(name)
-    if stored is None:
-        raise OnnxError(f"{name} has no form there")
-    x = e.x if kind == "DequantizeLinear" or e.dtype == np.float32 else g.cast(e.x, np.float32)
-    return g.op(kind, x, g.like(scale, np.float32), g.like(zero or 0, stored))

@@ -12,6 +12,7 @@ from ...graph.ir import Equation, Function, Scalar, Var
 from ...graph.passes import explicit_casts
 from ...graph.traced import forward
 from ...ops.promote import SCALAR_DTYPE
+from ...ops.sized import FROM_NUMBERS
 from ...version import __version__
 from ..package import OnnxError, onnx
 from . import (
@@ -23,9 +24,11 @@ from . import (
     losses,
     normalizing,
     products,
+    quantizing,
     recurrent,
     reducing,
     shaping,
+    sized,
     windows,
 )
 from .graph import Graph, enum
@@ -33,7 +36,8 @@ from .primitives import decomposed
 from .rules import RULES, Call
 
 FAMILIES = (
-    drawing, elementwise, images, indexing, joining, losses, normalizing, products, recurrent, reducing, shaping, windows
+    drawing, elementwise, images, indexing, joining, losses, normalizing, products, quantizing, recurrent, reducing, shaping,
+    sized, windows,
 )  # fmt: skip
 OLDEST, DEFAULT = 13, 18
 
@@ -62,6 +66,7 @@ class _Writer:
         self.batch = batch
         first = next((v for v in self.function.inputs if self._varies(v)), None)
         self.values: dict[Any, str] = {}
+        self.sized: set[Var] = set()  # whose sizes depend on numbers
         self.graph = Graph(opset, first.name if first else None)
         self.read = {v for e in self.function.equations for v in e.reads()}
 
@@ -117,6 +122,8 @@ class _Writer:
 
     def _info(self, var: Var) -> Any:
         shape = [s if isinstance(s, int) else self.batch if s == Varying(1) else None for s in self.batched.shape(var)]
+        if var in self.sized:
+            shape = [None] * len(shape)
         return onnx().helper.make_tensor_value_info(var.name, enum(var.aval.dtype), shape)
 
     def _finish(self, var: Var) -> None:
@@ -149,13 +156,18 @@ class _Writer:
         except GraphFileError as error:
             raise OnnxError(f"the op {equation.name}{at(equation)} cannot be written: {error}") from error
         outputs = [made] if isinstance(made, str) else list(made)
-        for var, value in zip(equation.outputs, outputs, strict=True):
-            self.values[var] = self._named(var, value, start)
+        for k, (var, value) in enumerate(zip(equation.outputs, outputs, strict=True)):
+            again = value in outputs[:k]  # one value for two results: it has a name already
+            self.values[var] = self._named(
+                var, self.values[equation.outputs[outputs.index(value)]] if again else value, start
+            )
+        if equation.op in FROM_NUMBERS or any(v in self.sized for v in equation.reads()):
+            self.sized.update(equation.outputs)
 
     def _decomposed(self, equation: Equation, call: Call) -> list[str]:
         """An op without a rule, by the primitives of JAX that it is made of."""
-        if any(s is not None for s in equation.signature.casts):
-            raise OnnxError("it casts its operands")
+        if equation.op in FROM_NUMBERS:
+            raise OnnxError("the size of its result depends on numbers")
         if any(isinstance(n, Varying) for shape in (*call.shapes, *call.out_shapes) for n in shape):
             raise OnnxError("it is written at fixed sizes: export it with dynamic_batch=False")
         signature = equation.signature
@@ -165,7 +177,7 @@ class _Writer:
     def _named(self, var: Var, value: str, start: int) -> str:
         """Give the result of a rule the variable's own name where it has one."""
         output = var in self.function.outputs
-        made_here = any(value in node.output for node in self.graph.nodes[start:])
+        made_here = value not in self.values.values() and any(value in n.output for n in self.graph.nodes[start:])
         if not var.name or not (made_here or output):
             return value
         name = var.name if output else self.graph.fresh(var.name)

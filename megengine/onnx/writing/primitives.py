@@ -109,7 +109,7 @@ def _rem(g: Graph, e: Any, inputs: list[str]) -> str:
 
 @primitive("is_finite")
 def _is_finite(g: Graph, e: Any, inputs: list[str]) -> str:
-    return g.op("Less", g.op("Abs", inputs[0]), g.like(np.inf, _dtype(e)))
+    return g.op("Less", g.op("Abs", inputs[0]), g.like(np.inf, e.invars[0].aval.dtype))
 
 
 @primitive("round")

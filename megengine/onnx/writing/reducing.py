@@ -64,10 +64,15 @@ def top(g: Graph, x: str, size: Any, k: Any, descending: bool) -> tuple[str, str
     end, start = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     if descending:  # TopK has the earlier of equal ones first
         x = g.slice(x, [end], [start], [-1], [-1])
-    values, order = g.ops("TopK", x, g.size(k), count=2, axis=-1, largest=int(descending), sorted=1)
+    values, order = g.ops(
+        "TopK", x, k if isinstance(k, str) else g.size(k), count=2, axis=-1, largest=int(descending), sorted=1
+    )
     order = g.cast(order, np.int32)
     if descending:
-        last = g.op("Sub", g.size(size), g.ints(1)) if isinstance(size, Varying) else g.ints(int(size) - 1)
+        known = not isinstance(size, (str, Varying))
+        last = (
+            g.ints(int(size) - 1) if known else g.op("Sub", size if isinstance(size, str) else g.size(size), g.ints(1))
+        )
         order = g.op("Sub", g.cast(last, np.int32), order)
     return values, order
 
