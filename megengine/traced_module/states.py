@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from ..module import Module
 from ..version import __version__
@@ -33,16 +34,13 @@ class ModuleState:
     def get_module_state(cls, module: Module) -> ModuleState:
         """The state of a module; the same object each time, so that what is shared stays shared."""
         name = (type(module).__module__, type(module).__qualname__)
-        state = {key: value for key, value in vars(module).items() if key != "_m_dump_modulestate"}
-        kept = vars(module).setdefault("_m_dump_modulestate", cls(name, state, __version__))
-        kept.module, kept.state, kept.version = name, state, __version__
-        return kept  # type: ignore[no-any-return]
+        kept = _states.setdefault(module, cls(name, {}, __version__))
+        kept.module, kept.version = name, __version__
+        kept.state = {key: value for key, value in vars(module).items() if key != "_m_dump_modulestate"}
+        return kept
 
     def __getstate__(self) -> dict[str, Any]:
         return {"module": self.module, "state": self.state, "version": self.version}
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return None  # of the copied module, the state is taken when it is written
 
     def to_module(self) -> Module:
         """The module."""
@@ -52,6 +50,9 @@ class ModuleState:
             made.__setstate__(self.state)
             self.obj = made
         return self.obj
+
+
+_states: WeakKeyDictionary[Module, ModuleState] = WeakKeyDictionary()
 
 
 def checked_module(module: Module) -> Module:

@@ -1,0 +1,225 @@
+"""What tracing records."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import megengine as mge
+import megengine.functional as F
+import megengine.module as M
+import megengine.traced_module as tm
+from megengine import Tensor
+from megengine.autodiff import Function, GradManager
+from megengine.functional import exp as imported
+from megengine.optimizer import SGD
+from megengine.traced_module import tm_config
+from megengine.traced_module.expr import Apply, CallFunction, CallMethod, Constant, GetAttr
+
+
+def kinds(graph: Any) -> list[str]:
+    return [type(expr).__name__ for expr in graph._exprs]
+
+
+class Calls(M.Module):
+    """Functions by name, as attributes, of the class, in other functions."""
+
+    kind = staticmethod(F.tanh)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = F.relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        return helper(self.kind(self.act(imported(x))))
+
+
+def helper(x: Tensor) -> Tensor:
+    return imported(x)
+
+
+def test_functions_are_seen_however_they_are_reached() -> None:
+    traced = tm.trace_module(Calls(), Tensor([1.0]))
+    assert [e.func for e in traced.graph._exprs] == [F.exp, F.relu, F.tanh, F.exp]
+    assert Calls.kind is F.tanh and imported is F.exp and Calls().act is F.relu
+    x = Tensor([0.3, -2.0])
+    np.testing.assert_array_equal(traced(x).numpy(), Calls()(x).numpy())
+
+
+class Twice(M.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Sum()
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.inner(x, x) * self.inner(x, y)
+
+
+class Sum(M.Module):
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + 2 * b
+
+
+def test_the_same_tensor_for_two_arguments_stays_two_inputs() -> None:
+    traced = tm.trace_module(Twice(), Tensor([1.0]), Tensor([2.0]))
+    assert len(traced.inner.argdef_graph_map) == 1
+    assert traced(Tensor([1.0]), Tensor([5.0])).tolist() == [33.0]
+    assert traced.flatten()(Tensor([1.0]), Tensor([5.0])).tolist() == [33.0]
+
+
+def test_other_structures_of_arguments_are_other_graphs() -> None:
+    class Inner(M.Module):
+        def forward(self, x: Tensor, twice: bool = False) -> Tensor:
+            return x * 2 if twice else x + 1
+
+    class Net(M.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = Inner()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(self.inner(x), True) + self.inner(x, twice=False)
+
+    traced = tm.trace_module(Net(), Tensor([1.0]))
+    assert len(traced.inner.argdef_graph_map) == 2
+    assert traced(Tensor([3.0])).tolist() == traced.flatten()(Tensor([3.0])).tolist() == [12.0]
+    with pytest.raises(AssertionError, match="2 graphs"):
+        _ = traced.inner.graph
+
+
+def test_sizes_are_not_fixed() -> None:
+    class Net(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            n, c = x.shape
+            return x.reshape(n // 2, 2 * c) + len(x)
+
+    traced = tm.trace_module(Net(), Tensor(np.ones((2, 3))))
+    assert isinstance(traced.graph._exprs[0], Apply)
+    assert traced(Tensor(np.ones((8, 5), "float32"))).shape == (4, 10)
+
+
+def test_attributes_and_constants() -> None:
+    class Net(M.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scales = {"a": mge.Parameter([2.0]), "b": mge.Parameter([3.0])}
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.scales["a"] + x * self.scales["a"] + Tensor([1.0])
+
+    net = Net()
+    traced = tm.trace_module(net, Tensor([1.0]))
+    assert kinds(traced.graph).count("GetAttr") == kinds(traced.graph).count("Constant") == 1
+    assert [name for name, _ in traced.named_parameters()] == ["scales.a"]
+    assert next(iter(traced.parameters())) is net.scales["a"]
+    y = traced(Tensor([1.0]))
+    y += 1  # no constant of the graph
+    assert traced(Tensor([1.0])).tolist() == [5.0]
+
+
+def test_what_cannot_be_seen_is_an_error() -> None:
+    class Cube(Function):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * x * x
+
+        def backward(self, dy: Tensor) -> Tensor:
+            return dy
+
+    class Net(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            with tm_config.exclude_from_trace():
+                y = Cube()(x)
+            return y + 1
+
+    with pytest.raises(RuntimeError, match="tracing does not see"):
+        tm.trace_module(Net(), Tensor([2.0]))
+    assert tm.trace_module(M.Sequential(M.ReLU()), Tensor([1.0])) is not None  # nothing is left of the failure
+
+
+def test_other_threads_are_not_recorded() -> None:
+    class Net(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            thread = threading.Thread(target=lambda: F.exp(x).numpy())
+            thread.start()
+            thread.join()
+            return x + 1
+
+    assert kinds(tm.trace_module(Net(), Tensor([1.0])).graph) == ["CallMethod"]
+
+
+def test_tracing_leaves_nothing_behind() -> None:
+    before = {name: vars(F)[name] for name in F.nn.__all__}, Tensor.__add__, Tensor.shape, M.Module.__call__
+    tm.trace_module(M.Sequential(M.Linear(2, 2)), F.ones((1, 2)))
+    assert before == ({name: vars(F)[name] for name in F.nn.__all__}, Tensor.__add__, Tensor.shape, M.Module.__call__)
+    assert "__add__" not in vars(Tensor) and F.ones((2, 3)).shape == (2, 3)
+
+
+def test_traced_modules_train_as_the_original() -> None:
+    mge.random.seed(3)
+    net = M.Sequential(M.Linear(3, 4), M.BatchNorm1d(4), M.ReLU(), M.Linear(4, 2))
+    other = copy.deepcopy(net)
+    x, y = Tensor(np.random.RandomState(0).rand(8, 3).astype("float32")), Tensor([0, 1] * 4)
+    losses = []
+    for model in (net, tm.trace_module(other, x)):
+        gm, opt, seen = GradManager().attach(model.parameters()), SGD(model.parameters(), 0.1), []
+        for _ in range(3):
+            with gm:
+                loss = F.loss.cross_entropy(model(x), y)
+                gm.backward(loss)
+            opt.step().clear_grad()
+            seen.append(loss.item())
+        losses.append(seen)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    assert losses[0][2] < losses[0][0]
+
+
+def test_copies_are_apart() -> None:
+    traced = tm.trace_module(M.Sequential(M.Linear(2, 2)), F.ones((1, 2)))
+    other = copy.deepcopy(traced)
+    bias = next(iter(traced.parameters()))
+    bias += 7
+    assert not np.array_equal(other(F.ones((1, 2))).numpy(), traced(F.ones((1, 2))).numpy())
+    assert other.graph.inputs[0].owner is other
+    other.load_state_dict(traced.state_dict())
+    np.testing.assert_array_equal(other(F.ones((1, 2))).numpy(), traced(F.ones((1, 2))).numpy())
+
+
+def test_tensors_are_named_by_the_program() -> None:
+    class Net(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x + 1
+            y.name = "shifted"
+            return y * 2
+
+    traced = tm.trace_module(Net(), Tensor([1.0]))
+    assert traced.graph.get_node_by_name("Net_shifted").as_unique().expr.method == "__add__"
+
+
+def test_each_expression_is_checked_where_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = [0.0]
+
+    class Drifts(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            calls[0] += 1
+            return x + Tensor(calls[0])
+
+    tm.register_as_builtin(Drifts)
+    net = M.Sequential(Drifts())
+    net.eval()
+    monkeypatch.setattr(tm_config, "_enable_default_checker", False)
+    assert tm.trace_module(net, Tensor([1.0])) is not None
+    monkeypatch.setattr(tm_config, "_enable_expr_checker", True)
+    with pytest.raises(ValueError, match="other values"):
+        tm.trace_module(net, Tensor([1.0]))
+
+
+def test_retracing_gives_the_same_graph() -> None:
+    traced = tm.trace_module(Twice(), Tensor([1.0]), Tensor([2.0]))
+    again = tm.trace_module(traced, Tensor([1.0]), Tensor([2.0]))
+    assert [type(e) for e in again.graph._exprs] == [type(e) for e in traced.graph._exprs]
+    assert again(Tensor([1.0]), Tensor([5.0])).tolist() == [33.0]
+    assert {CallFunction, CallMethod, Constant, GetAttr} >= {type(e) for e in again.graph._exprs}
