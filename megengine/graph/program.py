@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._support.collecting import Start
 from ..ops.onednn import custom_call
 from ..ops.onednn.library import OneDNNError
 from . import straight_line
@@ -210,7 +211,11 @@ class Program:
         """What compiles the program when it is first called, with these options of XLA."""
         # A function of its own each time, so that JAX keeps nothing of what was compiled before.
         function = self.plan.callable(jnp, attrgetter("staged"))
-        if options.channels_behind and self.place.platform == "cpu" and any("conv" in e.name for e in self.function.equations):
+        if (
+            options.channels_behind
+            and self.place.platform == "cpu"
+            and any("conv" in e.name for e in self.function.equations)
+        ):
             function = channels_behind(function)
         return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
 
@@ -264,6 +269,8 @@ class Program:
         except Exception as error:
             return self._compile_instead(args, error)
         seconds = time.perf_counter() - start - (spent.seconds - waited)
+        if not self.runs:
+            _start.made()  # its traces and what runs them are there now
         with counting:
             if self.interpreted:
                 counters.interpreted += 1
@@ -383,6 +390,7 @@ Observer = Callable[[Program, Run], Run]
 building = threading.RLock()
 _recent: Weighed[Program] = Weighed()
 _observers: list[Observer] = []
+_start = Start(64)
 
 
 def _observed(program: Program, run: Run) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from megengine._support.collecting import settle
+from megengine._support.collecting import Start, settle
 
 
 def test_what_exists_is_old_and_is_collected_all_the_same() -> None:
@@ -31,3 +31,12 @@ def test_what_a_program_froze_stays_frozen() -> None:
         assert gc.get_freeze_count() == count > 0
     finally:
         gc.unfreeze()
+
+
+def test_what_is_made_later_does_not_settle() -> None:
+    start, kept = Start(2), []
+    for old in (2, 2, 0):
+        gc.collect(1)
+        kept.append([])
+        start.made()
+        assert any(o is kept[-1] for o in gc.get_objects(old))
