@@ -50,7 +50,8 @@ class MegEngineLogFormatter(logging.Formatter):
         *,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
-        standard = "%(asctime)s %(name)s %(levelname)s: %(message)s"
+        rank = os.environ.get("MEGENGINE_RANK")  # of a process that megengine.distributed.launcher started
+        standard = f"%(asctime)s {rank and f'[rank {rank}] ' or ''}%(name)s %(levelname)s: %(message)s"
         super().__init__(fmt or standard, datefmt or _DATE, style if fmt else "%", validate, defaults=defaults)
 
 

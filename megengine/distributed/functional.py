@@ -1,20 +1,26 @@
 """Communication between the processes of a group, as functions of tensors.
 
-In a group of one process each gives back its input, as a new tensor through which gradients pass unchanged.
+In a group of one process each gives back its input, as a new tensor through which gradients pass unchanged. In a larger one, what
+is pending runs first; all ranks of the group call the same function in the same order.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
+
+import numpy as np
 
 from ..graph.apply import apply
 from ..graph.device import resolve
+from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError
 from ..ops import elemwise
 from ..tensor import Tensor
-from .group import WORLD, Group, as_group, get_rank, get_world_size, refuse_several
+from .communication import Pull, communicate
+from .group import WORLD, Group, as_group, get_client, get_rank, get_world_size
 
 __all__ = [
     "reduce_sum", "broadcast", "all_gather", "reduce_scatter_sum", "all_reduce_sum", "all_reduce_max", "all_reduce_min",
@@ -40,7 +46,7 @@ class CollectiveMode(enum.Enum):
     ALL_TO_ALL = 10
 
 
-def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor:
+def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor | None:
     """One of the other functions by the name of its mode; what they have in common.
 
     Args:
@@ -50,31 +56,62 @@ def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor
         device: where the result is; None or an empty text where the input is. The number of a stream has no meaning here.
 
     Returns:
-        In a group of one process a copy of the input.
+        In a group of one process a copy of the input; None for those that have no result. Tensors are joined and cut along
+        their first dimension.
 
     Raises:
         TypeError: the input is not a tensor.
         ValueError: no such mode.
         AssertionError: not a group, or one without this process.
+        RuntimeError: the ranks call different collectives, or one did not come in time.
 
     Example:
         >>> F.distributed.collective_comm(Tensor([1.0, 2.0]), "ALL_REDUCE_SUM", None, None)
         Tensor([1. 2.], device=xpux:0)
     """
+    return _collective(inp, mode, group, device)
+
+
+def _collective(inp: Tensor, mode: Any, group: Ranks, device: Any, axis: int = 0, concat_axis: int = 0) -> Any:
     if not isinstance(inp, Tensor):
         raise ArgumentError(f"a collective function takes a Tensor, not {type(inp).__name__}")
     name = mode if isinstance(mode, str) else getattr(mode, "name", mode)
     if name not in CollectiveMode.__members__:
         raise ValueError(f"mode={mode!r}: write one of {', '.join(CollectiveMode.__members__)}")
     members = as_group(group)
+    target = resolve(device) if device else inp.device
     if members.size > 1:
-        refuse_several(f"{name} over {members}", members.size)
-    if device:
-        target = resolve(device)
-        if target.name != inp.device.name:
-            return inp.to(target.name)
-    result: Tensor = apply(elemwise.copy, inp)
-    return result
+        axes = {"axis": axis, "concat_axis": concat_axis} if name in _WITH_AXES else {}
+        out = communicate(inp, name, members, axes, _pull(name, inp, members, axis, concat_axis))
+    else:
+        out = apply(elemwise.copy, inp) if target.name == inp.device.name else inp.to(target.name)
+    return out if out is None or target.name == out.device.name else out.to(target.name)
+
+
+_WITH_AXES = ("ALL_GATHER", "GATHER", "REDUCE_SCATTER_SUM", "SCATTER", "ALL_TO_ALL")
+
+
+def _pull(name: str, inp: Tensor, group: Group, axis: int, concat_axis: int) -> Pull | None:
+    """From the cotangent of a collective's result to that of its operand, in each rank."""
+
+    def zero_but_of_root(given: Any) -> Any:
+        return apply(elemwise.mul, inp.detach(), 0.0) if given is None else given
+
+    def of_chosen(dy: Any) -> Any:
+        chosen = apply(elemwise.equal, inp.detach(), _collective(inp.detach(), name, group, None))
+        return apply(elemwise.mul, all_reduce_sum(dy, group), chosen.astype(dy.dtype))
+
+    pulls: dict[str, Pull] = {
+        "ALL_REDUCE_SUM": lambda dy: all_reduce_sum(dy, group),
+        "ALL_REDUCE_MAX": of_chosen,
+        "ALL_REDUCE_MIN": of_chosen,
+        "BROADCAST": lambda dy: zero_but_of_root(reduce_sum(dy, group)),
+        "ALL_GATHER": lambda dy: reduce_scatter_sum(dy, group, axis=axis),
+        "REDUCE_SCATTER_SUM": lambda dy: all_gather(dy, group, axis=axis),
+        "SCATTER": lambda dy: zero_but_of_root(gather(dy, group, axis=axis)),
+        "ALL_TO_ALL": lambda dy: all_to_all(dy, group, split_axis=concat_axis, concat_axis=axis),
+    }
+    return pulls.get(name)
 
 
 def _axis(inp: Tensor, axis: int, name: str, error: type[Exception] = IndexError) -> None:
@@ -107,7 +144,7 @@ def reduce_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor 
         >>> F.distributed.reduce_sum(Tensor([1.0, 2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    return collective_comm(inp, CollectiveMode.REDUCE_SUM, group, device)
+    return _collective(inp, CollectiveMode.REDUCE_SUM, group, device)  # type: ignore[no-any-return]
 
 
 def broadcast(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
@@ -126,7 +163,7 @@ def broadcast(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
         >>> F.distributed.broadcast(Tensor([1.0, 2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    return collective_comm(inp, CollectiveMode.BROADCAST, group, device)
+    return _collective(inp, CollectiveMode.BROADCAST, group, device)  # type: ignore[no-any-return]
 
 
 def all_gather(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0) -> Tensor:
@@ -148,7 +185,7 @@ def all_gather(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int 
         Tensor([[1. 2.]], device=xpux:0)
     """
     _axis(inp, axis, "all_gather")
-    return collective_comm(inp, CollectiveMode.ALL_GATHER, group, device)
+    return _collective(inp, CollectiveMode.ALL_GATHER, group, device, axis)  # type: ignore[no-any-return]
 
 
 def reduce_scatter_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0) -> Tensor:
@@ -170,7 +207,7 @@ def reduce_scatter_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None, ax
         Tensor([1. 2.], device=xpux:0)
     """
     _divisible(inp, axis, group, "reduce_scatter_sum")
-    return collective_comm(inp, CollectiveMode.REDUCE_SCATTER_SUM, group, device)
+    return _collective(inp, CollectiveMode.REDUCE_SCATTER_SUM, group, device, axis)  # type: ignore[no-any-return]
 
 
 def all_reduce_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
@@ -190,7 +227,7 @@ def all_reduce_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Ten
         >>> F.distributed.all_reduce_sum(loss) / megengine.distributed.get_world_size()
         Tensor([0.5], device=xpux:0)
     """
-    return collective_comm(inp, CollectiveMode.ALL_REDUCE_SUM, group, device)
+    return _collective(inp, CollectiveMode.ALL_REDUCE_SUM, group, device)  # type: ignore[no-any-return]
 
 
 def all_reduce_max(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
@@ -209,7 +246,7 @@ def all_reduce_max(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Ten
         >>> F.distributed.all_reduce_max(Tensor([1.0, 2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    return collective_comm(inp, CollectiveMode.ALL_REDUCE_MAX, group, device)
+    return _collective(inp, CollectiveMode.ALL_REDUCE_MAX, group, device)  # type: ignore[no-any-return]
 
 
 def all_reduce_min(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
@@ -228,7 +265,7 @@ def all_reduce_min(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Ten
         >>> F.distributed.all_reduce_min(Tensor([1.0, 2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    return collective_comm(inp, CollectiveMode.ALL_REDUCE_MIN, group, device)
+    return _collective(inp, CollectiveMode.ALL_REDUCE_MIN, group, device)  # type: ignore[no-any-return]
 
 
 def gather(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0) -> Tensor | None:
@@ -249,7 +286,7 @@ def gather(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0)
         Tensor([1. 2.], device=xpux:0)
     """
     _axis(inp, axis, "gather", AssertionError)
-    return collective_comm(inp, CollectiveMode.GATHER, group, device)
+    return _collective(inp, CollectiveMode.GATHER, group, device, axis)  # type: ignore[no-any-return]
 
 
 def scatter(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0) -> Tensor:
@@ -271,7 +308,7 @@ def scatter(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0
         Tensor([1. 2.], device=xpux:0)
     """
     _divisible(inp, axis, group, "scatter")
-    return collective_comm(inp, CollectiveMode.SCATTER, group, device)
+    return _collective(inp, CollectiveMode.SCATTER, group, device, axis)  # type: ignore[no-any-return]
 
 
 def all_to_all(
@@ -297,17 +334,28 @@ def all_to_all(
     """
     _divisible(inp, split_axis, group, "all_to_all")
     _axis(inp, concat_axis, "all_to_all")
-    return collective_comm(inp, CollectiveMode.ALL_TO_ALL, group, device)
+    return _collective(inp, CollectiveMode.ALL_TO_ALL, group, device, split_axis, concat_axis)  # type: ignore[no-any-return]
 
 
-def _refuse_peer(name: str, rank: Any) -> NoReturn:
+def _peer(name: str, rank: Any) -> None:
     world = get_world_size()
     if not isinstance(rank, int):
         raise TypeError(f"{name}: a rank is an int, not {rank!r}")
     if rank == get_rank():
         raise AssertionError(f"{name}: rank {rank} is this process itself")
-    noun = "one process, of rank 0" if world == 1 else f"{world} processes, of ranks 0 to {world - 1}"
-    raise AssertionError(f"{name}: there is no rank {rank}, but {noun}")
+    if not 0 <= rank < world:
+        noun = "one process, of rank 0" if world == 1 else f"{world} processes, of ranks 0 to {world - 1}"
+        raise AssertionError(f"{name}: there is no rank {rank}, but {noun}")
+
+
+_sent: Counter[str] = Counter()
+
+
+def _next_key(source: int, target: int) -> str:
+    """The key under which a sender describes what comes next."""
+    pair = f"{source} to {target}"
+    _sent[pair] += 1
+    return f"sent from {pair}, number {_sent[pair]}"
 
 
 def remote_send(inp: Tensor, dest_rank: int) -> None:
@@ -318,7 +366,7 @@ def remote_send(inp: Tensor, dest_rank: int) -> None:
         dest_rank: rank of the other process.
 
     Raises:
-        AssertionError: there is no other process of that rank, as always in this release.
+        AssertionError: there is no other process of that rank.
 
     Example:
         >>> F.distributed.remote_send(Tensor([1.0]), 1)
@@ -327,7 +375,9 @@ def remote_send(inp: Tensor, dest_rank: int) -> None:
     """
     if not isinstance(inp, Tensor):
         raise ArgumentError(f"remote_send takes a Tensor, not {type(inp).__name__}")
-    _refuse_peer("remote_send", dest_rank)
+    _peer("remote_send", dest_rank)
+    get_client().user_set(_next_key(get_rank(), dest_rank), [list(inp._value.aval.shape), inp.dtype.name])
+    _collective(inp.detach(), "BROADCAST", Group([get_rank(), dest_rank]), None)
 
 
 def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) -> Tensor:
@@ -336,14 +386,18 @@ def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) ->
     Args:
         src_rank: rank of the other process.
         device: where the result is. Default: the default device
-        inp: a tensor through which gradients find their way back to the sender.
+        inp: not looked at: no gradients go back to the sender.
 
     Raises:
-        AssertionError: there is no other process of that rank, as always in this release.
+        AssertionError: there is no other process of that rank.
 
     Example:
         >>> F.distributed.remote_recv(0)
         Traceback (most recent call last):
         AssertionError: remote_recv: rank 0 is this process itself
     """
-    _refuse_peer("remote_recv", src_rank)
+    _peer("remote_recv", src_rank)
+    shape, dtype = get_client().user_pop(_next_key(src_rank, get_rank()))
+    room = Tensor(np.zeros(shape, dtype_of(dtype)))
+    received: Tensor = _collective(room, "BROADCAST", Group([src_rank, get_rank()]), device)
+    return received

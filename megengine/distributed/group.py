@@ -1,12 +1,12 @@
-"""Which processes work together. So far that is this process alone; asking for more is an error that says so."""
+"""Which processes work together."""
 
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from ..device import get_default_device, set_default_device
 from .server import Client
@@ -18,6 +18,8 @@ __all__ = [
 
 BACKENDS = ("auto", "nccl", "rccl", "gloo")
 DEVICE_TYPES = ("xpu", "gpu", "cuda", "rocm", "cpu")
+_THIS_MACHINE = ("localhost", "127.0.0.1")
+_COORDINATOR = "address of JAX's coordinator"
 NO_GROUP = "please call init_process_group first"
 
 
@@ -37,19 +39,6 @@ class _State:
 
 _state: _State | None = None
 _streams = itertools.count(1)
-
-
-def refuse_several(wanted: str, count: int) -> NoReturn:
-    """Says that this release computes in one process.
-
-    Raises:
-        NotImplementedError: always.
-    """
-    raise NotImplementedError(
-        f"{wanted} asks for {count} processes, but this release of megengine.distributed runs in one; training over "
-        "several processes comes in a later release. Run with one process (n_gpus=1, world_size=1): the results are those "
-        "of one process with the same batch."
-    )
 
 
 def _initialised() -> _State:
@@ -162,12 +151,13 @@ def init_process_group(
 ) -> None:
     """Join the processes that train together, and choose this process's device.
 
-    With one process there is nobody to join: no connection is made, and random numbers go on as seeded.
+    With one process there is nobody to join: no connection is made, and random numbers go on as seeded. With several, each
+    computes on one device; this has to come before the first computation of its process.
 
     Args:
         master_ip: address of the machine that has the process of rank 0.
         port: where a :class:`Server` listens there.
-        world_size: number of processes; 1 in this release.
+        world_size: number of processes, all on this machine in this release.
         rank: which of them this one is.
         device: number of the device that becomes this process's default.
         backend: ``"auto"``, ``"nccl"``, ``"rccl"`` or ``"gloo"``; one process uses none.
@@ -177,7 +167,8 @@ def init_process_group(
         TypeError: an argument of another type.
         ValueError: no such backend or type of device.
         AssertionError: called before, or numbers out of range.
-        NotImplementedError: several processes.
+        NotImplementedError: processes on other machines.
+        RuntimeError: this process has computed already, or others did not come in time.
 
     Example:
         >>> import megengine.distributed as dist
@@ -201,15 +192,41 @@ def init_process_group(
         raise AssertionError("init_process_group should be called only once")
     if world_size < 1 or not 0 <= rank < world_size or port <= 0:
         raise AssertionError(f"world_size={world_size}, rank={rank}, port={port}: out of range")
+    state = _State(master_ip, port, world_size, rank, device, backend, device_type)
     if world_size > 1:
-        refuse_several("init_process_group", world_size)
-    set_default_device(f"{device_type}{device}")
-    _state = _State(master_ip, port, world_size, rank, device, backend, device_type)
+        _join(state)
+    else:
+        set_default_device(f"{device_type}{device}")
+    _state = state
+
+
+def _join(state: _State) -> None:
+    """Connect with the other processes; rank 0 tells them by the server where."""
+    from . import runtime
+
+    if state.master_ip not in _THIS_MACHINE:
+        raise NotImplementedError(
+            f"master_ip={state.master_ip!r}: this release of megengine.distributed runs on one machine, master_ip='localhost'"
+        )
+    state.client = Client(state.master_ip, state.port)
+    if state.rank == 0:
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{found.getsockname()[1]}"
+        state.client.user_set(_COORDINATOR, address)
+    gpus = state.device_type in ("gpu", "cuda", "rocm")
+    runtime.join(state.client.user_get(_COORDINATOR), state.world_size, state.rank, state.device if gpus else None)
+    set_default_device(f"{state.device_type}0")
 
 
 def forget() -> None:
-    """Undo :func:`init_process_group`."""
+    """Undo :func:`init_process_group`; several processes wait for each other."""
     global _state
+    if _state is not None and _state.world_size > 1:
+        from . import communication, runtime
+
+        runtime.leave()
+        communication.forget()
     _state = None
 
 

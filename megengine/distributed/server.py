@@ -27,6 +27,7 @@ class Methods:
         self._arrived: defaultdict[str, int] = defaultdict(int)
         self._opened: defaultdict[str, int] = defaultdict(int)
         self._readers: defaultdict[str, int] = defaultdict(int)
+        self._words: defaultdict[str, dict[str, Any]] = defaultdict(dict)
 
     def connect(self) -> bool:
         """Answers, so that a client knows that the server is there."""
@@ -89,6 +90,16 @@ class Methods:
             if self._readers[key] == size:
                 del self._readers[key], self._values["broadcast", key]
         return received
+
+    def agree(self, key: str, rank: int, size: int, said: Any, patience: float) -> dict[str, Any]:
+        """What each rank says under a key, by rank: of all, or of those that have come when the time is over."""
+        with self._changed:
+            words = self._words[key]
+            words[str(rank)] = said
+            self._changed.notify_all()
+            if self._changed.wait_for(lambda: len(words) == size, patience):
+                self._words.pop(key, None)
+            return dict(words)
 
     def _put(self, kind: str, key: str, value: Any) -> bool:
         with self._changed:
@@ -232,6 +243,11 @@ class Client:
     def group_barrier(self, key: str, size: int) -> None:
         """Wait until ``size`` processes are here."""
         self._call("group_barrier", key, size)
+
+    def agree(self, key: str, rank: int, size: int, said: Any, patience: float) -> dict[str, Any]:
+        """Say something under a key, and learn what the other ranks say: all of them, or those that came in so many seconds."""
+        found: dict[str, Any] = self._call("agree", key, rank, size, said, patience)
+        return found
 
     def bcast_val(self, val: Any, key: str, size: int) -> Any:
         """Give a value to the other processes of a group, or with None take what the one that has it gives."""

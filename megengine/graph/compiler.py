@@ -29,7 +29,7 @@ def restage(
     function = export.deserialize(bytearray(exported))
     structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in function.in_avals]
     # The results are bound to a device and the first arguments are not: without a place for both, each is compiled for.
-    place = jax.sharding.SingleDeviceSharding(device or jax.devices()[0])
+    place = jax.sharding.SingleDeviceSharding(device or jax.local_devices()[0])
     jitted = jax.jit(
         function.call, in_shardings=place, out_shardings=place, donate_argnums=donated, compiler_options=options
     )

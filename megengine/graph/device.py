@@ -60,7 +60,7 @@ class Device:
     def jax_device(self) -> Any:
         """The JAX device that computes, looked up when first needed."""
         if self._jax_device is None:
-            self._jax_device = jax.devices()[0]
+            self._jax_device = jax.local_devices()[0]
         return self._jax_device
 
     @property
@@ -78,7 +78,7 @@ class Device:
     @property
     def is_default(self) -> bool:
         """Whether JAX would choose this device by itself."""
-        return bool(self.jax_device == jax.devices()[0])
+        return bool(self.jax_device == jax.local_devices()[0])
 
     @property
     def platform(self) -> str:
@@ -116,10 +116,10 @@ def _normal(platform: str) -> str:
 def platforms() -> dict[str, list[Any]]:
     """JAX's devices on this machine by platform, the default platform first."""
     found: dict[str, list[Any]] = {}
-    for device in jax.devices():
+    for device in jax.local_devices():
         found.setdefault(_normal(device.platform), []).append(device)
     if "cpu" not in found:
-        found["cpu"] = list(jax.devices("cpu"))
+        found["cpu"] = jax.local_devices(backend="cpu")
     return found
 
 

@@ -41,7 +41,7 @@ def _is_on(value: Value, device: Any) -> bool:
 
 def loaded_by_xla() -> list[Any]:
     """The executables of the default platform that are loaded."""
-    found: list[Any] = jax.devices()[0].client.live_executables()
+    found: list[Any] = jax.local_devices()[0].client.live_executables()
     return found
 
 

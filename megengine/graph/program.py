@@ -182,7 +182,7 @@ class Program:
     @cached_property
     def place(self) -> jax.Device:
         """The device that it runs on."""
-        return resolve(self.key.place).jax_device if self.key.place else jax.devices()[0]
+        return resolve(self.key.place).jax_device if self.key.place else jax.local_devices()[0]
 
     @property
     def pullbacks(self) -> list[tuple[Pullback, tuple[Any, ...]]]:

@@ -68,7 +68,7 @@ def _of_device(device: jax.Device) -> dict[str, Tier]:
     if device.platform != "cpu" or options.first_tier == "ops":
         return _BY_OPS
     # What is compiled in the background is compiled for the default device.
-    return _BY_INTERPRETER if device == jax.devices()[0] else _ONLY_HOST
+    return _BY_INTERPRETER if device == jax.local_devices()[0] else _ONLY_HOST
 
 
 def expected_seconds(program: Program) -> float:

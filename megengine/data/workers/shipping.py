@@ -13,7 +13,8 @@ import mmap
 import os
 import pickle
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
@@ -23,7 +24,7 @@ from .by_value import value_pickler
 from .shared_memory import anonymous_file, layout
 from .stand_ins import absent
 
-__all__ = ["culprit", "pack", "unpack"]
+__all__ = ["culprit", "foreign_modules", "pack", "unpack"]
 
 Spans = list[tuple[int, int]]
 
@@ -117,31 +118,43 @@ def _is_packable(value: Any) -> bool:
 
 
 def _dump(value: Any) -> tuple[bytes, list[pickle.PickleBuffer]]:
+    file, buffers = io.BytesIO(), list[pickle.PickleBuffer]()
+    with foreign_modules() as by_value:
+
+        class Pickler(value_pickler()):  # type: ignore[misc]
+            def reducer_override(self, obj: Any) -> Any:
+                kind = type(obj)
+                if kind in (np.memmap, np.ndarray) and (reduced := _mapped_again(obj)) is not None:
+                    return reduced
+                if (tensor := sys.modules.get("megengine.tensor")) is not None and isinstance(obj, tensor.Tensor):
+                    return absent, (f"a {kind.__name__} of shape {tuple(obj._tuple_shape)}",)
+                by_value(obj)
+                return super().reducer_override(obj)
+
+        Pickler(file, 5, buffer_callback=buffers.append).dump(value)
+    return file.getvalue(), buffers
+
+
+@contextmanager
+def foreign_modules() -> Iterator[Callable[[Any], None]]:
+    """Gives what is told of each object that is pickled; modules of functions and classes that another process could not import
+    are pickled by value inside the block."""
     import cloudpickle  # type: ignore[import-untyped]  # needed by few programs
 
-    by_value: set[str] = set()
+    found: set[str] = set()
 
-    class Pickler(value_pickler()):  # type: ignore[misc]
-        def reducer_override(self, obj: Any) -> Any:
-            kind = type(obj)
-            if kind in (np.memmap, np.ndarray) and (reduced := _mapped_again(obj)) is not None:
-                return reduced
-            if (tensor := sys.modules.get("megengine.tensor")) is not None and isinstance(obj, tensor.Tensor):
-                return absent, (f"a {kind.__name__} of shape {tuple(obj._tuple_shape)}",)
-            if isinstance(obj, FunctionType | type):
-                module = getattr(obj, "__module__", None)
-                if module in sys.modules and module not in by_value and not _importable(module):
-                    by_value.add(module)
-                    cloudpickle.register_pickle_by_value(sys.modules[module])
-            return super().reducer_override(obj)
+    def note(obj: Any) -> None:
+        if isinstance(obj, FunctionType | type):
+            module = getattr(obj, "__module__", None)
+            if module in sys.modules and module not in found and not _importable(module):
+                found.add(module)
+                cloudpickle.register_pickle_by_value(sys.modules[module])
 
-    file, buffers = io.BytesIO(), list[pickle.PickleBuffer]()
     try:
-        Pickler(file, 5, buffer_callback=buffers.append).dump(value)
+        yield note
     finally:
-        for module in by_value:
+        for module in found:
             cloudpickle.unregister_pickle_by_value(sys.modules[module])
-    return file.getvalue(), buffers
 
 
 def _importable(name: str) -> bool:

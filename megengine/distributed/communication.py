@@ -1,0 +1,104 @@
+"""A collective as an operation on tensors: what is pending runs first, and gradients go through another collective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph.flushing import evaluate
+from ..graph.recorder import thread
+from ..graph.source import here, text
+from ..graph.tape import GradNode
+from ..graph.value import Handle, Value, aval, new_handle
+from . import runtime
+from .collectives import FOR_ROOT
+from .group import Group, get_client, get_rank
+
+Pull = Callable[[Handle], Handle]
+
+_agreed: set[Any] = set()  # calls that all ranks of their group were seen to make
+_calls: dict[str, int] = {}  # how many there have been, by group
+
+
+def communicate(inp: Handle, name: str, group: Group, axes: dict[str, int], pull: Pull | None) -> Handle | None:
+    """This rank's result of a collective.
+
+    Args:
+        inp: this rank's tensor.
+        name: of the collective.
+        group: the ranks, the root first.
+        axes: dimensions, by name.
+        pull: from the cotangent of the result to that of ``inp``; None for one that has no gradient.
+
+    Returns:
+        The result; None for one that only the root has.
+
+    Raises:
+        RuntimeError: the ranks call different collectives, or one does not come in time.
+    """
+    evaluate(inp._value)
+    value = inp._value
+    if value.aval.dtype.metadata is not None:
+        raise TypeError(f"{name} takes plain numbers, not {value.aval.dtype.name}: convert with astype()")
+    _agree(group, f"{name} of {value.aval!r}" + "".join(f", {k}={v}" for k, v in axes.items()))
+    array = runtime.run(name, value.array, tuple(group.proc_ranks), tuple(axes.items()))
+    if name in FOR_ROOT and group.rank > 0:
+        return None
+    out = Value(None, aval(tuple(array.shape), np.dtype(value.aval.dtype)), array, value.device)
+    result: Handle = new_handle(out)
+    _track(inp, result, name, pull)
+    return result
+
+
+class _CollectiveNode(GradNode):
+    """The gradient node of a collective."""
+
+    __slots__ = ("name", "pull_one")
+
+    name: str
+    pull_one: Pull | None
+
+    def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+        """The cotangent of its operand."""
+        if self.pull_one is None:
+            raise NotImplementedError(f"{self.name} has no gradient, since only the root has its result: use all_reduce or all_gather")
+        (cotangent,) = cots
+        return [None if cotangent is None else self.pull_one(cotangent)]
+
+
+def _track(inp: Handle, result: Handle, name: str, pull: Pull | None) -> None:
+    tapes, made_by = thread.recorder.tapes, inp._node
+    if tapes and made_by is not None and made_by.live() and result._value.aval.is_float:
+        node = _CollectiveNode(tapes, ((made_by, inp._slot),))
+        node.name, node.pull_one = name, pull
+        result._node, result._slot = node, 0
+
+
+def _agree(group: Group, what: str) -> None:
+    """Make sure, the first time that this rank makes such a call, that the others make it too: they would wait for ever."""
+    number = _calls[group.key] = _calls.get(group.key, 0) + 1
+    call = (group.key, what)
+    if call in _agreed:
+        return
+    where = text(here(1))
+    said = get_client().agree(f"{group.key} {number}", get_rank(), group.size, [what, where], runtime.patience())
+    absent = [rank for rank in group.proc_ranks if str(rank) not in said]
+    if absent:
+        ranks = ", ".join(map(str, absent))
+        raise RuntimeError(
+            f"{what} at {where}: rank {ranks} did not come to it within {runtime.patience():g} s "
+            "(MEGENGINE_DISTRIBUTED_TIMEOUT)"
+        )
+    for rank in group.proc_ranks:
+        other, there = said[str(rank)]
+        if other != what:
+            raise RuntimeError(f"the ranks do different things: {what} at {where} here, {other} at {there} in rank {rank}")
+    _agreed.add(call)
+
+
+def forget() -> None:
+    """Begin anew, with another process group."""
+    _agreed.clear()
+    _calls.clear()

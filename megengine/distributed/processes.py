@@ -1,0 +1,174 @@
+"""The ranks of this machine as processes: started as new interpreters, watched, and ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..logger import get_logger
+from .rank import Orders
+from .shipping import dump, load, room
+
+__all__ = ["ProcessError", "launch"]
+
+logger = get_logger(__name__)
+_START = "import sys; sys.path[:] = sys.argv[5:]; from megengine.distributed.rank import main; main(*map(int, sys.argv[1:5]))"
+_LOOK = 0.02  # seconds between looks at the processes
+GRACE = 1.0  # seconds that the others may go on when one has failed, for what they still have to say
+ENDING = 10.0  # seconds that they may take to end after Ctrl-C, to save what they have
+
+
+class ProcessError(AssertionError):
+    """A rank ended before it had a result.
+
+    Attributes:
+        rank: which.
+        code: its exit status; negative for a signal.
+    """
+
+    def __init__(self, rank: int, code: int, why: str = "") -> None:
+        super().__init__(f"process {rank} {_ended(code)}{why and f': {why}'}")
+        self.rank = rank
+        self.code = code
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (type(self), self.rank, self.code, self.args)
+
+
+def _rebuilt(cls: type[ProcessError], rank: int, code: int, args: tuple[Any, ...]) -> ProcessError:
+    error = cls(rank, code)
+    error.args = args
+    return error
+
+
+def _ended(code: int) -> str:
+    return f"was ended by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exited with code {code}"
+
+
+class _Rank:
+    """A process."""
+
+    def __init__(self, rank: int, work: int, group: tuple[Any, ...], environment: dict[str, str]) -> None:
+        self.rank = rank
+        self.result = room()
+        orders = room()
+        dump(Orders(group, sys.argv), orders)
+        theirs, self._alive = os.pipe()
+        passed = (orders, work, self.result, theirs)
+        command = [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", _START]  # type: ignore[attr-defined]
+        try:
+            self.process = subprocess.Popen(
+                [*command, *map(str, passed), *map(os.path.abspath, sys.path)],
+                pass_fds=passed,
+                env={**environment, "MEGENGINE_RANK": str(rank)},
+                start_new_session=True,  # Ctrl-C comes from the launcher, once
+            )
+        except BaseException:
+            self.forget()
+            raise
+        finally:
+            os.close(theirs)
+            os.close(orders)
+
+    def forget(self) -> None:
+        """Close what connects this process to it."""
+        os.close(self.result)
+        os.close(self._alive)
+
+
+def launch(
+    function: Callable[..., Any], args: Any, kwargs: Any, groups: Sequence[tuple[Any, ...]]
+) -> list[Any]:
+    """What a function returns in each of several new processes.
+
+    Args:
+        function: it, pickled by value where the processes could not import it.
+        args, kwargs: its arguments.
+        groups: of each rank the arguments of ``init_process_group``.
+
+    Raises:
+        ProcessError: one ended without a result; its error is the cause. The others are ended.
+    """
+    work = room()
+    ranks: list[_Rank] = []
+    try:
+        dump((function, args, kwargs), work)
+        for group in groups:
+            ranks.append(_Rank(group[3], work, group, _environment(len(groups))))
+        _watch(ranks)
+        return [_result(rank) for rank in ranks]
+    except KeyboardInterrupt:
+        _interrupt(ranks)
+        raise
+    finally:
+        _end(ranks)
+        os.close(work)
+
+
+def _environment(count: int) -> dict[str, str]:
+    """A rank's: its share of the processors for products and convolutions."""
+    share = str(max(1, (os.cpu_count() or 1) // count))
+    return {"OMP_NUM_THREADS": share, "OPENBLAS_NUM_THREADS": share, **os.environ}
+
+
+def _watch(ranks: Sequence[_Rank]) -> None:
+    """Wait until all have ended, or one has failed."""
+    while True:
+        codes = [rank.process.poll() for rank in ranks]
+        failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
+        if failed:
+            _wait(ranks, GRACE)
+            raise _failure(failed)
+        if None not in codes:
+            return
+        time.sleep(_LOOK)
+
+
+def _failure(failed: Sequence[_Rank]) -> ProcessError:
+    """The error of those that have failed first: of one with an error of its own, before one that was ended with it."""
+    told = [(rank, load(rank.result)) for rank in failed]
+    rank, known = next((pair for pair in told if pair[1] is not None), told[0])
+    code = rank.process.returncode
+    if known is None:
+        return ProcessError(rank.rank, code)
+    error = ProcessError(rank.rank, code, f"{type(known[1]).__name__}: {known[1]}")
+    error.__cause__ = known[1]
+    return error
+
+
+def _result(rank: _Rank) -> Any:
+    told = load(rank.result)
+    if told is None:
+        logger.warning("process %d exited with code 0 but did not return a value", rank.rank)
+        return None
+    return told[1]
+
+
+def _wait(ranks: Sequence[_Rank], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(rank.process.poll() is None for rank in ranks):
+        time.sleep(_LOOK)
+
+
+def _interrupt(ranks: Sequence[_Rank]) -> None:
+    """Pass Ctrl-C on, and leave the processes time to save what they have."""
+    for rank in ranks:
+        with contextlib.suppress(ProcessLookupError):
+            rank.process.send_signal(signal.SIGINT)
+    _wait(ranks, ENDING)
+
+
+def _end(ranks: Sequence[_Rank]) -> None:
+    """End those that still run, and let go of all."""
+    for rank in ranks:
+        if rank.process.poll() is None:
+            rank.process.kill()
+    for rank in ranks:
+        rank.process.wait()
+        rank.forget()

@@ -1,0 +1,68 @@
+"""The program of a rank: it joins the others, runs the function, and leaves its result where the launcher finds it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import Any, NamedTuple
+
+from ..data.workers.start import end_with_parent
+from ..graph.flushing import full_sync
+from .group import forget, init_process_group
+from .shipping import dump, load
+
+
+class Orders(NamedTuple):
+    """What a rank is told before it joins.
+
+    Attributes:
+        group: the arguments of :func:`init_process_group`.
+        argv: the program's command line.
+    """
+
+    group: tuple[Any, ...]
+    argv: list[str]
+
+
+def main(orders: int, work: int, result: int, pipe: int) -> None:
+    """Runs a rank.
+
+    Args:
+        orders: the descriptor that :class:`Orders` are read from.
+        work: the one of the function and its arguments.
+        result: the one that ``(True, what it returned)`` or ``(False, what it raised)`` is written to.
+        pipe: the launcher holds its other end; this process ends when that closes.
+    """
+    end_with_parent(pipe)
+    told: Orders = load(orders)
+    sys.argv[:] = told.argv
+    try:
+        init_process_group(*told.group)
+        function, args, kwargs = load(work)
+        returned = function(*args, **kwargs)
+        full_sync()
+        dump((True, returned), result)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+    except BaseException as error:
+        print(f"in the process of rank {told.group[3]}:", file=sys.stderr)
+        traceback.print_exc()
+        _tell(error, result)
+        _leave(1)
+    forget()
+
+
+def _tell(error: BaseException, result: int) -> None:
+    """Leave an error for the launcher, or its words where it cannot be pickled."""
+    try:
+        dump((False, error), result)
+    except Exception:
+        dump((False, RuntimeError(f"{type(error).__name__}: {error}")), result)
+
+
+def _leave(code: int) -> None:
+    """End at once: the others are not waited for, who may wait for this one."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
