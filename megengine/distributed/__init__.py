@@ -1,4 +1,4 @@
-"""Training over several processes. This release runs one process, in which every name here works as for a group of one."""
+"""Training in several processes of one machine; in one process every name here works as for a group of one."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:  # what the class below gives the package
 
 
 def group_start() -> None:
-    """Begin communications that may overlap; with one process there are none."""
+    """Begin communications that may overlap; here each is waited for."""
 
 
 def group_end() -> None:
-    """End communications that may overlap; with one process there are none."""
+    """End communications that may overlap; here each is waited for."""
 
 
 class _Package(Package):

@@ -63,7 +63,9 @@ class _CollectiveNode(GradNode):
     def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
         """The cotangent of its operand."""
         if self.pull_one is None:
-            raise NotImplementedError(f"{self.name} has no gradient, since only the root has its result: use all_reduce or all_gather")
+            raise NotImplementedError(
+                f"{self.name} has no gradient, since only the root has its result: use all_reduce_sum or all_gather"
+            )
         (cotangent,) = cots
         return [None if cotangent is None else self.pull_one(cotangent)]
 

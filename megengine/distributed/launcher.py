@@ -73,7 +73,8 @@ class launcher:
         self.world_size = self.n_gpus if world_size is None else world_size
         if self.world_size != self.n_gpus:
             raise NotImplementedError(
-                f"world_size={self.world_size} with n_gpus={self.n_gpus}: this release of megengine.distributed runs on one machine"
+                f"world_size={self.world_size} with n_gpus={self.n_gpus}: this release of megengine.distributed runs on one "
+                "machine"
             )
         self.rank_start = rank_start
         self.master_ip = master_ip

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from .collectives import COLLECTIVES
 
 _RANKS = "ranks"
+_connected: set[tuple[int, ...]] = set()  # the groups that have communicated
 
 
 def patience() -> float:
@@ -59,6 +64,8 @@ def join(address: str, world_size: int, rank: int, device: int | None) -> None:
 
 def leave() -> None:
     """Wait for the others to end, and part from them."""
+    _connected.clear()
+    _executable.cache_clear()
     jax.distributed.shutdown()
 
 
@@ -74,8 +81,35 @@ def run(name: str, array: Any, ranks: tuple[int, ...], axes: tuple[tuple[str, in
     compiled, sharding, shared = _executable(name, ranks, axes)
     local = jax.device_put(np.asarray(array)[np.newaxis], jax.local_devices()[0])
     whole = jax.make_array_from_single_device_arrays((len(ranks), *local.shape[1:]), sharding, [local])
-    part = compiled(whole).addressable_data(0)
+    if ranks in _connected:
+        part = compiled(whole).addressable_data(0)
+    else:
+        with _without_gloos_words():
+            part = compiled(whole).addressable_data(0)
+            part.block_until_ready()
+        _connected.add(ranks)
     return part if shared else part[0]
+
+
+@contextmanager
+def _without_gloos_words() -> Iterator[None]:
+    """Gloo prints when it connects; what else is printed meanwhile comes after."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    try:
+        with tempfile.TemporaryFile() as words:
+            os.dup2(words.fileno(), 1)
+            try:
+                yield
+            finally:
+                sys.stdout.flush()
+                os.dup2(own, 1)
+            words.seek(0)
+            rest = b"".join(line for line in words if not line.startswith(b"[Gloo] "))
+        if rest:
+            os.write(1, rest)
+    finally:
+        os.close(own)
 
 
 @lru_cache(4096)

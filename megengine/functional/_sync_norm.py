@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
 from ..tensor import Tensor
 from ._arithmetic import maximum, sqrt
+from ._creation import full
+from ._joining import concat
 from ._normalization import batch_norm
-from ._reductions import mean
+from ._reductions import mean, sum
+
+if TYPE_CHECKING:
+    from ..distributed.group import Group
 
 
 def sync_batch_norm(
@@ -52,25 +57,22 @@ def sync_batch_norm(
     """
     if eps_mode.lower() not in ("additive", "max"):
         raise AssertionError(f"sync_batch_norm: eps_mode={eps_mode!r}: write additive or max")
-    if eps_mode.lower() == "additive":
+    from ..distributed.group import as_group  # loaded with the first module that needs it
+
+    members = as_group(group)
+    several = training and members.size > 1
+    if eps_mode.lower() == "additive" and not several:
         normalised: Tensor = batch_norm(
             inp, running_mean, running_var, weight, bias, training=training, momentum=momentum, eps=eps
         )
         return normalised
-    if inp.ndim != 4:
+    if eps_mode.lower() == "max" and inp.ndim != 4:
         raise NotImplementedError(
             f"sync_batch_norm: eps_mode='max' takes four dimensions, the input has shape {inp.shape}"
         )
     if training:
-        average = mean(inp, (0, 2, 3), keepdims=True)
-        centred = inp - average
-        variance = mean(centred * centred, (0, 2, 3), keepdims=True)
-        count = inp.shape[0] * inp.shape[2] * inp.shape[3]
-        # No element tells anything, and one nothing about the variance.
-        batch = ((running_mean, average),) * (count > 0) + ((running_var, variance * (count / (count - 1 or 1))),) * (
-            count > 1
-        )
-        held = [(running, new) for running, new in batch if running is not None]
+        centred, variance, batch = _of_all(inp, members) if several else _of_this(inp)
+        held = [(running, new) for running, new in zip((running_mean, running_var), batch, strict=False) if running is not None]
         with exclusive:
             claim([running for running, _ in held])
             moved = [_moved(running, new, momentum) for running, new in held]
@@ -78,15 +80,39 @@ def sync_batch_norm(
     else:
         if running_mean is None or running_var is None:
             raise AssertionError("sync_batch_norm: running_mean and running_var are needed in inference")
-        centred, variance = inp - _by_channel(running_mean), _by_channel(running_var)
-    out = centred / sqrt(maximum(variance, eps))
+        centred, variance = inp - _by_channel(running_mean, inp.ndim), _by_channel(running_var, inp.ndim)
+    out = centred / sqrt(maximum(variance, eps) if eps_mode.lower() == "max" else variance + eps)
     if weight is not None:
-        out = out * _by_channel(weight)
-    return out if bias is None else out + _by_channel(bias)
+        out = out * _by_channel(weight, inp.ndim)
+    return out if bias is None else out + _by_channel(bias, inp.ndim)
 
 
-def _by_channel(x: Tensor) -> Tensor:
-    return x.reshape(1, -1, 1, 1)
+def _of_this(inp: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Of this process's batch: deviations from the mean, the variance, and what moves the running statistics."""
+    average = mean(inp, (0, 2, 3), keepdims=True)
+    centred = inp - average
+    variance = mean(centred * centred, (0, 2, 3), keepdims=True)
+    count = inp.shape[0] * inp.shape[2] * inp.shape[3]
+    # No element tells anything, and one nothing about the variance.
+    return centred, variance, [average, variance * (count / (count - 1 or 1))][: min(count, 2)]
+
+
+def _of_all(inp: Tensor, group: Group) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """The same of the batches of all processes, which need not be equally large."""
+    from ..distributed.functional import all_reduce_sum
+
+    axes = [k for k in range(inp.ndim) if k != 1]
+    count = full((1,), inp.size / max(inp.shape[1], 1), dtype=inp.dtype, device=inp.device)
+    total = all_reduce_sum(concat([sum(inp, axes), count]), group)
+    count = total[-1].detach()
+    average = _by_channel(total[:-1] / count, inp.ndim)
+    centred = inp - average
+    variance = _by_channel(all_reduce_sum(sum(centred * centred, axes), group) / count, inp.ndim)
+    return centred, variance, [average, variance * (count / maximum(count - 1, 1))]
+
+
+def _by_channel(x: Tensor, ndim: int) -> Tensor:
+    return x.reshape(1, -1, *[1] * (ndim - 2))
 
 
 def _moved(running: Tensor, batch: Tensor, momentum: float) -> Tensor:

@@ -80,7 +80,7 @@ def test_joining_nobody_leaves_the_random_stream_alone() -> None:
         (("localhost", 1, 1, 0, 0, "auto", "atlas"), ValueError, "device_type='atlas'"),
         (("localhost", 1, 1, 1, 0), AssertionError, "rank=1"),
         (("localhost", 0, 1, 0, 0), AssertionError, "port=0"),
-        (("localhost", 1, 2, 0, 0), NotImplementedError, "asks for 2 processes.*later release"),
+        (("10.0.0.1", 1, 2, 0, 0), NotImplementedError, "master_ip='10.0.0.1'.*one machine"),
     ],
 )
 def test_wrong_arguments_leave_no_group(arguments: Any, error: type[Exception], message: str) -> None:

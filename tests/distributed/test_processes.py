@@ -1,0 +1,234 @@
+"""Several processes: what collectives give, that training is that of one process, and how failures end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import megengine as mge
+import megengine.distributed as dist
+import megengine.functional as F
+import megengine.module as M
+from megengine import Parameter, Tensor
+from megengine.autodiff import GradManager
+from megengine.distributed.processes import ProcessError
+from megengine.optimizer import SGD
+from tests.processes import Programs, descendants, gone, until
+
+C = F.distributed
+RANKS = 2
+
+
+def array(rank: int) -> np.ndarray:
+    return np.random.default_rng(rank).standard_normal((4, 2), np.float32)
+
+
+# Of each collective what this rank gets, and the gradient of ``sum((rank + 1) * weights * result)`` by definition.
+def collectives() -> dict[str, Any]:
+    return {
+        "all_reduce_sum": C.all_reduce_sum,
+        "all_reduce_max": C.all_reduce_max,
+        "all_reduce_min": C.all_reduce_min,
+        "broadcast": C.broadcast,
+        "all_gather": lambda x: C.all_gather(x, axis=1),
+        "reduce_scatter_sum": C.reduce_scatter_sum,
+        "scatter": C.scatter,
+        "all_to_all": lambda x: C.all_to_all(x, split_axis=0, concat_axis=1),
+    }
+
+
+def of_all(name: str, xs: list[np.ndarray]) -> list[np.ndarray]:
+    """What the ranks get of what they have."""
+    total = np.sum(xs, 0)
+    halves = [np.split(x, RANKS) for x in xs]
+    return {
+        "all_reduce_sum": [total] * RANKS,
+        "all_reduce_max": [np.maximum(*xs)] * RANKS,
+        "all_reduce_min": [np.minimum(*xs)] * RANKS,
+        "broadcast": [xs[0]] * RANKS,
+        "all_gather": [np.concatenate(xs, 1)] * RANKS,
+        "reduce_scatter_sum": np.split(total, RANKS),
+        "scatter": halves[0],
+        "all_to_all": [np.concatenate([half[r] for half in halves], 1) for r in range(RANKS)],
+    }[name]
+
+
+def everything() -> dict[str, Any]:
+    """Every collective in a rank: results, gradients, and the exchange of values."""
+    rank = dist.get_rank()
+    found: dict[str, Any] = {}
+    for name, collective in collectives().items():
+        x = Tensor(array(rank))
+        manager = GradManager().attach([x])
+        with manager:
+            y = collective(x)
+            manager.backward((y * y * (rank + 1)).sum())
+        found[name] = y.numpy(), x.grad.numpy()
+    for name in ("reduce_sum", "gather"):
+        result = getattr(C, name)(Tensor(array(rank)))
+        found[name] = None if result is None else result.numpy()
+    half = C.all_reduce_sum(Tensor([0.5, rank], dtype="float16"))
+    found["dtypes"] = half.dtype.name, C.all_reduce_max(Tensor([rank, -rank], dtype="int8")).numpy().tolist()
+    alone = dist.new_group([rank])
+    found["alone"] = C.all_reduce_sum(Tensor([float(rank)]), alone).numpy().tolist()
+    if rank == 0:
+        C.remote_send(Tensor(array(7)), 1)
+    else:
+        found["received"] = C.remote_recv(0).numpy()
+    dist.get_client().user_set(f"of {rank}", rank * 10)
+    dist.group_barrier()
+    found["other"] = dist.get_client().user_get(f"of {1 - rank}")
+    found["device"] = str(half.device), mge.get_default_device()
+    return found
+
+
+def test_collectives_and_their_gradients() -> None:
+    results = dist.launcher(everything, n_gpus=RANKS)()
+    xs = [array(r) for r in range(RANKS)]
+    for name in collectives():
+        expected = of_all(name, xs)
+        for rank in range(RANKS):
+            np.testing.assert_allclose(results[rank][name][0], expected[rank], rtol=1e-6, err_msg=name)
+        step = np.float32(1e-2)
+        for rank in range(RANKS):
+            numeric = np.zeros_like(xs[rank])
+            for index in np.ndindex(numeric.shape):
+                sides = []
+                for sign in (1, -1):
+                    moved = [x.copy() for x in xs]
+                    moved[rank][index] += sign * step
+                    got = of_all(name, moved)
+                    sides.append(sum(float((got[r].astype(np.float64) ** 2).sum()) * (r + 1) for r in range(RANKS)))
+                numeric[index] = (sides[0] - sides[1]) / (2 * step)
+            np.testing.assert_allclose(results[rank][name][1], numeric, rtol=2e-2, atol=2e-2, err_msg=name)
+    np.testing.assert_allclose(results[0]["reduce_sum"], sum(xs), rtol=1e-6)
+    np.testing.assert_array_equal(results[0]["gather"], np.concatenate(xs))
+    assert results[1]["reduce_sum"] is None and results[1]["gather"] is None
+    assert [r["dtypes"] for r in results] == [("float16", [1, 0])] * RANKS
+    assert [r["alone"] for r in results] == [[0.0], [1.0]]
+    np.testing.assert_array_equal(results[1]["received"], array(7))
+    assert [r["other"] for r in results] == [10, 0]
+
+
+class Net(M.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm, self.last = M.Linear(3, 5), M.SyncBatchNorm(5), M.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(F.relu(self.norm(self.first(x))))
+
+
+def train(state: dict[str, np.ndarray], data: np.ndarray, steps: int) -> tuple[dict[str, np.ndarray], list[float]]:
+    """A data-parallel training as programs write it; a rank has every RANKS-th example."""
+    rank, world = dist.get_rank(), dist.get_world_size()
+    net = Net()
+    if rank == 0:
+        net.load_state_dict(state)
+    dist.bcast_list_(net.tensors())
+    manager = GradManager().attach(net.parameters(), callbacks=[dist.make_allreduce_cb("mean")])
+    optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9)
+    losses = []
+    for _ in range(steps):
+        with manager:
+            loss = (net(Tensor(data[rank::world])) ** 2).mean()
+            manager.backward(loss)
+        optimizer.step().clear_grad()
+        losses.append((C.all_reduce_sum(loss) / world).item())
+    return net.state_dict(), losses
+
+
+def test_training_is_that_of_one_process_with_all_examples() -> None:
+    state = Net().state_dict()
+    data = np.random.default_rng(0).standard_normal((8, 3), np.float32)
+    alone, losses = train(state, data, 4)
+    for found, their_losses in dist.launcher(train, n_gpus=RANKS)(state, data, 4):
+        np.testing.assert_allclose(their_losses, losses, rtol=1e-5)
+        for name, value in alone.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_the_error_of_a_rank_comes_out_and_ends_the_others() -> None:
+    shift = Parameter([1.0])
+
+    def fails(offset: float) -> None:
+        if dist.get_rank() == 1:
+            raise KeyError((shift + offset).numpy().tolist())
+        time.sleep(600)
+
+    started = time.monotonic()
+    with pytest.raises(AssertionError, match=r"process 1 exited with code 1: KeyError: \[3.0\]") as info:
+        dist.launcher(fails, n_gpus=RANKS)(2.0)
+    assert isinstance(info.value.__cause__, KeyError) and time.monotonic() - started < 300
+    assert not [pid for pid in descendants(os.getpid()) if b"distributed.rank" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_a_rank_that_is_killed_is_named() -> None:
+    def dies() -> None:
+        if dist.get_rank() == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        C.all_reduce_sum(Tensor([1.0]))
+
+    with pytest.raises(ProcessError, match=r"process 0 was ended by signal 9 \(SIGKILL\)") as info:
+        dist.launcher(dies, n_gpus=RANKS)()
+    assert (info.value.rank, info.value.code) == (0, -signal.SIGKILL)
+
+
+def test_ranks_that_do_different_things_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def differ() -> list[str]:
+        told = []
+        for other in (C.all_reduce_max, None):
+            try:
+                if dist.get_rank() == 0:
+                    C.all_reduce_sum(Tensor([1.0]))
+                elif other is not None:
+                    other(Tensor([1.0]))
+            except RuntimeError as error:
+                told.append(str(error))
+        dist.group_barrier()
+        return told
+
+    monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", "3")
+    first, second = dist.launcher(differ, n_gpus=RANKS)()
+    assert len(first) == 2 and len(second) == 1
+    assert "ALL_REDUCE_SUM of float32[1] at" in first[0] and "ALL_REDUCE_MAX of float32[1] at" in first[0]
+    assert first[0].count("test_processes.py:") == 2 and "in rank 1" in first[0]
+    assert "rank 1 did not come to it within 3 s (MEGENGINE_DISTRIBUTED_TIMEOUT)" in first[1]
+
+
+PROGRAM = """
+import sys, time
+import numpy as np
+import megengine as mge
+import megengine.distributed as dist
+
+@dist.launcher(n_gpus=2)
+def work(folder):
+    model = mge.module.Linear(2, 1)
+    open(f"{folder}/ready{dist.get_rank()}", "w").close()
+    try:
+        while True:
+            time.sleep(0.01)
+    except KeyboardInterrupt:
+        mge.save(model.state_dict(), f"{folder}/model{dist.get_rank()}.mge")
+        raise
+
+work(sys.argv[1])
+"""
+
+
+def test_ctrl_c_ends_all_ranks_which_save_what_they_have(programs: Programs, tmp_path: Path) -> None:
+    program = programs.start(PROGRAM, tmp_path)
+    until(lambda: all((tmp_path / f"ready{rank}").exists() for rank in range(RANKS)), "the ranks")
+    ranks = descendants(program.pid)
+    assert len(ranks) >= RANKS
+    program.send_signal(signal.SIGINT)
+    assert gone([program.pid, *ranks])
+    for rank in range(RANKS):
+        assert set(mge.load(str(tmp_path / f"model{rank}.mge"))) == {"weight", "bias"}
