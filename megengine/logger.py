@@ -51,7 +51,7 @@ class MegEngineLogFormatter(logging.Formatter):
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         rank = os.environ.get("MEGENGINE_RANK")  # of a process that megengine.distributed.launcher started
-        standard = f"%(asctime)s {rank and f'[rank {rank}] ' or ''}%(name)s %(levelname)s: %(message)s"
+        standard = f"%(asctime)s {'' if rank is None else f'[rank {rank}] '}%(name)s %(levelname)s: %(message)s"
         super().__init__(fmt or standard, datefmt or _DATE, style if fmt else "%", validate, defaults=defaults)
 
 

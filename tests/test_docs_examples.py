@@ -103,6 +103,7 @@ OF_DOCS = (
     "data",
     "checkpoints",
     "graph-files",
+    "distributed",
     "onnx",
     "seeing",
     "pytorch",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,18 +10,16 @@ from ..graph.flushing import evaluate
 from ..graph.recorder import thread
 from ..graph.source import here, text
 from ..graph.tape import GradNode
-from ..graph.value import Handle, Value, aval, new_handle
+from ..graph.value import Value, aval, new_handle
+from ..tensor import Tensor
 from . import runtime
 from .collectives import FOR_ROOT
 from .group import Group, get_client, get_rank
 
-Pull = Callable[[Handle], Handle]
-
-_agreed: set[Any] = set()  # calls that all ranks of their group were seen to make
-_calls: dict[str, int] = {}  # how many there have been, by group
+Pull = Callable[[Tensor], Tensor]
 
 
-def communicate(inp: Handle, name: str, group: Group, axes: dict[str, int], pull: Pull | None) -> Handle | None:
+def communicate(inp: Tensor, name: str, group: Group, axes: dict[str, int], pull: Pull | None) -> Tensor | None:
     """This rank's result of a collective.
 
     Args:
@@ -47,7 +44,7 @@ def communicate(inp: Handle, name: str, group: Group, axes: dict[str, int], pull
     if name in FOR_ROOT and group.rank > 0:
         return None
     out = Value(None, aval(tuple(array.shape), np.dtype(value.aval.dtype)), array, value.device)
-    result: Handle = new_handle(out)
+    result: Tensor = new_handle(out)
     _track(inp, result, name, pull)
     return result
 
@@ -60,7 +57,7 @@ class _CollectiveNode(GradNode):
     name: str
     pull_one: Pull | None
 
-    def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
+    def pull(self, cots: list[Tensor | None], need: tuple[int, ...]) -> Sequence[Tensor | None]:
         """The cotangent of its operand."""
         if self.pull_one is None:
             raise NotImplementedError(
@@ -70,7 +67,7 @@ class _CollectiveNode(GradNode):
         return [None if cotangent is None else self.pull_one(cotangent)]
 
 
-def _track(inp: Handle, result: Handle, name: str, pull: Pull | None) -> None:
+def _track(inp: Tensor, result: Tensor, name: str, pull: Pull | None) -> None:
     tapes, made_by = thread.recorder.tapes, inp._node
     if tapes and made_by is not None and made_by.live() and result._value.aval.is_float:
         node = _CollectiveNode(tapes, ((made_by, inp._slot),))
@@ -80,12 +77,14 @@ def _track(inp: Handle, result: Handle, name: str, pull: Pull | None) -> None:
 
 def _agree(group: Group, what: str) -> None:
     """Make sure, the first time that this rank makes such a call, that the others make it too: they would wait for ever."""
-    number = _calls[group.key] = _calls.get(group.key, 0) + 1
+    runtime.calls[group.key] += 1
     call = (group.key, what)
-    if call in _agreed:
+    if call in runtime.agreed:
         return
     where = text(here(1))
-    said = get_client().agree(f"{group.key} {number}", get_rank(), group.size, [what, where], runtime.patience())
+    said = get_client().agree(
+        f"{group.key} {runtime.calls[group.key]}", get_rank(), group.size, [what, where], runtime.patience()
+    )
     absent = [rank for rank in group.proc_ranks if str(rank) not in said]
     if absent:
         ranks = ", ".join(map(str, absent))
@@ -96,11 +95,7 @@ def _agree(group: Group, what: str) -> None:
     for rank in group.proc_ranks:
         other, there = said[str(rank)]
         if other != what:
-            raise RuntimeError(f"the ranks do different things: {what} at {where} here, {other} at {there} in rank {rank}")
-    _agreed.add(call)
-
-
-def forget() -> None:
-    """Begin anew, with another process group."""
-    _agreed.clear()
-    _calls.clear()
+            raise RuntimeError(
+                f"the ranks do different things: {what} at {where} here, {other} at {there} in rank {rank}"
+            )
+    runtime.agreed.add(call)

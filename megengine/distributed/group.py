@@ -223,10 +223,9 @@ def forget() -> None:
     """Undo :func:`init_process_group`; several processes wait for each other."""
     global _state
     if _state is not None and _state.world_size > 1:
-        from . import communication, runtime
+        from . import runtime
 
         runtime.leave()
-        communication.forget()
     _state = None
 
 

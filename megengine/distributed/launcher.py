@@ -107,7 +107,15 @@ class launcher:
         server = Server(self.port)
         try:
             groups = [
-                (self.master_ip, server.py_server_port, self.world_size, self.rank_start + k, k, self.backend, self.device_type)
+                (
+                    self.master_ip,
+                    server.py_server_port,
+                    self.world_size,
+                    self.rank_start + k,
+                    k,
+                    self.backend,
+                    self.device_type,
+                )
                 for k in range(self.n_gpus)
             ]
             return launch(self.func, args, kwargs, groups)

@@ -82,9 +82,7 @@ class _Rank:
         os.close(self._alive)
 
 
-def launch(
-    function: Callable[..., Any], args: Any, kwargs: Any, groups: Sequence[tuple[Any, ...]]
-) -> list[Any]:
+def launch(function: Callable[..., Any], args: Any, kwargs: Any, groups: Sequence[tuple[Any, ...]]) -> list[Any]:
     """What a function returns in each of several new processes.
 
     Args:

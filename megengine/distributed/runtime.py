@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,6 +18,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from .collectives import COLLECTIVES
 
 _RANKS = "ranks"
+calls: Counter[str] = Counter()  # how many collectives there have been, by group
+agreed: set[tuple[str, str]] = set()  # those that all ranks of their group were seen to call
 _connected: set[tuple[int, ...]] = set()  # the groups that have communicated
 
 
@@ -64,7 +67,8 @@ def join(address: str, world_size: int, rank: int, device: int | None) -> None:
 
 def leave() -> None:
     """Wait for the others to end, and part from them."""
-    _connected.clear()
+    for known in (calls, agreed, _connected):
+        known.clear()
     _executable.cache_clear()
     jax.distributed.shutdown()
 

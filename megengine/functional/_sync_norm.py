@@ -72,7 +72,11 @@ def sync_batch_norm(
         )
     if training:
         centred, variance, batch = _of_all(inp, members) if several else _of_this(inp)
-        held = [(running, new) for running, new in zip((running_mean, running_var), batch, strict=False) if running is not None]
+        held = [
+            (running, new)
+            for running, new in zip((running_mean, running_var), batch, strict=False)
+            if running is not None
+        ]
         with exclusive:
             claim([running for running, _ in held])
             moved = [_moved(running, new, momentum) for running, new in held]

@@ -166,7 +166,9 @@ def test_the_error_of_a_rank_comes_out_and_ends_the_others() -> None:
     with pytest.raises(AssertionError, match=r"process 1 exited with code 1: KeyError: \[3.0\]") as info:
         dist.launcher(fails, n_gpus=RANKS)(2.0)
     assert isinstance(info.value.__cause__, KeyError) and time.monotonic() - started < 300
-    assert not [pid for pid in descendants(os.getpid()) if b"distributed.rank" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert not [
+        pid for pid in descendants(os.getpid()) if b"distributed.rank" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
 
 
 def test_a_rank_that_is_killed_is_named() -> None:
