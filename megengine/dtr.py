@@ -1,8 +1,7 @@
-"""Dynamic tensor rematerialisation: settings that programs make, which nothing needs here.
+"""Rematerialisation: less is kept of the forward pass, and computed again where gradients need it.
 
-MegEngine keeps every intermediate result of a forward pass, and with DTR drops some when memory runs short and computes them
-again. Here a whole step is one compiled program, in which XLA decides what is kept and what is computed again. So every name
-takes what MegEngine's takes and gives it back, training goes on as before, and nothing else happens.
+MegEngine's DTR drops tensors while a program runs, when memory runs short. Here it is decided when a step is compiled: see
+:mod:`megengine.graph.passes.rematerialise`. Numbers stay the same; a step takes less memory and up to a third longer.
 """
 
 from __future__ import annotations
@@ -10,22 +9,22 @@ from __future__ import annotations
 import re
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .graph.options import options
 
 __all__ = ["disable", "enable", "enable_sqrt_sampling", "evictee_minimum_size", "eviction_threshold", "is_enabled"]
 
 if TYPE_CHECKING:  # what the class below gives the module
-    #: From how many bytes in use on tensors would be dropped; set as a number or a text such as ``"2GB"``. Kept
+    #: A step whose forward pass makes no more bytes stays as it is; set as a number or a text such as ``"2GB"``
     eviction_threshold: int
-    #: Bytes from which on a tensor may be dropped; set as a number or a text such as ``"1MB"``. Kept
+    #: Parts of the forward pass that make fewer bytes stay as they are; set as a number or a text such as ``"1MB"``
     evictee_minimum_size: int
     #: Whether only a sample of the tensors would be looked at when one has to go
     enable_sqrt_sampling: bool
 
 _UNITS = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?b)", re.IGNORECASE)
-
-_enabled = False
 
 
 def _bytes(value: int | str, name: str) -> int:
@@ -42,7 +41,7 @@ def _bytes(value: int | str, name: str) -> int:
 
 
 def enable() -> None:
-    """Switch DTR on. There is nothing to switch: training goes on as before.
+    """Have the steps that are recorded from here on keep less and compute it again, in all threads.
 
     Example:
         >>> megengine.dtr.enable()
@@ -50,8 +49,7 @@ def enable() -> None:
         True
         >>> megengine.dtr.disable()
     """
-    global _enabled
-    _enabled = True
+    options.recompute = (_this.eviction_threshold, _this.evictee_minimum_size)
 
 
 def disable() -> None:
@@ -62,13 +60,18 @@ def disable() -> None:
         >>> megengine.dtr.is_enabled()
         False
     """
-    global _enabled
-    _enabled = False
+    options.recompute = None
+
+
+def _renew() -> None:
+    """Let settings that change while it is on take effect."""
+    if is_enabled():
+        enable()
 
 
 def is_enabled() -> bool:
     """Whether :func:`enable` was called last."""
-    return _enabled
+    return options.recompute is not None
 
 
 class _Settings(ModuleType):
@@ -80,21 +83,23 @@ class _Settings(ModuleType):
 
     @property
     def eviction_threshold(self) -> int:
-        """From how many bytes in use on tensors would be dropped; set as a number or a text such as ``"2GB"``. Default: 0"""
+        """A step whose forward pass makes no more bytes stays as it is; a number or a text such as ``"2GB"``. Default: 0"""
         return self._eviction_threshold
 
     @eviction_threshold.setter
     def eviction_threshold(self, value: int | str) -> None:
         self._eviction_threshold = _bytes(value, "eviction_threshold")
+        _renew()
 
     @property
     def evictee_minimum_size(self) -> int:
-        """Bytes from which on a tensor may be dropped; set as a number or a text such as ``"1MB"``. Default: 1 MB"""
+        """Parts of a forward pass that make fewer bytes stay as they are; a number or a text such as ``"1MB"``. Default: 1 MB"""
         return self._evictee_minimum_size
 
     @evictee_minimum_size.setter
     def evictee_minimum_size(self, value: int | str) -> None:
         self._evictee_minimum_size = _bytes(value, "evictee_minimum_size")
+        _renew()
 
     @property
     def enable_sqrt_sampling(self) -> bool:
@@ -108,4 +113,5 @@ class _Settings(ModuleType):
         self._enable_sqrt_sampling = bool(value)
 
 
-sys.modules[__name__].__class__ = _Settings
+_this: Any = sys.modules[__name__]
+_this.__class__ = _Settings

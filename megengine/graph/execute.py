@@ -81,7 +81,8 @@ def _execute(recorder: Recorder) -> None:
     in_graph = options.check_nan or (node.checks and len(trusted) < len(node.checked()))
     guards = _guards(recorder, values) if in_graph else ()
     residuals = tuple([(n.number, n.linearised) for n in nodes])
-    key = Key(live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device))
+    recompute = recorder.recompute if recorder.nodes or recorder.stepped else None  # there may be gradients
+    key = Key(live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device), recompute)
     program = _program(recorder, node, key, values)
     program.prepare(tier_of(recorder.device))
     remember(recorder, program)

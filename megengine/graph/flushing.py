@@ -39,6 +39,7 @@ def flush(reason: str = "read", later: bool = False) -> None:
         return
     if recorder.capture is not None:
         recorder.capture.interrupted(reason)
+    recorder.recompute = thread.recompute or options.recompute
     following = Recorder(recorder.device, recorder.tapes, recorder.capture)
     if not later and run_as_last(recorder, reason):
         thread.flushes += 1

@@ -26,6 +26,7 @@ class Options:
         channels_behind: lay out what is between oneDNN's convolutions as they do (see :mod:`megengine.graph.layout`).
         verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a flush.
+        recompute: how much of each graph is computed again where gradients need it (see :mod:`megengine.graph.recorder`).
         programs_bytes: how many bytes programs may take in all; the least recently used go first.
     """
 
@@ -37,6 +38,7 @@ class Options:
     channels_behind: bool = True
     verify: bool = False
     pending_limit: int = PENDING_LIMIT
+    recompute: tuple[int, int] | None = None
     programs_bytes: int = 192 << 20
 
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ from .layout import channels_behind
 from .lower import Plan, checked, depends
 from .memory import bytes_needed, loaded_by_xla
 from .options import options
-from .passes import PIPELINE
+from .passes import PIPELINE, rematerialise
 from .passes import run as run_passes
 from .patience import announced
 from .pullbacks import Pullback
@@ -64,6 +64,7 @@ class Key(NamedTuple):
             is returned where an op that it depends on, or any op of a step, got values that it does not take.
         trusted: calls whose operands' values are known to be ones that they take.
         place: the name of the device, unless it is the default one.
+        recompute: how much is computed again where gradients need it; None for nothing.
     """
 
     outputs: tuple[int, ...]
@@ -73,6 +74,7 @@ class Key(NamedTuple):
     guards: tuple[Any, ...] = ()
     trusted: tuple[int, ...] = ()
     place: str = ""
+    recompute: tuple[int, int] | None = None
 
 
 class Program:
@@ -163,6 +165,10 @@ class Program:
         key, node = self.key, self.node
         olds = [old for _, old in key.guards[1:]]
         function = build(node, (*key.outputs, *olds), key.residuals)
+        if key.recompute is not None and not key.check_nan:
+            return run_passes(
+                function, (*PIPELINE, partial(rematerialise, above=key.recompute[0], smallest=key.recompute[1]))
+            )
         return run_passes(function, () if key.check_nan else PIPELINE)
 
     @cached_property

@@ -36,6 +36,8 @@ class Recorder:
         rebound: tensors from before this graph that hold one of its values now, with what they held; a graph that fails gives
             it back to them.
         stepped: whether an optimizer's step was recorded: then those tensors change all together or not at all.
+        recompute: how much of it is computed again where gradients need it (see :mod:`megengine.graph.passes.rematerialise`): its
+            ``above`` and ``smallest``, or None.
         work, results: what is needed to hand out the results, and the results, from when it has been executed until they are.
     """
 
@@ -56,6 +58,7 @@ class Recorder:
         "asked",
         "rebound",
         "stepped",
+        "recompute",
         "work",
         "results",
     )
@@ -80,6 +83,7 @@ class Recorder:
         self.asked = False
         self.rebound: dict[int, tuple[ReferenceType[Handle], Value | int, Any, int]] = {}
         self.stepped = False
+        self.recompute: tuple[int, int] | None = None
         self.work: Any = None
         self.results: list[Any] = []
 
@@ -111,6 +115,7 @@ class _Thread(threading.local):
         flushes: how many graphs have ended.
         watchers: who wants to see the graphs that run.
         unchecked: flags of ops whose operands' values have yet to be looked at.
+        recompute: what graphs that end now get as theirs, unless the options say it for all.
         several: whether more than one thread has recorded something since the process began.
     """
 
@@ -125,6 +130,7 @@ class _Thread(threading.local):
         self.undo: list[tuple[Any, ...]] | None = None
         self.flushes = 0
         self.unchecked: list[Any] = []
+        self.recompute: tuple[int, int] | None = None
 
 
 thread = _Thread()

@@ -1,4 +1,4 @@
-"""Settings of the reference's graph compiler, accepted by :class:`~megengine.jit.trace`; XLA makes these choices itself."""
+"""Settings of the reference's graph compiler, for :class:`~megengine.jit.trace`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 @dataclass
 class SublinearMemoryConfig:
-    """How the reference searches for what to recompute; XLA's memory planning takes its place.
+    """Have training steps keep less of their forward pass, and compute it again where gradients need it.
+
+    Where the forward pass is cut follows from the graph (:mod:`megengine.graph.passes.rematerialise`) and is not searched for.
 
     Args:
-        thresh_nr_try, genetic_nr_iter, genetic_pool_size, lb_memory_mb, num_worker: kept as given.
+        lb_memory_mb: leave a graph as it is if its forward pass makes no more megabytes than this; default 0.
+        thresh_nr_try, genetic_nr_iter, genetic_pool_size, num_worker: of the reference's search; kept as given.
 
     Raises:
         ValueError: a number out of its range.
@@ -32,13 +35,22 @@ class SublinearMemoryConfig:
         if self.num_worker <= 0:
             raise ValueError(f"{self}: num_worker must be positive")
 
+    @property
+    def recompute(self) -> tuple[int, int]:
+        """From how many bytes of a forward pass on, and of a part of it, things are computed again."""
+        return self.lb_memory_mb << 20, 0
+
 
 @dataclass
 class DTRConfig:
-    """When the reference drops and recomputes tensors; XLA's memory planning takes its place.
+    """Have training steps keep less of their forward pass, and compute it again where gradients need it.
+
+    The reference drops tensors while a graph runs; here it is decided when the graph is compiled.
 
     Args:
-        eviction_threshold, evictee_minimum_size, recomp_memory_factor, recomp_time_factor: kept as given.
+        eviction_threshold: leave a graph as it is if its forward pass makes no more bytes than this; default 0.
+        evictee_minimum_size: leave parts of it that make fewer bytes than this; default 1 MB.
+        recomp_memory_factor, recomp_time_factor: weights of the reference's choice; kept as given.
 
     Raises:
         ValueError: a negative number.
@@ -59,6 +71,11 @@ class DTRConfig:
             or min(self.recomp_memory_factor, self.recomp_time_factor) < 0
         ):
             raise ValueError(f"{self}: numbers cannot be negative")
+
+    @property
+    def recompute(self) -> tuple[int, int]:
+        """From how many bytes of a forward pass on, and of a part of it, things are computed again."""
+        return self.eviction_threshold, self.evictee_minimum_size
 
 
 @dataclass

@@ -67,6 +67,8 @@ class _Traced(ShownCalls, Generic[P, R]):
         self._record_only = record_only
         self._tensors_only = self._capture_as_const = capture_as_const or record_only
         self._kept: Kept | None = None
+        chosen = sublinear_memory_config if dtr_config is None else dtr_config
+        self._recompute: tuple[int, int] | None = None if chosen is None else chosen.recompute
         self._profiling = profiling
         self._profile: list[dict[str, Any]] | None = None
         self._without_host = without_host
@@ -86,6 +88,15 @@ class _Traced(ShownCalls, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function."""
+        if self._recompute is None:
+            return self._call_timed(args, kwargs)
+        before, thread.recompute = thread.recompute, self._recompute
+        try:
+            return self._call_timed(args, kwargs)
+        finally:
+            thread.recompute = before
+
+    def _call_timed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if not self._profiling or thread.recorder.capture is not None:
             return self._call(args, kwargs)  # type: ignore[no-any-return]
         timer = Timer(kernels=False, backtrace=False, modules=False)
@@ -337,7 +348,9 @@ class trace(_Traced[P, R]):
         record_only: as ``symbolic`` with ``capture_as_const``; what was recorded runs when one of its values is read.
         without_host: skip the body, as above.
         profiling: time the programs of each call, for ``get_profile``.
-        sublinear_memory_config, dtr_config, opt_level: accepted for compatibility; XLA plans memory and optimises by itself.
+        sublinear_memory_config, dtr_config: a training step within keeps less of its forward pass and computes it again where
+            gradients need it.
+        opt_level: accepted for compatibility; XLA optimises by itself.
         graph_opt_config, symbolic_shape, imperative: accepted likewise; shapes inside are plain tuples.
 
     Raises:

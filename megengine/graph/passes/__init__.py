@@ -12,9 +12,19 @@ from ..options import options
 from .casts import explicit_casts
 from .common import common_subexpressions
 from .dead import dead_code
+from .rematerialise import rematerialise
 from .transposes import cancel_transposes
 
-__all__ = ["PIPELINE", "Pass", "cancel_transposes", "common_subexpressions", "dead_code", "explicit_casts", "run"]
+__all__ = [
+    "PIPELINE",
+    "Pass",
+    "cancel_transposes",
+    "common_subexpressions",
+    "dead_code",
+    "explicit_casts",
+    "rematerialise",
+    "run",
+]
 
 Pass = Callable[[Function], Function]
 PIPELINE: tuple[Pass, ...] = (dead_code,)
