@@ -26,7 +26,9 @@ def noted(graph, node, key, recording):
 
 
 def printed(*args, **kwargs):
-    periods.append({"text": " ".join(map(str, args)), "compiled": list(compiled), "flushes": sum(counters.flushes.values())})
+    periods.append(
+        {"text": " ".join(map(str, args)), "compiled": list(compiled), "flushes": sum(counters.flushes.values())}
+    )
     compiled.clear()
 
 
