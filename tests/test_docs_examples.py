@@ -104,6 +104,7 @@ OF_DOCS = (
     "checkpoints",
     "graph-files",
     "distributed",
+    "quantization",
     "onnx",
     "seeing",
     "pytorch",
