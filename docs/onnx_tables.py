@@ -13,7 +13,8 @@ MARKED = re.compile(r"<!-- (.+?) -->\n.*?<!-- end -->", re.DOTALL)
 sys.path.insert(0, str(PAGE.parent.parent))
 
 from megengine.graph.exchange.table import by_name  # noqa: E402
-from megengine.onnx.module import RULES as READ  # noqa: E402
+from megengine.onnx.module import OnnxModule  # noqa: F401, E402  # all rules are there
+from megengine.onnx.reading import RULES as READ  # noqa: E402
 from megengine.onnx.writing import RULES as WRITTEN  # noqa: E402
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import functional as F
 from ...tensor import Tensor
-from .rules import Node, as_array, as_tensor, axis_of, computes
+from .rules import Node, axis_of, computes
 from .types import dtype_of
 
 
@@ -83,10 +83,11 @@ def _split(e: Node) -> Any:
         count = e.get("num_outputs", e.count)
         most = -(-size // count)
         sizes = [max(0, min(most, size - k * most)) for k in range(count)]
-    return _parts(x, axis, sizes)
+    return parts_of(x, axis, sizes)
 
 
-def _parts(x: Tensor, axis: int, sizes: Any) -> list[Tensor]:
+def parts_of(x: Tensor, axis: int, sizes: Any) -> list[Tensor]:
+    """A tensor in parts of these sizes."""
     before = (slice(None),) * axis
     ends = np.cumsum(sizes)
     return [x[(*before, slice(int(end) - int(n), int(end)))] for n, end in zip(sizes, ends, strict=True)]
@@ -248,63 +249,6 @@ def _space_to_depth(e: Node) -> Any:
     return F.reshape(F.transpose(x, first), (n, c * b * b, h // b, w // b))
 
 
-@computes("SequenceEmpty")
-def _sequence_empty(e: Node) -> Any:
-    return [[]]
-
-
-@computes("SequenceConstruct")
-def _sequence_construct(e: Node) -> Any:
-    return [list(e.inputs)]
-
-
-@computes("SequenceAt", host=[1])
-def _sequence_at(e: Node) -> Any:
-    return e.inputs[0][int(e.host(1).reshape(-1)[0])]
-
-
-@computes("SequenceLength")
-def _sequence_length(e: Node) -> Any:
-    return np.array(len(e.inputs[0]), np.int64)
-
-
-@computes("SequenceInsert", host=[2])
-def _sequence_insert(e: Node) -> Any:
-    items = list(e.inputs[0])
-    items.insert(e.number(2, "position", len(items)), e.inputs[1])
-    return [items]
-
-
-@computes("SequenceErase", host=[1])
-def _sequence_erase(e: Node) -> Any:
-    items = list(e.inputs[0])
-    del items[e.number(1, "position", -1)]
-    return [items]
-
-
-@computes("ConcatFromSequence")
-def _concat_from_sequence(e: Node) -> Any:
-    items, axis = [as_tensor(v) for v in e.inputs[0]], e.get("axis")
-    return stacked(items, axis_of(axis, items[0].ndim + 1)) if e.get("new_axis", 0) else F.concat(items, axis=axis)
-
-
 def stacked(items: list[Tensor], axis: int = 0) -> Tensor:
     """Tensors as one with a new axis; scalars make a vector."""
     return F.stack(items, axis=axis) if items[0].ndim else F.concat([F.reshape(i, (1,)) for i in items])
-
-
-@computes("SplitToSequence", host=[1])
-def _split_to_sequence(e: Node) -> Any:
-    x = e.tensor()
-    axis = axis_of(e.get("axis", 0), x.ndim)
-    size = x.shape[axis]
-    if not e.has(1):
-        parts = _parts(x, axis, [1] * size)
-        if e.get("keepdims", 1):
-            return [parts]
-        return [[F.squeeze(p, axis) for p in parts]]
-    split = as_array(e.inputs[1])
-    if split.ndim:
-        return [_parts(x, axis, split.tolist())]
-    step = int(split)
-    return [_parts(x, axis, [min(step, size - k) for k in range(0, size, step)])]

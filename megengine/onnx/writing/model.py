@@ -23,6 +23,8 @@ from . import (
     joining,
     losses,
     normalizing,
+    places,
+    primitives,
     products,
     quantizing,
     recurrent,
@@ -32,11 +34,12 @@ from . import (
     windows,
 )
 from .graph import Graph, enum
-from .primitives import decomposed
+from .jaxprs import decomposed
 from .rules import RULES, Call
 
 FAMILIES = (
-    drawing, elementwise, images, indexing, joining, losses, normalizing, products, quantizing, recurrent, reducing, shaping,
+    drawing, elementwise, images, indexing, joining, losses, normalizing, places, primitives, products,
+    quantizing, recurrent, reducing, shaping,
     sized, windows,
 )  # fmt: skip
 OLDEST, DEFAULT = 13, 18
@@ -168,6 +171,8 @@ class _Writer:
         """An op without a rule, by the primitives of JAX that it is made of."""
         if equation.op in FROM_NUMBERS:
             raise OnnxError("the size of its result depends on numbers")
+        if equation.name == "dropout":
+            raise OnnxError("it draws random numbers: call the module's eval() first")
         if any(isinstance(n, Varying) for shape in (*call.shapes, *call.out_shapes) for n in shape):
             raise OnnxError("it is written at fixed sizes: export it with dynamic_batch=False")
         signature = equation.signature
