@@ -49,6 +49,8 @@ class InsertExprs:
     def __enter__(self) -> None:
         if state.tracer is not None:
             raise AssertionError("expressions are inserted one block at a time, and not while a module is traced")
+        if self.root._total_ids is None:
+            self.root._reset_ids()
         node_id, expr_id = self.root._total_ids
         Node._set_next_id(node_id)
         Expr._set_next_id(expr_id)
