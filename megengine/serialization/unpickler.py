@@ -94,13 +94,6 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
-def _type_of(item: Any) -> type:
-    """``type`` of a value that has no other name in files."""
-    if item is not None and item is not Ellipsis and item is not NotImplemented:
-        raise pickle.UnpicklingError(f"the file asks for the type of {item!r}")
-    return type(item)
-
-
 def _built(item: Any) -> Any:
     return item.finish(None) if type(item) is Unbuilt else item
 
@@ -118,7 +111,6 @@ _FUNCTIONS = {
     },
     ("_codecs", "encode"): Function(_encode),
     ("megengine.quantization.utils", "QuantMode"): Function(QuantMode),
-    ("builtins", "type"): Function(_type_of),
 }
 
 
@@ -198,13 +190,21 @@ class Unpickler(_PythonUnpickler):
             error.add_note(MISSING)
             raise
         if found is None:
-            if f"{module}.{name}" not in self.refused:
-                self.refused.append(f"{module}.{name}")
-            return Refused()
+            return Function(self._type_of) if (module, name) == ("builtins", "type") else self._refuse(module, name)
         if found is np.dtype:
             return _DTYPE
         self._named[id(found)] = found
         return found
+
+    def _refuse(self, module: str, name: str) -> Refused:
+        if f"{module}.{name}" not in self.refused:
+            self.refused.append(f"{module}.{name}")
+        return Refused()
+
+    def _type_of(self, *args: Any) -> Any:
+        """``type(None)`` and ``type(...)``, which have no other name in files."""
+        plain = len(args) == 1 and (args[0] is None or args[0] is Ellipsis)
+        return type(args[0]) if plain else self._refuse("builtins", "type")
 
     def get_extension(self, code: int) -> None:
         raise pickle.UnpicklingError(f"the file refers to number {code} of a registry of extensions")
