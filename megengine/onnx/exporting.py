@@ -9,9 +9,11 @@ from typing import Any
 from .._support.files import replacing
 from ..jit.models import at_two_sizes, model_of
 from .module import OnnxModule
-from .package import onnx
+from .package import OnnxError, onnx
 from .writing import write
 from .writing.model import DEFAULT, OLDEST
+
+LIMIT = 2**31 - 1  # bytes that a file in protobuf holds
 
 
 def export(
@@ -33,7 +35,8 @@ def export(
         target: a module, in evaluation mode, or a function; a function traced with ``capture_as_const=True``, whose last call is
             taken where ``args`` is None; the path of a dump, or one open for reading; a ``Network``. What :func:`load` gave is
             written as it was read where ``args`` is None, with the weights as they are now, and the other options have no effect.
-        file: a path, or a file open for writing bytes; None writes none.
+        file: a path, or a file open for writing bytes; None writes none. Of a model of more than 2 GiB the weights are in a file
+            beside it, whose name has ``.data`` at the end.
         args: what to call it with: tensors and arrays, in lists and dictionaries too, become inputs.
         opset: the version of ONNX's operators, from 13.
         dynamic_batch: leave open the size of the first dimension of the inputs, those where it is as large as the first one's; a
@@ -65,26 +68,32 @@ def export(
     if not OLDEST <= opset <= newest:
         raise ValueError(f"opset is from {OLDEST} to {newest} with onnx {onnx().__version__}, not {opset}")
     if isinstance(target, OnnxModule) and args is None:
-        made = target.to_model()
-        onnx().checker.check_model(made, full_check=True)
-        _save(made, file)
-        return made
+        return _checked(target.to_model(), file)
     first, other = model_of(target, args, arg_names, output_names), None
     if dynamic_batch:
         first, other = at_two_sizes(target, args, first)
     free = dynamic_batch if isinstance(dynamic_batch, str) else "batch"
-    made = write(first, opset, other, free)
-    onnx().checker.check_model(made, full_check=True)
-    _save(made, file)
-    return made
+    return _checked(write(first, opset, other, free), file)
 
 
-def _save(model: Any, file: Any) -> None:
-    if file is None:
-        return
-    data = model.SerializeToString()
+def _checked(model: Any, file: Any) -> Any:
+    """Check a model and write it; one of more than 2 GiB has its weights in a file beside it."""
+    package, large = onnx(), model.ByteSize() > LIMIT
+    if not large:
+        package.checker.check_model(model, full_check=True)
+        data = model.SerializeToString()
     if isinstance(file, (str, os.PathLike)):
-        with replacing(os.fspath(file)) as opened:
-            opened.write(data)
-    else:
+        path = os.fspath(file)
+        if large:
+            copy = type(model)()
+            copy.CopyFrom(model)
+            package.save_model(copy, path, save_as_external_data=True, location=f"{os.path.basename(path)}.data")
+            package.checker.check_model(path, full_check=True)
+        else:
+            with replacing(path) as opened:
+                opened.write(data)
+    elif file is not None:
+        if large:
+            raise OnnxError("a model of more than 2 GiB is written to a path, with its weights in a file beside it")
         file.write(data)
+    return model
