@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.apply import apply
+from ..graph.apply import apply as _apply
 from ..graph.dtypes import dtype_of
 from ..ops import integers as ops
 from ..ops.quantized import Key, check_bias_scale, dtype_of_key, is_quantized, key_of, product_of
@@ -173,7 +173,7 @@ def _conv_bias(
         return _NONLINEAR[activation](
             conv2d(inp, weight, bias, stride, padding, dilation, groups, conv_mode, compute_mode)
         )
-    out: Tensor = apply(
+    out: Tensor = _apply(
         ops.batch_conv_bias if batch else ops.conv_bias,
         inp,
         weight,
@@ -229,7 +229,7 @@ def conv_transpose2d(
     check_modes(conv_mode, compute_mode)
     if groups_of(groups) != 1:
         raise NotImplementedError("conv_transpose2d of quantised tensors takes no groups")
-    out: Tensor = apply(
+    out: Tensor = _apply(
         ops.conv_transpose,
         *operands_of(inp, weight, bias),
         **_keys("conv_transpose2d", inp, weight, bias, dtype),

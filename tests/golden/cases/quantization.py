@@ -6,6 +6,7 @@ from ..spec import Refused, Wrong, case, f32, given, i8, i32
 
 D = "import megengine.core.tensor.dtype as D; import megengine.quantization as Q; "
 U = f"{D}from megengine.quantization.utils import tqt_forward, lsq_forward; "
+APPLIED = f"{D}from megengine.core._imperative_rt.core2 import apply; from megengine.core.ops import builtin; "
 SYM = "Q.create_qparams(Q.QuantMode.SYMMERTIC, 'qint8', {})"
 ASYM = "Q.create_qparams(Q.QuantMode.ASYMMERTIC, 'quint8', {}, {})"
 HALVES = [-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 126.5, 127.5, 200.0, -128.5, -129.0]
@@ -83,6 +84,17 @@ CASES = [
         s=given([0.25]),
         grad=True,
         rtol=1e-5,
+    ),
+    case(
+        "applied_one_by_one",
+        [
+            f"{APPLIED}apply(builtin.FakeQuant(qmin=-8, qmax=7), x, Tensor([0.25]), Tensor([1.0]))",
+            f"{APPLIED}apply(builtin.TQT(qmin=-8, qmax=7), x, Tensor([-2.0]))",
+            f"{APPLIED}apply(builtin.LSQ(qmin=-8, qmax=7), x, Tensor([0.25]), Tensor([0.0]), Tensor([1.0]))",
+            f"{APPLIED}q = Tensor(np.int8([1, 2, -3]).astype(D.qint8(0.5))); "
+            "y = apply(builtin.ElemwiseMultiType(mode='qadd', dtype=D.qint8(0.25)), q, q)[0]" + HELD,
+        ],
+        x=f32(3, 7),
     ),
     case(
         "fake_quant_bias",

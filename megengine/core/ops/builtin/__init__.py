@@ -5,6 +5,7 @@ from ._elemwise import *
 from ._elsewhere import *
 from ._index import *
 from ._matrix import *
+from ._quantization import *
 from ._reduce import *
 from ._shape import *
 from ._update import *

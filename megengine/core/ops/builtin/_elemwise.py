@@ -45,16 +45,19 @@ class Elemwise(OpDef):
 
 
 class ElemwiseMultiType(OpDef):
-    """Comparisons, whose results are bools; of MegEngine's other modes, those of quantised tensors, none is here."""
+    """Comparisons, whose results are bools, and operators on quantised tensors: Elemwise's modes with a Q in front."""
 
-    Mode = choices("ElemwiseMultiType.Mode", _COMPARISONS)
+    Mode = choices("ElemwiseMultiType.Mode", [*_COMPARISONS, *(f"Q{mode}" for mode in _modes.MODES)])
     fields = {"mode": "EQ", "dtype": None}
     enums = {"mode": Mode}
     mode: str
     dtype: Any
 
     def _run(self, *operands: Any) -> tuple[Tensor, ...]:
-        result = _COMPARISONS[str.__str__(self.mode)](*operands)
+        mode = str.__str__(self.mode)
+        if mode not in _COMPARISONS:
+            return (_modes.call_quantized(mode, self.dtype, *operands),)
+        result = _COMPARISONS[mode](*operands)
         return (result if self.dtype is None else result.astype(self.dtype),)
 
 
