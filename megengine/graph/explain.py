@@ -15,7 +15,7 @@ from .pictures.shown import Shown
 from .pictures.tables import count
 from .recorder import Recorder
 from .source import text
-from .value import Aval, Handle, Symbol, Value
+from .value import Aval, Handle, Symbol
 
 if TYPE_CHECKING:
     from .pictures.picture import Picture
@@ -58,10 +58,11 @@ def explain(handle: Handle) -> Explanation:
     value = handle._value
     if isinstance(value, Symbol):
         return Explanation(f"{value.aval!r}, a variable of a graph: it has no numbers.")
-    (name,) = names_of([ref(handle)])
     recorder = value.recorder
     if isinstance(recorder, Recorder) and value in recorder.index:
-        return _of_function(_pending(value, recorder), "It has not been computed; it will be when it is read, by", name)
+        function, name = _pending(handle, recorder)
+        return _of_function(function, "It has not been computed; it will be when it is read, by", name)
+    (name,) = names_of([ref(handle)])
     if value.array is None:
         error = getattr(recorder, "error", None)
         return Explanation(f"{value.aval!r}, which could not be computed: {error}")
@@ -80,15 +81,16 @@ def explain(handle: Handle) -> Explanation:
     return Explanation(f"{value.aval!r}{f', named {name}' if name else ''}.\n{FORGOTTEN}")
 
 
-def _pending(value: Value, recorder: Recorder) -> Function:
-    """What is recorded that the value depends on."""
+def _pending(handle: Handle, recorder: Recorder) -> tuple[Function, str]:
+    """What is recorded that the tensor depends on, and its name."""
     node, values = recorder.node, list(recorder.index)
     inputs = [p for p, _ in node.input_positions()]
-    names = names_of(holders(values, inputs, list(recorder.rebound.values())))
+    name, *names = names_of([ref(handle), *holders(values, inputs, list(recorder.rebound.values()))])
     lines = [text(s) for s in recorder.sources[: node.depth]]
     where = list(recorder.scopes or ())
     scopes = where if len(where) >= node.depth else ()
-    return dead_code(build(node, (recorder.index[value],), names=names, sources=lines, scopes=scopes))
+    position = recorder.index[handle._value]
+    return dead_code(build(node, (position,), names=names, sources=lines, scopes=scopes)), name
 
 
 def _of_function(function: Function, how: str, name: str) -> Explanation:

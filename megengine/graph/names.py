@@ -62,20 +62,29 @@ def _paths() -> dict[int, tuple[Any, Any, str]]:
 
     The state that an optimizer has of a parameter goes by the parameter's path.
     """
-    modules = [m for m in _alive("_is_module") if "_modules" in m.__dict__]  # others are being made
+    alive, optimizers = _alive("_is_module", "_is_optimizer")
+    modules = [m for m in alive if "_modules" in m.__dict__]  # others are being made
     inner = {id(child) for module in modules for _, child in module.named_children()}
     found: dict[int, tuple[Any, Any, str]] = {}
     for module in modules:
         if id(module) not in inner:
             for path, tensor in module.named_tensors():
                 found.setdefault(id(tensor), (tensor, module, path))
-    for optimizer in _alive("_is_optimizer"):
+    for optimizer in optimizers:
         for param, states in list(getattr(optimizer, "_state", {}).items()):
             _, module, path = found.get(id(param), (None, None, param._name or ""))
             found.update((id(t), (t, module, f"{path}.{name}".lstrip("."))) for name, t in states.items())
     return found
 
 
-def _alive(flag: str) -> list[Any]:
-    """The objects of classes that have a flag, which spares this room their imports."""
-    return [o for o in gc.get_objects() if getattr(type(o), flag, False)]
+def _alive(*flags: str) -> list[list[Any]]:
+    """For each flag the objects of classes that have it, which spares this room their imports."""
+    of_class: dict[type, list[list[Any]]] = {}
+    found: dict[str, list[Any]] = {flag: [] for flag in flags}
+    for one in gc.get_objects():
+        lists = of_class.get(type(one))
+        if lists is None:
+            lists = of_class[type(one)] = [found[flag] for flag in flags if getattr(type(one), flag, False)]
+        for several in lists:
+            several.append(one)
+    return list(found.values())
