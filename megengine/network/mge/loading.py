@@ -23,6 +23,8 @@ def load(data: bytes) -> Model:
         container = opened(data)
     except MALFORMED as error:
         raise GraphFileError(f"the file is damaged: {type(error).__name__}: {error}") from error
+    if not container.outputs:
+        raise GraphFileError("the file is damaged: its graph returns nothing")
     builder = Builder()
     for op in container.operators:
         builder.add(op)
