@@ -10,9 +10,11 @@ import io
 import linecache
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from functools import cache
-from types import CodeType
+from importlib import import_module
+from types import CodeType, ModuleType
 from typing import Any
 
 __all__ = ["dump_by_value", "value_pickler"]
@@ -29,6 +31,8 @@ def value_pickler() -> type[pickle.Pickler]:
             self._sources: dict[str, list[str] | None] = {}
 
         def reducer_override(self, obj: Any) -> Any:
+            if isinstance(obj, ModuleType) and type(obj) is not ModuleType and sys.modules.get(obj.__name__) is obj:
+                return import_module, (obj.__name__,)  # cloudpickle knows modules by their very class
             if type(obj) is not CodeType:
                 return super().reducer_override(obj)
             name = obj.co_filename

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -164,3 +165,10 @@ def test_layout_aligns() -> None:
     spans, size = layout([1, 64, 0, 65])
     assert spans == [(0, 1), (64, 128), (128, 128), (128, 193)]
     assert size == 193
+
+
+@pytest.mark.parametrize("name", ["", ".amp", ".config", ".core._config", ".distributed", ".dtr", ".functional"])
+def test_modules_of_classes_of_their_own_go_by_name(name: str) -> None:
+    module = importlib.import_module(f"megengine{name}")
+    function, same = through((lambda: module, module))
+    assert function() is same is module
