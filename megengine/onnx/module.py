@@ -138,6 +138,14 @@ class OnnxModule(Module):
         if key in self._places:
             self._kept(key)._reset(value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What has been prepared to be run is prepared again in a copy.
+        return {**self.__dict__, "_plans": {}, "_graph": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._graph = self._model.graph
+
     def _module_info_string(self) -> str:
         return f"{len(self._graph.node)} nodes, opset {self._opset}"
 

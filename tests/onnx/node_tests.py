@@ -19,7 +19,7 @@ from megengine import Tensor, onnx
 from megengine.onnx.package import OnnxError
 from megengine.onnx.reading.types import dtype_of
 
-RANDOM = ("test_training_dropout", "test_training_dropout_default")
+RANDOM = ("test_training_dropout", "test_bernoulli")  # how their names begin
 
 
 def cases() -> Iterator[Any]:
@@ -68,7 +68,7 @@ def differs(found: Any, wanted: Any, case: Any) -> str:
 
 def outcome(case: Any) -> tuple[str, str]:
     """``passed``, ``failed`` or ``left out``, and why."""
-    if case.name in RANDOM:
+    if case.name.startswith(RANDOM) and "ratio" not in case.name:
         return "left out", "numbers that NumPy drew"
     try:
         net = onnx.load(case.model)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import pickle
 from typing import Any
 
 import numpy as np
@@ -112,6 +114,16 @@ def test_written_as_it_was_read_with_new_weights() -> None:
     assert [n.op_type for n in again.graph.node] == [n.op_type for n in network().graph.node]
     few = normal(3, 3, 8, 8)
     np.testing.assert_allclose(run(again, few)[0], net(few).numpy(), 1e-5, 1e-5)
+
+
+def test_copies_and_pickles_compute_the_same() -> None:
+    net, x = onnx.load(network()), normal(2, 3, 8, 8)
+    wanted = net(x).numpy()
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        np.testing.assert_array_equal(other(x).numpy(), wanted)
+        other.head.weight *= 2
+        assert np.abs(other(x).numpy() - wanted).max() > 1e-3
+    np.testing.assert_array_equal(net(x).numpy(), wanted)
 
 
 def test_a_loop_and_a_branch() -> None:
