@@ -1,8 +1,9 @@
 """Training steps and inference of convolutional networks against PyTorch.
 
-    python -m benchmarks.convolutional [names] [--torch PYTHON] [--rounds N] [--inference]
+    python -m benchmarks.convolutional [names] [--torch PYTHON] [--rounds N] [--inference] [--one-core]
 
 measures some of the networks and prints the table; ``python -m benchmarks.run convolutional`` measures all and writes it.
+With ``--one-core`` it is the time that processes have one core for, on a machine that others use.
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ def training(setup: Setup, name: str, rounds: int) -> list[Row]:
     return [*rows, *against(f"{what}: to the end of the first step", firsts, "s", first)]
 
 
-def in_turns(setup: Setup, name: str, how: str, rounds: int, at_most: float) -> list[Row]:
+def in_turns(setup: Setup, name: str, how: str, rounds: int, at_most: float, **variables: str) -> list[Row]:
     """The lines of one network, trained, or run on batches of a size."""
     with ExitStack() as stack:
-        workers = {who: stack.enter_context(worker) for who, worker in sides(setup, name, how)}
+        workers = {who: stack.enter_context(worker) for who, worker in sides(setup, name, how, **variables)}
         for worker in workers.values():
             np.testing.assert_allclose(worker.check["values"], workers["ours"].check["values"], rtol=2e-2, atol=1e-3)
         times = alternate(workers, rounds, STEPS)
@@ -87,8 +88,8 @@ def sides(setup: Setup, name: str, how: str, **variables: str) -> Iterator[tuple
             Worker(sys.executable, PROGRAM, "megengine", name, how, ours=True, MEGENGINE_CACHE_DIR=cache, **variables),
         )
     if setup.torch:
-        yield "torch", Worker(setup.torch, PROGRAM, "torch", name, how)
-        yield "channels_last", Worker(setup.torch, PROGRAM, "channels_last", name, how)
+        yield "torch", Worker(setup.torch, PROGRAM, "torch", name, how, **variables)
+        yield "channels_last", Worker(setup.torch, PROGRAM, "channels_last", name, how, **variables)
 
 
 def against(what: str, found: dict[str, list[float]], unit: str, at_most: float) -> list[Row]:
@@ -109,9 +110,14 @@ def main() -> None:
     parser.add_argument("--torch", metavar="PYTHON", help="interpreter with PyTorch")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--inference", action="store_true", help="inference too")
+    parser.add_argument("--one-core", action="store_true", help="the time of one core, of steps alone")
     given = parser.parse_args()
     print(HEADER, flush=True)
     for name in given.names or NETWORKS:
+        if given.one_core:
+            row = in_turns(Setup(torch=given.torch), name, "train", given.rounds, NETWORKS[name][1], ONE_CORE="1")[0]
+            print(row, flush=True)
+            continue
         for row in measure(Setup(torch=given.torch), [name], given.rounds, given.inference).rows:
             print(row, flush=True)
 
