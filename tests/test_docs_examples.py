@@ -105,6 +105,7 @@ OF_DOCS = (
     "graph-files",
     "distributed",
     "quantization",
+    "traced-modules",
     "onnx",
     "seeing",
     "pytorch",

@@ -125,7 +125,7 @@ NAMES: dict[str, dict[str, str]] = {
 }
 # Module: modules that it has as attributes, imported when they are first asked for.
 MODULES: dict[str, dict[str, str]] = {
-    "": {"": "data distributed experimental hub jit quantization"},
+    "": {"": "data distributed experimental hub jit quantization traced_module"},
     "amp.convert_format": {"": "F:functional"},
     "data.dataset": {"data.dataset.vision": "cifar cityscapes coco folder imagenet meta_vision mnist objects365 utils voc"},
     "data.transform": {"data.transform.vision": "functional transform"},

@@ -96,7 +96,7 @@ class Pickler(_PythonPickler):
             self.framer.write_large_bytes(header, payload)
 
     def save_device(self, device: Device) -> None:
-        self.save_global(Device)
+        self.save(Device)
         self.save(())
         self.write(pickle.NEWOBJ)
         self.memoize(device)

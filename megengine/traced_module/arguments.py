@@ -24,7 +24,7 @@ def convert_kwargs_to_args(
         TypeError: the function cannot be called so.
     """
     spec, name = _spec(argspecs)
-    positional = spec.args[1:] if is_bounded else spec.args
+    positional = spec.args[1:] if is_bounded or inspect.ismethod(argspecs) else spec.args
     repeated = set(positional[: len(args)]) & set(kwargs)
     if repeated:
         raise TypeError(f"{name} got multiple values for argument {', '.join(sorted(repeated))}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..tensor import Tensor
 
-__all__ = ["TracedModuleChecker"]
+__all__ = ["TracedModuleChecker", "draws_numbers"]
 
 
 def _differ(some: Any, others: Any) -> bool:
@@ -36,7 +36,7 @@ class TracedModuleChecker:
         if getattr(expr, "graph", None) is not None:
             return
         values = [Tensor(value.detach()) if isinstance(value, Tensor) else value for value in owners]
-        if _draws(expr):
+        if draws_numbers(expr):
             return
         found = expr.interpret(*values)
         if found is not None and _differ(found, outputs):
@@ -53,7 +53,9 @@ class TracedModuleChecker:
                 np.testing.assert_allclose(one.numpy(), other.numpy(), 1e-5, 1e-6)
 
 
-def _draws(expr: Any) -> bool:
+def draws_numbers(expr: Any) -> bool:
     """Whether an expression draws random numbers, or keeps statistics: it gives something else each time."""
     owner = expr.inputs[0].owner if expr.inputs and hasattr(expr.inputs[0], "owner") else None
-    return bool(getattr(owner, "training", False)) or getattr(getattr(expr, "func", None), "__name__", "") == "dropout"
+    func = getattr(expr, "func", None)
+    draws = getattr(func, "__name__", "") == "dropout" or getattr(func, "__module__", "").startswith("megengine.random")
+    return draws or bool(getattr(owner, "training", False))

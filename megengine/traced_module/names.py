@@ -18,17 +18,20 @@ from ..core.ops import builtin
 from ..core.ops.opdef import OpDef
 from ..module import Module
 from ..module.qat import QATModule
+from ..random import rng
 from ..serialization.names import known, of_the_program
 
 __all__ = [
-    "FUNCTIONAL", "PLACES_OF_FUNCTIONS", "USER_REGISTERED_FUNCTION", "USER_REGISTERED_MODULE", "class_called", "find_function",
-    "functional_modules", "name_of_function", "public_functions",
+    "FUNCTIONAL", "PLACES_OF_FUNCTIONS", "USER_REGISTERED_FUNCTION", "USER_REGISTERED_MODULE", "class_called", "draws",
+    "find_function", "functional_modules", "name_of_function", "operator_called", "public_functions",
 ]  # fmt: skip
 
 FUNCTIONAL = (
     "elemwise", "math", "nn", "tensor", "loss", "vision", "quantized", "metric", "utils", "inplace", "distributed",
 )  # fmt: skip
 PLACES_OF_FUNCTIONS = (*(f"megengine.functional.{name}" for name in FUNCTIONAL), "megengine.quantization.utils")
+RANDOM = "megengine.random.rng"
+_DRAWS = ("uniform", "normal", "gamma", "beta", "poisson", "permutation", "exponential")
 FAKE_QUANT = ("megengine.module.qat.module", "QATModule._apply_fakequant_with_observer")
 _ROOT = "megengine.functional"
 
@@ -49,6 +52,12 @@ def public_functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
             yield name, value
 
 
+def draws() -> Iterator[tuple[ModuleType, str, Any]]:
+    """The functions that draw random numbers: where they are, their names, and they."""
+    for module in (rng, import_module("megengine.random")):
+        yield from ((module, name, vars(module)[name]) for name in _DRAWS if name in vars(module))
+
+
 @lru_cache(maxsize=1)
 def _public_names() -> dict[tuple[str, str], tuple[str, str]]:
     """Where a function is defined here -> where MegEngine has it."""
@@ -65,6 +74,8 @@ def _public_names() -> dict[tuple[str, str], tuple[str, str]]:
 def name_of_function(function: Any) -> tuple[str, str]:
     """The name of a function in files."""
     own = (function.__module__, function.__qualname__)
+    if own[0] == RANDOM:  # a method of the shared generator
+        return RANDOM, function.__name__
     return _public_names().get(own, own)
 
 
@@ -82,6 +93,8 @@ def find_function(module: str, name: str) -> Callable[..., Any]:
         found = sys.modules.get(module)
         for part in name.split("."):
             found = getattr(found, part, None)
+    elif module == RANDOM and name in _DRAWS:
+        found = getattr(rng, name, None)
     elif module in PLACES_OF_FUNCTIONS or module == _ROOT:
         found = getattr(import_module(module), name, None) if not name.startswith("_") else None
         if found is None:

@@ -109,8 +109,9 @@ class Node:
         return self._top_graph() if self._top_graph is not None else None
 
     def _fields(self) -> dict[str, Any]:
-        names = ("expr", "users", "_id", "_name", "_qualname")
-        return {name: getattr(self, name) for name in names}
+        names = ("expr", "_id", "_name", "_qualname")
+        # who uses it follows from the expressions; written down, it would nest a file as deeply as the network is
+        return {"users": [], **{name: getattr(self, name) for name in names}}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         made = type(self).__new__(type(self))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from ..core.ops.opdef import apply
 from ..module.qat import QATModule
 from ..tensor import Tensor
 from .methods import METHODS
-from .names import USER_REGISTERED_FUNCTION, functional_modules, public_functions
+from .names import USER_REGISTERED_FUNCTION, draws, functional_modules, public_functions
 
 __all__ = ["Patcher", "registered_functions"]
 
@@ -106,6 +106,8 @@ class Patcher:
         for module in functional_modules():
             for name, function in [*public_functions(module)]:
                 self._set_item(vars(module), name, self.wrapped(function))
+        for module, name, function in [*draws()]:
+            self._set_item(vars(module), name, self.wrapped(function))
         for namespace, name in [*registered_functions()]:
             if id(namespace[name]) not in self.made:
                 self._set_item(namespace, name, self.wrapped(namespace[name]))
@@ -116,7 +118,7 @@ class Patcher:
             if id(namespace) in home:
                 continue
             for name, value in list(namespace.items()):
-                if type(value) is FunctionType and id(value) in made and made[id(value)] is not value:
+                if type(value) in (FunctionType, MethodType) and made.get(id(value), value) is not value:
                     self._set_item(namespace, name, made[id(value)])
         own = QATModule._apply_fakequant_with_observer
         self._set_attribute(QATModule, own.__name__, self.wrapped(own))

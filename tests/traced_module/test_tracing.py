@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
+import pickle
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from megengine.functional import exp as imported
 from megengine.optimizer import SGD
 from megengine.traced_module import tm_config
 from megengine.traced_module.expr import Apply, CallFunction, CallMethod, Constant, GetAttr
+from megengine.utils.comp_graph_tools import GraphInference
 
 
 def kinds(graph: Any) -> list[str]:
@@ -223,3 +227,59 @@ def test_retracing_gives_the_same_graph() -> None:
     assert [type(e) for e in again.graph._exprs] == [type(e) for e in traced.graph._exprs]
     assert again(Tensor([1.0]), Tensor([5.0])).tolist() == [33.0]
     assert {CallFunction, CallMethod, Constant, GetAttr} >= {type(e) for e in again.graph._exprs}
+
+
+class Draws(M.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + mge.random.normal(0, 1, x.shape)
+
+
+def test_random_numbers_are_drawn_in_each_call() -> None:
+    net = Draws()
+    net.eval()
+    traced = pickle.loads(pickle.dumps(tm.trace_module(net, Tensor([1.0, 2.0]))))
+    mge.random.seed(4)
+    first, second = traced(F.zeros(3)).numpy(), traced(F.zeros(3)).numpy()
+    assert not np.array_equal(first, second)
+    mge.random.seed(4)
+    np.testing.assert_array_equal(net(F.zeros(3)).numpy(), first)
+
+
+def test_deep_networks_go_through_files_and_copies() -> None:
+    traced = tm.trace_module(M.Sequential(*[M.ReLU() for _ in range(400)]), Tensor([1.0]))
+    file = io.BytesIO()
+    mge.save(traced, file)
+    file.seek(0)
+    loaded = mge.load(file)
+    assert len(loaded.flatten().graph._exprs) == 800
+    assert all(
+        len(node.users) == 1
+        for expr in loaded.graph._exprs
+        for node in expr.outputs[:1]
+        if node not in loaded.graph.outputs
+    )
+
+
+def test_a_traced_module_in_a_traced_function_takes_other_sizes(tmp_path: Path) -> None:
+    class Net(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.exp(x).reshape(x.shape[0], -1)
+
+    traced = tm.trace_module(Net(), F.ones((2, 3, 2)))
+    function = mge.jit.trace(traced, symbolic=True, capture_as_const=True)
+    function(F.ones((2, 3, 2)))
+    function.dump(str(tmp_path / "net.mge"), arg_names=["x"])
+    (result,) = GraphInference(str(tmp_path / "net.mge")).run(np.ones((5, 3, 2), "float32")).values()
+    np.testing.assert_allclose(result, np.full((5, 6), np.e), rtol=1e-6)
+
+
+def test_tensors_on_two_devices_go_into_one_file() -> None:
+    class Net(M.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.to("cpu0") + 1
+
+    traced = pickle.loads(pickle.dumps(tm.trace_module(Net(), Tensor([1.0]))))
+    file = io.BytesIO()
+    mge.save(traced, file)
+    file.seek(0)
+    assert mge.load(file)(Tensor([1.0])).device == "cpu0"
