@@ -228,10 +228,13 @@ def shut_down() -> None:
 
 
 def _end_thread() -> None:
+    idle = not _working  # then it ends by itself
     while _thread is not None and _thread.is_alive():  # XLA and its Python must not be at work when the process ends
         # So that it need not trace to the end what nobody waits for. A thread that ends by SystemExit, wherever, prints nothing.
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(SystemExit))
+        if not idle:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(_thread.ident or 0), ctypes.py_object(SystemExit))
         _thread.join(0.2)
+        idle = False
 
 
 @contextlib.contextmanager
