@@ -7,6 +7,7 @@ from typing import Any
 from ....functional import _fake_quant as F
 from ....tensor import Tensor
 from ....tensor.qparams import QParams, QuantMode
+from ...tensor.dtype import QuantDtypeMeta
 from ..opdef import OpDef, tensor
 
 __all__ = ["FakeQuant", "LSQ", "TQT"]
@@ -24,7 +25,7 @@ class FakeQuant(_Rounding):
     operands = 3
 
     def _run(self, x: Any, scale: Any, zero_point: Any) -> tuple[Tensor, ...]:
-        kind = F.QuantDtypeMeta("", None, "int32", self.qmin, self.qmax)
+        kind = QuantDtypeMeta("", None, "int32", self.qmin, self.qmax)
         return (F.fake_quant_tensor(tensor(self, x), QParams(QuantMode.ASYMMERTIC, kind, scale, zero_point)),)
 
 
