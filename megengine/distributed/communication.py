@@ -75,6 +75,65 @@ def _track(inp: Tensor, result: Tensor, name: str, pull: Pull | None) -> None:
         result._node, result._slot = node, 0
 
 
+class _SentNode(GradNode):
+    """The gradient node of a tensor that was sent to another rank, which sends its cotangent."""
+
+    __slots__ = ("receive",)
+
+    receive: Callable[[], Tensor]
+
+    def pull(self, cots: list[Tensor | None], need: tuple[int, ...]) -> Sequence[Tensor | None]:
+        """The cotangent of what was sent."""
+        return [self.receive()]
+
+
+class _ReceivedNode(GradNode):
+    """The gradient node of a tensor that another rank sent, to which its cotangent goes."""
+
+    __slots__ = ("send",)
+
+    send: Callable[[Tensor], None]
+
+    def pull(self, cots: list[Tensor | None], need: tuple[int, ...]) -> Sequence[Tensor | None]:
+        """Send it; nothing in this process is a gradient of it."""
+        (cotangent,) = cots
+        if cotangent is not None:
+            self.send(cotangent)
+        return [None]
+
+
+def track_sent(inp: Tensor, receive: Callable[[], Tensor]) -> bool:
+    """Have the next backward pass go on from a tensor that is sent; says whether it is recorded.
+
+    Args:
+        inp: what is sent.
+        receive: gets its cotangent.
+    """
+    tapes, made_by = thread.recorder.tapes, inp._node
+    if not tapes or made_by is None or not made_by.live() or not inp._value.aval.is_float:
+        return False
+    node = _SentNode(tapes, ((made_by, inp._slot),))
+    node.receive = receive
+    for tape in tapes:
+        tape.sent.append(node)
+    return True
+
+
+def track_received(received: Tensor, send: Callable[[Tensor], None]) -> None:
+    """Have the backward pass that comes to a tensor send its cotangent.
+
+    Args:
+        received: what was received.
+        send: takes the cotangent.
+    """
+    tapes = thread.recorder.tapes
+    if tapes:
+        # The path has to lead to something that is attached.
+        node = _ReceivedNode(tapes, ((GradNode(tapes, (), leaf_of=tapes), 0),))
+        node.send = send
+        received._node, received._slot = node, 0
+
+
 def _agree(group: Group, what: str) -> None:
     """Make sure, the first time that this rank makes such a call, that the others make it too: they would wait for ever."""
     runtime.calls[group.key] += 1

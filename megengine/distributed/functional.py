@@ -19,7 +19,7 @@ from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError
 from ..ops import elemwise
 from ..tensor import Tensor
-from .communication import Pull, communicate
+from .communication import Pull, communicate, track_received, track_sent
 from .group import WORLD, Group, as_group, get_client, get_rank, get_world_size
 
 __all__ = [
@@ -361,6 +361,8 @@ def _next_key(source: int, target: int) -> str:
 def remote_send(inp: Tensor, dest_rank: int) -> None:
     """Send a tensor to another process, which calls :func:`remote_recv`.
 
+    Its gradient comes back when both processes call ``backward``: this one for what it has, or ``gm.backward([])``.
+
     Args:
         inp: the tensor.
         dest_rank: rank of the other process.
@@ -376,7 +378,8 @@ def remote_send(inp: Tensor, dest_rank: int) -> None:
     if not isinstance(inp, Tensor):
         raise ArgumentError(f"remote_send takes a Tensor, not {type(inp).__name__}")
     _peer("remote_send", dest_rank)
-    get_client().user_set(_next_key(get_rank(), dest_rank), [list(inp._value.aval.shape), inp.dtype.name])
+    sent = track_sent(inp, lambda: remote_recv(dest_rank))
+    get_client().user_set(_next_key(get_rank(), dest_rank), [list(inp._value.aval.shape), inp.dtype.name, sent])
     _collective(inp.detach(), "BROADCAST", Group([get_rank(), dest_rank]), None)
 
 
@@ -386,7 +389,7 @@ def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) ->
     Args:
         src_rank: rank of the other process.
         device: where the result is. Default: the default device
-        inp: not looked at: no gradients go back to the sender.
+        inp: not looked at: gradients find their way back to the sender without it.
 
     Raises:
         AssertionError: there is no other process of that rank.
@@ -397,7 +400,9 @@ def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) ->
         AssertionError: remote_recv: rank 0 is this process itself
     """
     _peer("remote_recv", src_rank)
-    shape, dtype = get_client().user_pop(_next_key(src_rank, get_rank()))
+    shape, dtype, tracked = get_client().user_pop(_next_key(src_rank, get_rank()))
     room = Tensor(np.zeros(shape, dtype_of(dtype)))
     received: Tensor = _collective(room, "BROADCAST", Group([src_rank, get_rank()]), device)
+    if tracked:
+        track_received(received, lambda cotangent: remote_send(cotangent, src_rank))
     return received

@@ -44,6 +44,7 @@ def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, H
             if tape in node.leaf_of:
                 own.add(node)
             _accumulate(cots, node, root._slot, dy)
+    cots.update((node, [None]) for node in tape.sent if node.live())
     order = _between(tape, list(cots))
     before = thread.recorder.tapes
     thread.recorder.tapes = tuple(t for t in before if t.level < tape.level)

@@ -27,14 +27,16 @@ class Tape:
 
     Attributes:
         level: when it began: it records the backward pass of recordings that began later, not of those beside or before it.
+        sent: nodes of values that went elsewhere, from where their cotangents come: roots of the backward pass.
     """
 
-    __slots__ = ("alive", "crossed", "level")
+    __slots__ = ("alive", "crossed", "level", "sent")
 
     def __init__(self, level: int | None = None) -> None:
         self.alive = True
         self.level = next(serials) if level is None else level
         self.crossed: list[weakref.ref[GradNode]] = []
+        self.sent: list[GradNode] = []
 
     def start(self) -> None:
         """Begin to record in this thread."""
@@ -53,6 +55,7 @@ class Tape:
             if node is not None and not node.live():
                 node.clear()
         self.crossed.clear()
+        self.sent.clear()
 
 
 class GradNode:

@@ -116,6 +116,41 @@ def test_collectives_and_their_gradients() -> None:
     assert [r["other"] for r in results] == [10, 0]
 
 
+def pipeline(data: np.ndarray) -> tuple[float | None, dict[str, np.ndarray]]:
+    """A step of two layers, one in each rank."""
+    mge.random.seed(dist.get_rank())
+    layer = M.Linear(3, 3)
+    manager = GradManager().attach(layer.parameters())
+    loss = None
+    with manager:
+        if dist.get_rank() == 0:
+            C.remote_send(F.tanh(layer(Tensor(data))), dest_rank=1)
+            manager.backward([])
+        else:
+            loss = (layer(C.remote_recv(src_rank=0)) ** 2).mean()
+            manager.backward(loss)
+    return None if loss is None else loss.item(), {n: p.grad.numpy() for n, p in layer.named_parameters()}
+
+
+def test_gradients_come_back_through_a_pipeline() -> None:
+    data = np.random.default_rng(3).standard_normal((4, 3), np.float32)
+    layers = []
+    for rank in range(RANKS):
+        mge.random.seed(rank)
+        layers.append(M.Linear(3, 3))
+    manager = GradManager().attach([p for layer in layers for p in layer.parameters()])
+    with manager:
+        loss = (layers[1](F.tanh(layers[0](Tensor(data)))) ** 2).mean()
+        manager.backward(loss)
+    (nothing, first), (found, second) = dist.launcher(pipeline, n_gpus=RANKS)(data)
+    assert nothing is None
+    np.testing.assert_allclose(found, loss.item(), rtol=1e-6)
+    for layer, grads in zip(layers, (first, second), strict=True):
+        for name, parameter in layer.named_parameters():
+            assert parameter.grad is not None
+            np.testing.assert_allclose(grads[name], parameter.grad.numpy(), rtol=1e-5, atol=1e-7)
+
+
 class Net(M.Module):
     def __init__(self) -> None:
         super().__init__()
