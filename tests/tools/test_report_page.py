@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -198,6 +199,22 @@ def test_zooming_and_moving(page: Page) -> None:
     assert place() == pytest.approx([before[0] + 40, before[1] + 25], abs=0.1)
     page.click("[data-act=fit]")
     assert zoom() == pytest.approx(fitted, rel=1e-3)
+
+
+@needs_browser
+def test_what_is_shown_is_saved_as_svg(page: Page) -> None:
+    page.run(
+        "URL.createObjectURL = (blob) => { blob.text().then((text) => (window.saved = text)); return 'data:,'; };"
+        "HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; };"
+    )
+    page.click("[data-act=unfold]")
+    page.click("[data-act=svg]")
+    page.wait_for("window.saved")
+    root = ElementTree.fromstring(page.run("window.saved"))
+    shapes = [g for g in root.iter("{http://www.w3.org/2000/svg}g") if "node" in (g.get("class") or "").split()]
+    assert len(shapes) == len(shown(page)) and page.run("window.savedAs").endswith(".svg")
+    styles = " ".join(element.get("style") or "" for element in root.iter())
+    assert "fill: rgb(" in styles and "oklab" not in styles
 
 
 @needs_browser

@@ -13,7 +13,7 @@ from .tables import quantity, rows
 if TYPE_CHECKING:
     from .picture import Picture
 
-SCRIPTS = ("dagre.min.js", "layout.js", "graph.js")
+SCRIPTS = ("dagre.min.js", "layout.js", "svg.js", "graph.js", "start.js")
 ROWS = 40
 TABLES = ("op", "module", "line")
 

@@ -88,7 +88,12 @@ class _Dump(Model):
 
     def facts(self) -> dict[str, str]:
         found = {key: str(value) for key, value in (self.network.metadata or {}).items() if value is not None}
-        return {"format": "graph", **{key.replace("_", " "): value for key, value in found.items()}}
+        with self.path.open("rb") as file:
+            ours = file.read(2) == b"PK"
+        return {
+            "format": "a dump" if ours else "MegEngine's",
+            **{key.replace("_", " "): value for key, value in found.items()},
+        }
 
 
 class _Onnx(Model):

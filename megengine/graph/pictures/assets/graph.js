@@ -370,7 +370,7 @@ function showGraph(view, { nodes, measured }) {
       draw();
       frame();
     },
-    svg: saveSvg,
+    svg: () => saveSvg(svg, layer),
     unfold: () => setAll(true),
     fold: () => setAll(false),
     full: () => {
@@ -393,27 +393,6 @@ function showGraph(view, { nodes, measured }) {
     colorBy = color.value;
     for (const [item, g] of elements) if (g.classList.contains("node")) heat(g, item.node ?? item);
   });
-
-  // The picture as it is, with its colors written down, so that it can stand elsewhere.
-  function saveSvg() {
-    const [width, height] = layer.size, copy = layer.cloneNode(true), pad = 12;
-    const PROPERTIES = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "font"];
-    const from = layer.querySelectorAll("*"), to = copy.querySelectorAll("*");
-    from.forEach((element, k) => {
-      const style = getComputedStyle(element);
-      for (const property of PROPERTIES) to[k].style.setProperty(property, style.getPropertyValue(property));
-    });
-    copy.setAttribute("transform", `translate(${pad} ${pad})`);
-    const whole = make("svg", { xmlns: "http://www.w3.org/2000/svg", width: width + 2 * pad, height: height + 2 * pad });
-    const marker = svg.querySelector("defs").cloneNode(true);
-    marker.querySelector("path").setAttribute("fill", getComputedStyle(svg.querySelector("defs path")).fill);
-    whole.append(marker, copy);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(whole)], { type: "image/svg+xml" }));
-    link.download = `${document.title || "graph"}.svg`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
 
   on(panel, "click", (event) => {
     const to = event.target.closest("[data-to]");
@@ -515,23 +494,3 @@ function showGraph(view, { nodes, measured }) {
     search();
   };
 }
-
-(() => {
-  const { graphs } = JSON.parse(document.getElementById("graph-data").textContent);
-  const view = document.querySelector(".graph"), choice = document.querySelector(".choice"), summary = document.querySelector(".summary");
-  let undo = () => {};
-  function show(number) {
-    undo();
-    undo = showGraph(view, graphs[number]);
-    if (summary) summary.textContent = graphs[number].summary;
-    for (const costs of document.querySelectorAll(".costs")) costs.hidden = Number(costs.dataset.graph) !== number;
-  }
-  choice?.addEventListener("change", () => show(Number(choice.value)));
-  for (const row of document.querySelectorAll("[data-find]")) row.addEventListener("click", () => view.find(row.dataset.find));
-  document.querySelector(".alone [data-theme-switch]")?.addEventListener("click", () => {
-    const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    root.dataset.theme = dark ? "light" : "dark";
-  });
-  show(0);
-})();
