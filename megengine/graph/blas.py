@@ -53,7 +53,9 @@ def _apply(anew: bool) -> None:
         _applied = None
         for library in _libraries:
             own = _before.setdefault(library.filepath, library.num_threads)
-            library.set_num_threads(1 if limited else own)
+            # The public method of threadpoolctl 3.8 does nothing in any thread but the first that called it; here a lock is held.
+            change = getattr(library, "_real_set_num_threads", library.set_num_threads)
+            change(1 if limited else own)
         _applied = limited
 
 

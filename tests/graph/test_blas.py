@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -30,6 +32,31 @@ def test_one_thread_as_long_as_there_is_a_reason(monkeypatch: pytest.MonkeyPatch
     assert set(threads()) == {1}  # the machine is busy
     load[0] = 0.0
     blas.adapt()
+    assert threads() == before
+
+
+def test_every_thread_of_the_process_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    monkeypatch.setattr(blas, "LOOKS_EVERY", 0.0)
+    blas.adapt()
+    before, seen = threads(), []
+    limited, leave = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with blas.single_thread("another thread"):
+            seen.append(set(threads()))
+        limited.set()
+        leave.wait(60)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert limited.wait(60) and seen == [{1}] and threads() == before
+        with blas.single_thread("this test"):
+            assert set(threads()) == {1}
+    finally:
+        leave.set()
+        thread.join()
     assert threads() == before
 
 
