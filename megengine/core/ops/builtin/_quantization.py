@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ....functional import _fake_quant as F
+from ....ops.quantized import QuantDtypeMeta
 from ....tensor import Tensor
 from ....tensor.qparams import QParams, QuantMode
-from ...tensor.dtype import QuantDtypeMeta
 from ..opdef import OpDef, tensor
 
 __all__ = ["FakeQuant", "LSQ", "TQT"]
