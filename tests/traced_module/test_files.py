@@ -16,6 +16,7 @@ import megengine.functional as F
 import megengine.module as M
 import megengine.traced_module as tm
 from megengine import Tensor
+from megengine.core.ops import builtin
 from megengine.serialization import RefusedError
 from megengine.traced_module import expr as exprs
 from megengine.traced_module import pytree, serialization
@@ -159,3 +160,11 @@ def test_early_files_have_their_arguments_in_another_order() -> None:
     loaded = pickle.loads(data)
     assert loaded.graph._exprs[-1].named_args["output_padding"] == 0
     assert loaded(x, w).shape == (1, 1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    "op", [builtin.Elemwise("add"), builtin.Convolution(stride_h=9), builtin.BatchNorm(epsilon=0.5)]
+)
+def test_operators_keep_their_settings(op: Any) -> None:
+    back = pickle.loads(pickle.dumps(op))
+    assert back == op and vars(back) == vars(op)

@@ -26,6 +26,12 @@ class Elsewhere(OpDef):
     def _settings(self) -> tuple[Any, ...]:
         return tuple(sorted((k, str(v)) for k, v in vars(self).items()))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
     def _run(self, *tensors: Any) -> tuple[Any, ...]:
         raise NotImplementedError(f"apply does not run {type(self).__name__}: call megengine.{self.function}")
 
