@@ -49,12 +49,14 @@ class CallingPython:
 
     Args:
         needed: whether what runs inside may be an executable that calls Python; else nothing changes.
+        overwrites: whether it would lose what it overwrites if it failed.
     """
 
-    __slots__ = ("_needed", "_signals", "_came", "_handlers")
+    __slots__ = ("_needed", "_overwrites", "_signals", "_came", "_handlers")
 
-    def __init__(self, needed: bool) -> None:
+    def __init__(self, needed: bool, overwrites: bool = False) -> None:
         self._needed = needed and custom_call.names_known()
+        self._overwrites = self._needed and overwrites
         self._signals = self._needed and threading.current_thread() is _main
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
@@ -64,8 +66,12 @@ class CallingPython:
             self._hold()
         if self._needed:
             _begin()
+        if self._overwrites:
+            custom_call.overwrite(1)
 
     def __exit__(self, *_: object) -> None:
+        if self._overwrites:
+            custom_call.overwrite(-1)
         if self._needed:
             _end()
         if self._signals:

@@ -99,7 +99,7 @@ def _execute(recorder: Recorder) -> None:
     arguments = [*pack(recorder), *inputs]
     protect(program, arguments, recorder.device)
     try:
-        with CallingPython(program.calls_python):
+        with CallingPython(program.calls_python, program.proven and bool(program.overwrites)):
             recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
             if program.calls_python:
                 jax.block_until_ready(recorder.results)  # XLA tells that a call failed only when a result is waited for

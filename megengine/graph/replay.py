@@ -226,7 +226,7 @@ class Replay:
         names = ["array"] * len(filled) + [name for _, name, _ in changes]
         outs = chain.from_iterable(starmap(program.run, (arguments,)))
         targets, values = [*filled, *(t for t, _, _ in changes)], chain(outs, [v for _, _, v in changes])
-        with CallingPython(program.calls_python):
+        with CallingPython(program.calls_python, program.proven and bool(program.overwrites)):
             deque(map(setattr, targets, names, values), 0)
         if program.checked:
             note_flags(leading[-1].array, program, self.where, made)
