@@ -1,7 +1,7 @@
 """Rematerialisation: less is kept of the forward pass, and computed again where gradients need it.
 
 MegEngine's DTR drops tensors while a program runs, when memory runs short. Here it is decided when a step is compiled: see
-:mod:`megengine.graph.passes.rematerialise`. Numbers stay the same; a step takes less memory and up to a third longer.
+``megengine.graph.passes.rematerialise``. Numbers stay the same; a step takes less memory and up to a third longer.
 """
 
 from __future__ import annotations

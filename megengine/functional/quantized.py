@@ -91,7 +91,7 @@ def conv_bias_activation(
 
     Returns:
         ``(N, O, (H + 2 * padding - dilation * (h - 1) - 1) // stride + 1, ...)``. Floating-point operands give a floating-point
-        result, as :func:`~megengine.functional.conv2d` with the activation does.
+        result, as ``F.conv2d`` with the activation does.
 
     Raises:
         RuntimeError: shapes or dtypes that do not go together.

@@ -91,7 +91,7 @@ class Ran(Shown):
         return self._timing
 
     def table(self, by: str = "op", top: int = 20) -> str:
-        """Where the time goes; see :meth:`megengine.graph.pictures.Picture.table`."""
+        """Where the time goes; see :meth:`megengine.graph.pictures.picture.Picture.table`."""
         return self.picture().table(by, top)
 
     def _pictures(self) -> Sequence[Picture]:

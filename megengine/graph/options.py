@@ -23,10 +23,10 @@ class Options:
         on_recompile: ``"log"``, ``"error"`` or ``"silent"``: what a place that compiles again does.
         tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs (see :func:`megengine.graph.tier`).
         first_tier: ``"ops"`` has the CPU run programs that were not met before as GPUs and TPUs do, op by op by executables.
-        channels_behind: lay out what is between oneDNN's convolutions as they do (see :mod:`megengine.graph.layout`).
+        channels_behind: lay out what is between oneDNN's convolutions as they do (see ``megengine.graph.layout``).
         verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a flush.
-        recompute: how much of each graph is computed again where gradients need it (see :mod:`megengine.graph.recorder`).
+        recompute: how much of each graph is computed again where gradients need it (see ``megengine.graph.recorder``).
         programs_bytes: how many bytes programs may take in all; the least recently used go first.
     """
 

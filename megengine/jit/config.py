@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class SublinearMemoryConfig:
     """Have training steps keep less of their forward pass, and compute it again where gradients need it.
 
-    Where the forward pass is cut follows from the graph (:mod:`megengine.graph.passes.rematerialise`) and is not searched for.
+    Where the forward pass is cut follows from the graph (``megengine.graph.passes.rematerialise``) and is not searched for.
 
     Args:
         lb_memory_mb: leave a graph as it is if its forward pass makes no more megabytes than this; default 0.

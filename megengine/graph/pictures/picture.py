@@ -15,13 +15,6 @@ from .tables import count, duration, quantity, table
 class Picture(Shown):
     """A function as something to see: ``show()``, ``save("graph.html")``, ``print(picture.table())``.
 
-    Args:
-        function: the function.
-        title: what it is of.
-        seconds: how long each equation took, if that was measured.
-        marks: for some equations, how they differ from another graph's: ``"new"`` or ``"changed"``.
-        held: inputs that have names are held by modules and optimizers.
-
     Attributes:
         nodes: its inputs and equations as data for JSON; ``path`` are the names of the groups around each.
 
@@ -42,6 +35,14 @@ class Picture(Shown):
         marks: Mapping[AnyEquation, str] | None = None,
         held: bool = False,
     ) -> None:
+        """
+        Args:
+            function: the function.
+            title: what it is of.
+            seconds: how long each equation took, if that was measured.
+            marks: for some equations, how they differ from another graph's: ``"new"`` or ``"changed"``.
+            held: inputs that have names are held by modules and optimizers.
+        """
         self.function = function
         self.title = title
         found = nodes(function, held)

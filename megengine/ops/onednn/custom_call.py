@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from .convolution import Convolution
 from .ffi import register, registered
-from .integers import IntegerConvolution
+from .integers import IntegerConvolution, PackedConvolution
 from .library import OneDNNError, library
 from .plain import compute
 from .plan import LIMIT, Plan
@@ -162,7 +162,7 @@ def _described(text: bytes) -> Convolution | IntegerConvolution:
 
 
 @lru_cache(LIMIT)
-def _plan(text: bytes) -> Plan:
+def _plan(text: bytes) -> Plan | PackedConvolution:
     of = _described(text)
     plan = of.plan()
     if plan is None:

@@ -1,10 +1,11 @@
-"""Convolutions by NumPy alone, an element of the kernel at a time: what is left where oneDNN fails at what it has computed before."""
+"""Convolutions by NumPy alone, an element of the kernel at a time, for where oneDNN fails at what it has computed before."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,8 @@ def compute(of: Convolution, *pointers: int) -> None:
 
 def _array(pointer: int, shape: tuple[int, ...], last: bool) -> np.ndarray:
     """The array at an address, its channels in front of its sizes."""
-    memory = np.frombuffer((ctypes.c_float * prod(shape)).from_address(pointer), np.float32)
+    held: Any = (ctypes.c_float * prod(shape)).from_address(pointer)
+    memory = np.frombuffer(held, np.float32)
     if not last:
         return memory.reshape(shape)
     return np.moveaxis(memory.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
@@ -40,12 +42,12 @@ def _padded(of: Convolution, x: np.ndarray) -> np.ndarray:
     return np.pad(x, [(0, 0), (0, 0), *((p, p) for p in of.padding)])
 
 
-def _taps(of: Convolution) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def _taps(of: Convolution) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Each element of the kernel, and what of the padded input it is multiplied with."""
     sizes = of.y_shape[2:]
     for tap in np.ndindex(*of.kernel_shape[2:]):
         axes = zip(tap, of.stride, of.dilation, sizes, strict=True)
-        yield tap, (..., *(slice(t * d, t * d + s * (n - 1) + 1, s) for t, s, d, n in axes))  # type: ignore[misc]
+        yield tap, (..., *(slice(t * d, t * d + s * (n - 1) + 1, s) for t, s, d, n in axes))
 
 
 def _grouped(of: Convolution, array: np.ndarray) -> np.ndarray:
@@ -55,7 +57,8 @@ def _grouped(of: Convolution, array: np.ndarray) -> np.ndarray:
 
 def _kernel_of(of: Convolution, kernel: np.ndarray, tap: tuple[int, ...]) -> np.ndarray:
     """One element of all kernels: ``(groups, outputs, inputs)``."""
-    return kernel[(..., *tap)].reshape(of.groups, -1, kernel.shape[1])
+    element: Any = (..., *tap)
+    return kernel[element].reshape(of.groups, -1, kernel.shape[1])
 
 
 def _forward(of: Convolution, x: np.ndarray, kernel: np.ndarray, y: np.ndarray) -> None:
@@ -70,11 +73,13 @@ def _input_gradient(of: Convolution, kernel: np.ndarray, dy: np.ndarray, dx: np.
     for tap, where in _taps(of):
         part = padded[where]
         part += (_kernel_of(of, kernel, tap).transpose(0, 2, 1) @ given).reshape(part.shape)
-    dx[...] = padded[(..., *(slice(p, p + n) for p, n in zip(of.padding, dx.shape[2:], strict=True)))]
+    inside: Any = (..., *(slice(p, p + n) for p, n in zip(of.padding, dx.shape[2:], strict=True)))
+    dx[...] = padded[inside]
 
 
 def _kernel_gradient(of: Convolution, x: np.ndarray, dy: np.ndarray, kernel: np.ndarray) -> None:
     padded, given = _padded(of, x), _grouped(of, dy)
     for tap, where in _taps(of):
         products = given @ _grouped(of, padded[where]).transpose(0, 1, 3, 2)
-        kernel[(..., *tap)] = products.sum(0).reshape(kernel.shape[:2])
+        element: Any = (..., *tap)
+        kernel[element] = products.sum(0).reshape(kernel.shape[:2])
