@@ -134,9 +134,10 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         draw_pictures(tmp_path / "pictures" / "train")
     report = io.StringIO()
     sessions = "\n".join(re.findall(r"^```pycon\n(.*?)^```", text, re.M | re.S))
-    result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(
-        doctest.DocTestParser().get_doctest(sessions, {}, page, page, 0), out=report.write
-    )
+    with megengine.graph.tier("auto"):  # as whoever reads it
+        result = doctest.DocTestRunner(optionflags=FLAGS, verbose=False).run(
+            doctest.DocTestParser().get_doctest(sessions, {}, page, page, 0), out=report.write
+        )
     assert result.failed == 0, report.getvalue()
     assert not re.search(r"^ +```", text, re.M), f"{page} has an indented block, which nothing runs"
     programs = re.findall(r"^```python\n((?:import|from) .*?)^```", text, re.M | re.S)
@@ -171,7 +172,7 @@ def test_names_on_written_pages_are_here_with_an_example() -> None:
 
 def test_all_helpers_are_in_the_reference() -> None:
     """Modules of ``megengine.utils`` that programs import, as MegEngine has them; the others are parts of these."""
-    parts = {"layer_flops", "stats_rows"}
+    parts = {"graph_def", "layer_flops", "stats_rows"}
     shown = {name.split(".")[2] for name in on_written_pages() if name.startswith("megengine.utils.")}
     modules = {info.name for info in pkgutil.iter_modules(megengine.utils.__path__)}
     assert parts < modules and shown == modules - parts

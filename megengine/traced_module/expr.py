@@ -39,7 +39,20 @@ def _results(outputs: Any) -> list[Any] | None:
 
 
 class Input(Expr):
-    """What gives an input of the graph."""
+    """What gives an input of the graph.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> type(net.graph.inputs[1].expr).__name__
+        'Input'
+    """
 
     def __init__(self, type: Any, name: str = "args", qualname: str = "") -> None:
         super().__init__()
@@ -58,6 +71,18 @@ class GetAttr(Expr):
 
     Attributes:
         name: the dotted path from the module.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> [e.name for e in net.graph.exprs(recursive=False) if isinstance(e, tm.expr.GetAttr)]
+        ['fc']
     """
 
     def __init__(self, module: ModuleNode, type: Any, attr_name: str, name: str = "") -> None:
@@ -101,6 +126,18 @@ class CallMethod(Expr):
     Args:
         node: what is called; or a class of tensors, for making one of others.
         method: its method. Default: ``"__call__"``
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> [e.method for e in net.graph.exprs(recursive=False) if isinstance(e, tm.expr.CallMethod)]
+        ['__call__']
     """
 
     def __init__(self, node: Any, method: str = "__call__") -> None:
@@ -161,6 +198,18 @@ class CallFunction(Expr):
 
     Args:
         func: the function.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> [e.func is F.relu for e in net.graph.exprs(recursive=False) if isinstance(e, tm.expr.CallFunction)]
+        [True]
     """
 
     def __init__(self, func: Callable[..., Any]) -> None:
@@ -196,10 +245,22 @@ class CallFunction(Expr):
 
 
 class Apply(Expr):
-    """Applies one operator of :mod:`megengine.core.ops.builtin`.
+    """Applies one operator of ``megengine.core.ops.builtin``.
 
     Args:
         opdef: the operator.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> [e.opdef for e in net.graph.exprs() if isinstance(e, tm.expr.Apply)]  # functions are one expression each
+        []
     """
 
     def __init__(self, opdef: OpDef) -> None:
@@ -245,6 +306,19 @@ class Constant(Expr):
     Args:
         c: the tensor or module.
         name: of the node.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> constant = tm.expr.Constant(Tensor([2.0]), name="two")
+        >>> constant.value
+        Tensor([2.], device=xpux:0)
     """
 
     _constant_cache: ClassVar[dict[Any, Any]] = {}

@@ -129,10 +129,20 @@ class Node:
 class ModuleNode(Node):
     """A module.
 
-    Attributes:
-        module_type: its class, where it is a builtin module.
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> net.graph.inputs[0]
+        self
     """
 
+    #: Its class, where it is a builtin module.
     module_type: Any = Module
     _owner: ReferenceType[Module] | None = None
 
@@ -177,7 +187,20 @@ class ModuleNode(Node):
 
 
 class TensorNode(Node):
-    """A tensor, with what is known of it: shape, dtype, device and quantization."""
+    """A tensor, with what is known of it: shape, dtype, device and quantization.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> net.graph.outputs[0].shape
+        (1, 2)
+    """
 
     _shape: Any = None
     _dtype: Any = None

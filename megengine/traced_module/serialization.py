@@ -47,6 +47,8 @@ def register_functional_loader(*funcs: Any) -> Callable[[Loader], Loader]:
         >>> @register_functional_loader(("megengine.functional.nn", "softmax"))
         ... def add_axis(expr):
         ...     expr.set_arg("axis", -1)
+        >>> FUNCTIONAL_LOADER["megengine.functional.nn", "softmax"] is add_axis
+        True
         >>> del FUNCTIONAL_LOADER["megengine.functional.nn", "softmax"]
     """
     return _registering(FUNCTIONAL_LOADER, funcs)

@@ -40,6 +40,18 @@ class TracedModule(Module):
         argdef_graph_map: its graphs by the structure of the arguments.
         argdef_outdef_map: the structures of their results.
         watch_node_value: after a call, the values of the nodes that are watched.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> class Net(M.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = M.Linear(3, 2)
+        ...     def forward(self, x):
+        ...         return F.relu(self.fc(x))
+        >>> net = tm.trace_module(Net(), Tensor([[1.0, 2.0, 3.0]]))
+        >>> net(Tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]])).shape  # another batch
+        (2, 2)
     """
 
     def __init__(self, is_top: bool, argdef_graph_map: Any, argdef_outdef_map: Any, is_qat: bool = False) -> None:
@@ -253,6 +265,13 @@ def wrap(func: Callable[..., Any]) -> Callable[..., Any]:
 
     Raises:
         AssertionError: no function, or not at the top level of a module.
+
+    Example:
+        >>> import megengine.traced_module as tm
+        >>> def twice(x):
+        ...     return x + x
+        >>> tm.wrap(twice) is twice
+        True
     """
     frame = inspect.currentframe()
     above = frame.f_back if frame is not None else None

@@ -255,7 +255,15 @@ def _aggregated(records: list[Record], aggregate: str | Callable[..., Any], by: 
 
 
 class TimeFuncHelper:
-    """Makes the functions of time that :meth:`ProfileAnalyzer.select` takes."""
+    """Makes the functions of time that :meth:`ProfileAnalyzer.select` takes.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from megengine.utils.profile_analyzer import TimeFuncHelper
+        >>> longest = TimeFuncHelper.eval_time_func("host", "end", max)
+        >>> longest(SimpleNamespace(time_dict={"host": [{"start": 1, "end": 3}, {"start": 4, "end": 5}]}))
+        2
+    """
 
     @staticmethod
     def _eval_time(prof_type: str, end_key: str, func: Callable[..., Any], opr_prof: OprProfRst) -> Any:

@@ -112,10 +112,13 @@ class SummaryWriter:
             kwargs: of that call.
 
         Example:
-            >>> import tempfile
+            >>> import os, tempfile
             >>> from megengine.utils.tensorboard import SummaryWriter
             >>> with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer:
             ...     writer.add_graph(M.Linear(3, 2), np.ones((1, 3), np.float32))
+            ...     writer.flush()
+            ...     len(os.listdir(folder))
+            1
         """
         picture = what if isinstance(what, Picture) else what.picture(*inputs, **kwargs)
         self._events.add_graph(encoded(picture.nodes))

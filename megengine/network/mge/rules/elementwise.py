@@ -24,7 +24,7 @@ def elementwise(builder: Builder, op: Operator, *xs: Any) -> Any:
 def of_several_types(builder: Builder, op: Operator, *xs: Any) -> Any:
     """Comparisons, which answer in bools."""
     mode = op.param("ElemwiseMultiType").mode
-    if mode not in vars(builtin.ElemwiseMultiType.Mode):
+    if mode not in vars(builtin.ElemwiseMultiType.Mode) or mode.startswith("Q"):
         raise GraphFileError(
             f"{op} has the mode {mode}, which computes with quantised numbers: megengine-xla does not read it yet"
         )
