@@ -91,6 +91,7 @@ def test_a_program_earns_compiling_by_what_it_takes_without_compilations(monkeyp
     assert graph.counters.take_overs == before + 1 and mine.failure is None
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of one within a callback of the collector
 def test_interrupts_leave_all_tensors_before_or_after_a_step() -> None:
     with alarms(), graph.tier("host"):
         assert interrupt_training(25, 0, momentum=0.9) >= 6
