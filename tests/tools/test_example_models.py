@@ -72,7 +72,7 @@ def test_vae_learns() -> None:
     mge.random.seed(0)
     assert count(module.VAE()) == 784 * 500 + 500 + 2 * (500 * 20 + 20) + 20 * 500 + 500 + 500 * 784 + 784
     trainer = module.Trainer(module.VAE(hidden=32, latent=4), lr=0.01)
-    image = np.repeat(RNG.integers(0, 2, (2, 784)) * 255, 8, 0).astype("uint8")
+    image = np.repeat(np.random.default_rng(0).integers(0, 2, (2, 784)) * 255, 8, 0).astype("uint8")
     losses = [trainer.step(image) for _ in range(60)]
     assert losses[0] == pytest.approx(784 * np.log(2), rel=0.1) and losses[-1] < 0.3 * losses[0]
     assert len(module.show(np.ones((2, 784))).splitlines()) == 14

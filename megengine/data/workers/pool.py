@@ -47,10 +47,12 @@ class Worker:
         channel: the connection to it.
         ended: when it was told to end its pass, by the monotonic clock.
         crew: the pass that it serves, or served last.
+        ends: how often it was told so.
     """
 
     def __init__(self) -> None:
         self.ended = 0.0
+        self.ends = 0
         self.crew: weakref.ref[Crew] | None = None
         self.channel, theirs = Channel.pair()
         pipe, self._alive = os.pipe()
@@ -79,10 +81,10 @@ class Worker:
             EOFError: it is gone.
         """
         while self.channel.waiting():
-            (kind, *_), descriptors = self.channel.receive()
+            (kind, *content), descriptors = self.channel.receive()
             for descriptor in descriptors:
                 os.close(descriptor)
-            if kind == IDLE:
+            if kind == IDLE and content == [self.ends]:  # not of a pass before
                 return True
         return False
 
@@ -141,10 +143,9 @@ class Crew:
             for shelf in self.shelves:
                 shelf.close()
             while self.members:
-                worker = self.members[-1]
+                worker = self.members.pop()  # first: another thread may collect what is left of this pass at the same time
                 if self.is_here() and worker.crew is not None and worker.crew() is self:
                     how(worker)
-                self.members.pop()
         finally:
             if self.is_here():
                 pool.tidy()
@@ -190,8 +191,9 @@ class WorkerPool:
     def give_back(self, worker: Worker) -> None:
         """Has a worker end its pass."""
         worker.ended = time.monotonic()
+        worker.ends += 1
         try:
-            worker.channel.send((END,))
+            worker.channel.send((END, worker.ends))
         except OSError:
             self._doomed.append(worker)
         else:
@@ -236,6 +238,8 @@ class WorkerPool:
         now = time.monotonic()
         for _ in range(len(self._ending)):
             worker = self._ending.popleft()
+            if worker in self._idle:
+                continue
             try:
                 if worker.is_idle():
                     self._idle.append(worker)

@@ -184,7 +184,7 @@ def serve(channel: Channel) -> None:
             finally:
                 os.close(descriptors[0])
         elif kind == END:
-            channel.send((IDLE,))
+            channel.send((IDLE, *content))
 
 
 def _receive(channel: Channel) -> Any:
@@ -208,7 +208,7 @@ def _serve_pass(channel: Channel, current: _Pass) -> None:
                     for _, _, _, _, *unused in tasks:
                         for descriptor in unused:
                             os.close(descriptor)
-                    channel.send((IDLE,))
+                    channel.send((IDLE, *content))
                     return
                 tasks.append((*content, *descriptors))
             _answer(channel, current, slots, *tasks.popleft())

@@ -25,8 +25,8 @@ from megengine.data.dataset import ArrayDataset
 from megengine.data.iterators import raise_timeout
 from megengine.data.workers import parallel
 from megengine.data.workers.channel import Channel
-from megengine.data.workers.pool import pool
-from megengine.data.workers.worker import END
+from megengine.data.workers.pool import Worker, pool
+from megengine.data.workers.worker import END, IDLE
 from tests.processes import PATIENCE, Programs, gone, is_alive, until
 
 from ..made import AsList, Made, Stream, connections, held, members, values
@@ -356,6 +356,20 @@ def test_a_worker_busy_with_an_abandoned_batch_is_ended(impatient: None) -> None
     assert gone(pids)
 
 
+def test_what_a_worker_said_of_an_earlier_pass_is_not_taken_for_this_one() -> None:
+    worker = object.__new__(Worker)
+    worker.channel, theirs = Channel.pair()
+    worker.ends = 2
+    try:
+        theirs.send((IDLE, 1))
+        assert not worker.is_idle()
+        theirs.send((IDLE, 2))
+        assert worker.is_idle()
+    finally:
+        worker.channel.close()
+        theirs.close()
+
+
 def test_workers_end_although_a_timer_ended_before_its_start_returned(
     impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,7 +420,7 @@ def test_workers_end_although_an_interrupt_comes_while_a_pass_ends(
         until(batches._batches.ready, f"batch {i}")  # type: ignore[attr-defined]
         assert next(batches).tolist() == [i]
     if where == "giving back":
-        monkeypatch.setattr(Channel, "send", interrupted(Channel.send, lambda channel, message: message == (END,)))
+        monkeypatch.setattr(Channel, "send", interrupted(Channel.send, lambda channel, message: message[0] == END))
         del batches
     else:
         name = "kill" if where == "killing" else "wait"
