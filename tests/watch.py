@@ -15,8 +15,8 @@ import pytest
 from tests.processes import children
 
 MOST_MEMORY = 1_500_000_000  # bytes of any process
-KEPT_MEMORY = 450_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
-GROWTH = 120_000_000  # bytes more than after the last time: each time takes a second
+KEPT_MEMORY = 400_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
+GROWTH = 100_000_000  # bytes more than after the last time: each time takes a second
 _after = 0
 
 
