@@ -93,8 +93,13 @@ def resolve(name: str) -> Any:
             continue
         for part in parts[depth:]:
             value = getattr(value, part, MISSING)
-        return value
-    return MISSING
+        if value is not MISSING:
+            return value
+        break
+    try:
+        return importlib.import_module(name)  # a module that its package does not import
+    except ImportError:
+        return MISSING
 
 
 def reason(name: str) -> str | None:

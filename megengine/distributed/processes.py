@@ -18,7 +18,7 @@ from .shipping import dump, load, room
 __all__ = ["ProcessError", "launch"]
 
 logger = get_logger(__name__)
-_START = "import sys; sys.path[:] = sys.argv[5:]; from megengine.distributed.rank import main; main(*map(int, sys.argv[1:5]))"
+_START = "import sys; sys.path[:] = sys.argv[6:]; from megengine.distributed.rank import main; main(*map(int, sys.argv[1:6]))"
 _LOOK = 0.02  # seconds between looks at the processes
 GRACE = 1.0  # seconds that the others may go on when one has failed, for what they still have to say
 ENDING = 10.0  # seconds that they may take to end after Ctrl-C, to save what they have
@@ -57,10 +57,13 @@ class _Rank:
     def __init__(self, rank: int, work: int, group: tuple[Any, ...], environment: dict[str, str]) -> None:
         self.rank = rank
         self.result = room()
+        self._told: int | None = None
         orders = room()
         dump(Orders(group, sys.argv), orders)
         theirs, self._alive = os.pipe()
-        passed = (orders, work, self.result, theirs)
+        self._failed, failed = os.pipe()
+        os.set_blocking(self._failed, False)
+        passed = (orders, work, self.result, failed, theirs)
         command = [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", _START]  # type: ignore[attr-defined]
         try:
             self.process = subprocess.Popen(
@@ -74,12 +77,21 @@ class _Rank:
             raise
         finally:
             os.close(theirs)
+            os.close(failed)
             os.close(orders)
+
+    def code(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs. One that has failed tells it, and waits to be ended."""
+        code = self.process.poll()
+        if self._told is None:
+            with contextlib.suppress(BlockingIOError):
+                self._told = next(iter(os.read(self._failed, 1)), None)
+        return code if self._told is None else self._told
 
     def forget(self) -> None:
         """Close what connects this process to it."""
-        os.close(self.result)
-        os.close(self._alive)
+        for descriptor in (self.result, self._alive, self._failed):
+            os.close(descriptor)
 
 
 def launch(function: Callable[..., Any], args: Any, kwargs: Any, groups: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -118,7 +130,7 @@ def _environment(count: int) -> dict[str, str]:
 def _watch(ranks: Sequence[_Rank]) -> None:
     """Wait until all have ended, or one has failed."""
     while True:
-        codes = [rank.process.poll() for rank in ranks]
+        codes = [rank.code() for rank in ranks]
         failed = [rank for rank, code in zip(ranks, codes, strict=True) if code]
         if failed:
             _wait(ranks, GRACE)
@@ -132,7 +144,8 @@ def _failure(failed: Sequence[_Rank]) -> ProcessError:
     """The error of those that have failed first: of one with an error of its own, before one that was ended with it."""
     told = [(rank, load(rank.result)) for rank in failed]
     rank, known = next((pair for pair in told if pair[1] is not None), told[0])
-    code = rank.process.returncode
+    code = rank.code()
+    assert code is not None
     if known is None:
         return ProcessError(rank.rank, code)
     error = ProcessError(rank.rank, code, f"{type(known[1]).__name__}: {known[1]}")
@@ -150,7 +163,7 @@ def _result(rank: _Rank) -> Any:
 
 def _wait(ranks: Sequence[_Rank], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(rank.process.poll() is None for rank in ranks):
+    while time.monotonic() < deadline and any(rank.code() is None for rank in ranks):
         time.sleep(_LOOK)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from ..data.workers.start import end_with_parent
 from ..graph.flushing import full_sync
@@ -25,13 +26,14 @@ class Orders(NamedTuple):
     argv: list[str]
 
 
-def main(orders: int, work: int, result: int, pipe: int) -> None:
+def main(orders: int, work: int, result: int, failed: int, pipe: int) -> None:
     """Runs a rank.
 
     Args:
         orders: the descriptor that :class:`Orders` are read from.
         work: the one of the function and its arguments.
         result: the one that ``(True, what it returned)`` or ``(False, what it raised)`` is written to.
+        failed: the one that the exit status is written to, one byte, if it is not 0.
         pipe: the launcher holds its other end; this process ends when that closes.
     """
     end_with_parent(pipe)
@@ -44,12 +46,12 @@ def main(orders: int, work: int, result: int, pipe: int) -> None:
         full_sync()
         dump((True, returned), result)
     except SystemExit as end:
-        _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+        _leave(end.code if isinstance(end.code, int) else int(end.code is not None), failed)
     except BaseException as error:
         print(f"in the process of rank {told.group[3]}:", file=sys.stderr)
         traceback.print_exc()
         _tell(error, result)
-        _leave(1)
+        _leave(1, failed)
     forget()
 
 
@@ -61,8 +63,17 @@ def _tell(error: BaseException, result: int) -> None:
         dump((False, RuntimeError(f"{type(error).__name__}: {error}")), result)
 
 
-def _leave(code: int) -> None:
-    """End at once: the others are not waited for, who may wait for this one."""
+def _leave(code: int, failed: int) -> NoReturn:
+    """End without waiting for the others, who may wait for this one.
+
+    With status 0 at once; else the launcher is told, which ends all when the others have said what they have to say: they would
+    be ended by the end of rank 0, which has JAX's coordinator.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    if code % 256 == 0:
+        os._exit(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.write(failed, bytes([code % 256]))
+    while True:
+        signal.pause()

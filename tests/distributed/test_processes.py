@@ -248,11 +248,12 @@ import megengine.distributed as dist
 @dist.launcher(n_gpus=2)
 def work(folder):
     model = mge.module.Linear(2, 1)
-    open(f"{folder}/ready{dist.get_rank()}", "w").close()
     try:
+        open(f"{folder}/ready{dist.get_rank()}", "w").close()
         while True:
             time.sleep(0.01)
     except KeyboardInterrupt:
+        time.sleep(float(sys.argv[2 + dist.get_rank()]))
         mge.save(model.state_dict(), f"{folder}/model{dist.get_rank()}.mge")
         raise
 
@@ -260,8 +261,11 @@ work(sys.argv[1])
 """
 
 
-def test_ctrl_c_ends_all_ranks_which_save_what_they_have(programs: Programs, tmp_path: Path) -> None:
-    program = programs.start(PROGRAM, tmp_path)
+@pytest.mark.parametrize("seconds", [(0, 1), (1, 0)])  # the first to end has JAX's coordinator, or it is the other
+def test_ctrl_c_ends_all_ranks_which_save_what_they_have(
+    seconds: tuple[int, int], programs: Programs, tmp_path: Path
+) -> None:
+    program = programs.start(PROGRAM, tmp_path, *seconds)
     until(lambda: all((tmp_path / f"ready{rank}").exists() for rank in range(RANKS)), "the ranks")
     ranks = descendants(program.pid)
     assert len(ranks) >= RANKS
