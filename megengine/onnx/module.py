@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -150,13 +151,30 @@ class OnnxModule(Module):
         return f"{len(self._graph.node)} nodes, opset {self._opset}"
 
 
+# Operands that are weights or biases as integers.
+_QUANTIZED = {
+    "DequantizeLinear": (0,),
+    "ConvInteger": (1,),
+    "MatMulInteger": (1,),
+    "QLinearConv": (3, 8),
+    "QLinearMatMul": (3,),
+}
+
+
 def _roles(graph: Any, held: dict[str, np.ndarray]) -> tuple[set[str], set[str]]:
-    """Which initializers are parameters, and which are running statistics."""
+    """Which initializers are parameters, and which are running statistics, or integers that stand for weights."""
+    integers = _read_at(graph, _QUANTIZED)
     moved = {n.input[k] for n in nodes_of(graph) if n.op_type == "BatchNormalization" for k in (3, 4)} & held.keys()
-    settings = {n.input[k] for n in nodes_of(graph) for k in ON_HOST.get(n.op_type, ()) if k < len(n.input)}
+    settings = _read_at(graph, ON_HOST)
+    moved |= {k for k in integers & held.keys() if held[k].ndim and np.dtype(held[k].dtype) in SUPPORTED} - settings
     trained = {
         key
         for key, a in held.items()
         if a.ndim and np.dtype(a.dtype) in SUPPORTED and a.dtype.kind in "fV" and not _OURS.fullmatch(key)
     }
     return trained - moved - settings, moved
+
+
+def _read_at(graph: Any, places: Mapping[str, Sequence[int]]) -> set[str]:
+    """The values that nodes read as these operands."""
+    return {n.input[k] for n in nodes_of(graph) for k in places.get(n.op_type, ()) if k < len(n.input)}

@@ -8,19 +8,25 @@ from typing import Any, ClassVar
 
 from ..core.ops import builtin
 from ..core.ops.opdef import apply
+from ..functional._fake_quant import fake_quant_bias
 from ..module import Module
 from ..quantization.parts import Part
 from ..tensor import Tensor
+from . import biases
 from .arguments import convert_kwargs_to_args
 from .checker import TracedModuleChecker
 from .expr import Apply, CallFunction, CallMethod, Constant, GetAttr, Input, attribute
+from .methods import METHODS
 from .node import ModuleNode, TensorNode
 from .patching import Patcher
 from .pytree import ArgsIndex, tree_flatten
 from .scopes import Built, Scope
 from .tm_config import checks_expressions, exclude_from_trace, state
 
-__all__ = ["active_module_tracer", "module_tracer"]
+__all__ = ["BUILTIN_ARRAY_METHOD", "active_module_tracer", "module_tracer"]
+
+# Under the name by which converters tell methods of tensors from those of modules.
+BUILTIN_ARRAY_METHOD = [name for name in METHODS if name not in ("detach", "to")]
 
 
 def active_module_tracer() -> Any:
@@ -178,6 +184,8 @@ class module_tracer:
     def _function(self, original: Any) -> Any:
         if original is apply:
             return self._apply()
+        if original is fake_quant_bias:
+            return biases.recording(original, self.wrapped(apply))
 
         @functools.wraps(original)
         def recorded(*args: Any, **kwargs: Any) -> Any:

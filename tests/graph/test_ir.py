@@ -61,7 +61,12 @@ def test_a_step_is_equations_with_names_lines_and_scopes(step: Ran) -> None:
     vjps = [e for e in function.equations if isinstance(e, VjpEquation)]
     assert vjps and all(v.of in function.equations for v in vjps)
     text = str(function)
-    assert "vjp of linear" in text and "wrt" in text and "0.weight: float32[4,3] = input" in text and "in Sequential.0" in text
+    assert (
+        "vjp of linear" in text
+        and "wrt" in text
+        and "0.weight: float32[4,3] = input" in text
+        and "in Sequential.0" in text
+    )
     assert "3 equations" not in repr(function) and f"{len(function.equations)} equations" in repr(function)
 
 
@@ -142,7 +147,9 @@ def _dangling(f: Function) -> Function:
     vjp = f.equations[k]
     assert isinstance(vjp, VjpEquation)
     stranger = vjp.of.with_vars(vjp.of.inputs, vjp.of.outputs)
-    return f.having(equations=(*f.equations[:k], vjp.with_vars(vjp.cotangents, vjp.outputs, stranger), *f.equations[k + 1 :]))
+    return f.having(
+        equations=(*f.equations[:k], vjp.with_vars(vjp.cotangents, vjp.outputs, stranger), *f.equations[k + 1 :])
+    )
 
 
 def _kept(f: Function) -> Function:
@@ -240,8 +247,18 @@ def test_casts_become_equations_with_the_same_gradients() -> None:
         np.testing.assert_array_equal(x, y)
 
 
+def test_casts_stay_with_an_op_that_would_refuse_what_it_casts_to() -> None:
+    x, weight = Tensor(np.ones((1, 1, 2, 2), np.int8)), Tensor(np.full((1, 1, 2, 2), 3, np.int8))
+    function = recorded(lambda: F.conv_transpose2d(x, weight).numpy()).function
+    explicit = passes.explicit_casts(function).verify()
+    assert [e.name for e in explicit.equations] == ["conv_transpose"]
+    (found,) = run(explicit, *[{1: x, 3: weight}[int(v.numpy().max())].numpy() for v in (x, weight)])
+    assert found.dtype == np.int32 and found.sum() == 3 * 16
+
+
 @pytest.mark.parametrize(
-    ("patterns", "left"), [([(1, 2, 0), (2, 0, 1)], 0), ([(1, 0, 2), (0, 2, 1)], 1), ([(1, 2, 0)] * 3, 0), ([(1, 2, 0)], 1)]
+    ("patterns", "left"),
+    [([(1, 2, 0), (2, 0, 1)], 0), ([(1, 0, 2), (0, 2, 1)], 1), ([(1, 2, 0)] * 3, 0), ([(1, 2, 0)], 1)],
 )
 def test_transpositions_are_merged(patterns: list[tuple[int, ...]], left: int) -> None:
     x = Tensor(np.arange(24, dtype=np.float32).reshape(2, 3, 4))

@@ -30,6 +30,8 @@ REFUSED_OPS = ["batch_norm_training", "correlation", "matinv", "roi_pooling", "s
 DRAWN = {"normal", "uniform"}
 # What these give depends on sizes that their operands hold: tried as parts of a program, below.
 SIZED = {"broadcast_by", "leading", "nms_places", "reshape_by", "true_places"}
+# Halves go to the even integer there, and away from zero here.
+STEPS = {"batch_conv_bias", "conv_bias", "quantize", "quantized_conv_transpose"}
 # onnxruntime on the CPU has no kernel for these dtypes; the file is checked all the same.
 NOT_RUN = {"sliding_window_transpose: float16"}
 REFUSED = ("mean_pool: int8", "conv_transpose: int8")
@@ -37,7 +39,7 @@ REFUSED = ("mean_pool: int8", "conv_transpose: int8")
 
 def test_which_ops_have_a_rule() -> None:
     assert set(RULES) < set(OPS) and set(OPS) - set(RULES) >= {*DECOMPOSED, *REFUSED_OPS}
-    assert len(RULES) == 165
+    assert len(RULES) == 168
 
 
 def single(line: str) -> tuple[Model, list[np.ndarray], list[Any], list[np.ndarray]]:
@@ -91,7 +93,8 @@ def test_same_numbers_as_onnxruntime(name: str) -> None:
         for found, want in zip(run(made, data), wanted, strict=True):
             assert (found.shape, found.dtype) == (want.shape, want.dtype), line
             near = 1e-3 if "float16" in line else 1e-5
-            np.testing.assert_allclose(found.astype("f8"), want.astype("f8"), near, near, err_msg=line)
+            apart = 1 if name in STEPS else near
+            np.testing.assert_allclose(found.astype("f8"), want.astype("f8"), near, apart, err_msg=line)
 
 
 @pytest.mark.parametrize("opset", [13, 17, 20])

@@ -15,14 +15,24 @@ import pytest
 import megengine as mge
 import megengine.functional as F
 import megengine.module as M
+import megengine.quantization as Q
 import megengine.traced_module as tm
 from megengine import Tensor
 from megengine.autodiff import Function, GradManager
+from megengine.core.ops.builtin import FakeQuant
 from megengine.functional import exp as imported
 from megengine.optimizer import SGD
 from megengine.traced_module import tm_config
 from megengine.traced_module.expr import Apply, CallFunction, CallMethod, Constant, GetAttr
+from megengine.traced_module.module_tracer import BUILTIN_ARRAY_METHOD
 from megengine.utils.comp_graph_tools import GraphInference
+
+
+class Own(M.qat.Conv2d):
+    """A layer for training with rounding that is not one of the package's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.apply_quant_activation(F.relu(self.calc_conv_qat(x)))
 
 
 def kinds(graph: Any) -> list[str]:
@@ -219,6 +229,30 @@ def test_each_expression_is_checked_where_that_is_wanted(monkeypatch: pytest.Mon
     monkeypatch.setattr(tm_config, "_enable_expr_checker", True)
     with pytest.raises(ValueError, match="other values"):
         tm.trace_module(net, Tensor([1.0]))
+
+
+def test_layers_for_training_with_rounding_look_as_converters_know_them() -> None:
+    """A converter finds the layer by its roundings: weight and result by a method of the layer, the bias by an operator."""
+    mge.random.seed(0)
+    layer = Own(3, 4, 1)
+    layer.set_qconfig(Q.min_max_fakequant_qconfig)
+    stub = M.qat.QuantStub()
+    stub.set_qconfig(Q.min_max_fakequant_qconfig)
+    net, x = M.Sequential(stub, layer), Tensor(np.linspace(-1, 1, 24, dtype="float32").reshape(2, 3, 2, 2))
+    layer.bias[...] = Tensor(np.float32([0.1, -0.2, 0.3, 0.4]).reshape(1, 4, 1, 1))
+    net(x)
+    net.eval()
+    traced = tm.trace_module(net, x)
+    (inner,) = [part for _, part in traced.named_modules() if getattr(part, "is_qat", False)]
+    rounding = M.qat.QATModule._apply_fakequant_with_observer
+    called = [e for e in inner.graph._exprs if not isinstance(e, (GetAttr, Constant))]
+    last, relu, conv = called[-1], called[-2], called[-3]
+    assert inner.is_qat and (last.func, relu.func, conv.func) == (rounding, F.relu, F.conv2d)
+    of_weight, of_bias = (node.expr for node in conv.inputs[1:3])
+    assert of_weight.func is rounding and len(conv.inputs[1].users) == 1
+    assert isinstance(of_bias, Apply) and isinstance(of_bias.opdef, FakeQuant) and of_bias.inputs[0].expr.name == "bias"
+    np.testing.assert_array_equal(traced(x).numpy(), net(x).numpy())
+    assert {"__add__", "astype", "reshape"} < set(BUILTIN_ARRAY_METHOD) and "detach" not in BUILTIN_ARRAY_METHOD
 
 
 def test_retracing_gives_the_same_graph() -> None:

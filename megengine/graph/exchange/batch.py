@@ -72,6 +72,8 @@ def merged(first: Any, second: Any, sizes: tuple[int, int]) -> Any:
         GraphFileError: they differ by more than a multiple of the batch.
     """
     if type(first) is type(second):
+        if isinstance(first, tuple) and first == second:
+            return first
         if isinstance(first, tuple) and len(first) == len(second):
             return tuple(merged(a, b, sizes) for a, b in zip(first, second, strict=True))
         if isinstance(first, slice):

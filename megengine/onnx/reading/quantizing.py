@@ -32,9 +32,14 @@ def _quantize(e: Node) -> Any:
     dtype = np.dtype(e.inputs[2].dtype) if e.has(2) else dtype_of(given) if given else np.dtype(np.uint8)
     if dtype.name not in ("int8", "uint8", "int16", "uint16"):
         raise e.refuse(f"elements of type {dtype} are not supported")
-    even = RULES["Round"](Node("Round", {}, [x / scale], 1, e.opset))
-    if e.has(2):
-        even = even + _across(e.inputs[2], x, e).astype("float32")
+    return _rounded(e, x / scale, _across(e.inputs[2], x, e) if e.has(2) else None, dtype)
+
+
+def _rounded(e: Node, x: Tensor, zero: Tensor | None, dtype: np.dtype) -> Tensor:
+    """Steps as integers, with the zero point added: halves go to the even one."""
+    even = RULES["Round"](Node("Round", {}, [x], 1, e.opset))
+    if zero is not None:
+        even = even + zero.astype("float32")
     limits = np.iinfo(dtype)
     return F.clip(even, float(limits.min), float(limits.max)).astype("int32").astype(dtype)
 
@@ -63,9 +68,35 @@ def _dynamic(e: Node) -> Any:
 
 @computes("ConvInteger")
 def _conv_integer(e: Node) -> Any:
-    x, weight = e.tensor(0).astype("float32"), e.tensor(1).astype("float32")
-    x = x - e.tensor(2).astype("float32") if e.has(2) else x
-    if e.has(3):
-        zero = e.tensor(3).astype("float32")
-        weight = weight - (F.reshape(zero, (-1, *[1] * (weight.ndim - 1))) if zero.ndim else zero)
+    x, weight = (_steps(e, k, k + 2, axis=0) for k in (0, 1))
     return convolved(e, x, weight, []).astype("int32")
+
+
+def _steps(e: Node, k: int, zero: int, axis: int) -> Tensor:
+    """Integers less their zero point, one or one an index of an axis, as float32."""
+    x = e.tensor(k).astype("float32")
+    return x - _along(e.tensor(zero), x, axis).astype("float32") if e.has(zero) else x
+
+
+def _along(of_axis: Tensor, x: Tensor, axis: int) -> Tensor:
+    """One number, or one an index of an axis, so that it broadcasts."""
+    if of_axis.size == 1:
+        return F.reshape(of_axis, ())
+    return F.reshape(of_axis, [-1 if n == axis % x.ndim else 1 for n in range(x.ndim)])
+
+
+@computes("QLinearConv")
+def _linear_conv(e: Node) -> Any:
+    x, weight = _steps(e, 0, 2, axis=0), _steps(e, 3, 5, axis=0)
+    sums = convolved(e, x, weight, [e.tensor(8).astype("float32")] if e.has(8) else [])
+    factor = _along(e.tensor(4), sums, 1) * (e.tensor(1) / e.tensor(6))
+    return _rounded(e, sums * factor, e.tensor(7), np.dtype(e.inputs[7].dtype))
+
+
+@computes("QLinearMatMul")
+def _linear_matmul(e: Node) -> Any:
+    """The zero point of a first operand is one a row where there are several, that of a second one a column."""
+    x, y = _steps(e, 0, 2, axis=-2), _steps(e, 3, 5, axis=-1)
+    sums = F.matmul(x, y)
+    factor = _along(e.tensor(1), sums, -2) * _along(e.tensor(4), sums, -1) / e.tensor(6)
+    return _rounded(e, sums * factor.astype("float32"), e.tensor(7), np.dtype(e.inputs[7].dtype))

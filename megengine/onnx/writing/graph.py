@@ -35,6 +35,9 @@ class Graph:
         opset: the version of the operators.
         known: the numbers of values that are constants.
         nodes, initializers: what the graph holds so far.
+        reshaped: the names of parameters that are held in another shape, or as integers, and what these are called.
+        real: what quantised values stand for, by value and key of the dtype.
+        pairs: what ``DequantizeLinear`` reads, of values that it makes of constants.
     """
 
     def __init__(self, opset: int, batch_of: str | None = None) -> None:
@@ -43,7 +46,9 @@ class Graph:
         self.initializers: dict[str, Any] = {}
         self.known: dict[str, np.ndarray] = {}
         self.prefix, self.source, self.outer = "", "", ""
-        self.reshaped: dict[str, str] = {}  # parameters that are held in another shape, under their names
+        self.reshaped: dict[str, str] = {}
+        self.real: dict[tuple[str, Any], str] = {}
+        self.pairs: dict[str, list[str]] = {}
         self._taken: set[str] = set()
         self._constants: dict[Any, str] = {}
         self._batch_of = batch_of
@@ -57,10 +62,6 @@ class Graph:
             name = f"{wanted}.{k}"
         self._taken.add(name)
         return name
-
-    def alias(self, name: str) -> str:
-        """The name of a parameter that is held in another shape."""
-        return self.fresh(f"{name}.reshaped")
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of one output, and return that."""
@@ -90,6 +91,31 @@ class Graph:
         self.initializers[name] = onnx().helper.make_tensor(name, enum(array.dtype), array.shape, _raw(array), raw=True)
         self.known[name] = array
         return name
+
+    def instead(self, value: str, array: np.ndarray) -> str:
+        """A constant that is held in another form, under its name where that is not needed otherwise."""
+        if value in self.reshaped:
+            same = self.known[self.reshaped[value]]
+            if same.dtype == array.dtype and np.array_equal(same, array):
+                return self.reshaped[value]
+            return self.const(array)
+        name = self.reshaped[value] = self.hold(self.fresh(f"{value}.reshaped"), array)
+        return name
+
+    def renamed(self, old: str, new: str) -> None:
+        """Nodes have another name for a value."""
+        names = {old: new}
+        self.real = {(names.get(of, of), key): names.get(v, v) for (of, key), v in self.real.items()}
+        self.pairs = {names.get(v, v): reads for v, reads in self.pairs.items()}
+
+    def without_dead(self, outputs: Sequence[str]) -> None:
+        """Drop nodes that nothing reads."""
+        read, kept = set(outputs), []
+        for node in reversed(self.nodes):
+            if not read.isdisjoint(node.output):
+                kept.append(node)
+                read.update(node.input)
+        self.nodes = kept[::-1]
 
     def ints(self, *numbers: int) -> str:
         """A vector of int64."""

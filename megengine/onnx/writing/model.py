@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...graph.exchange import Model
@@ -33,6 +34,7 @@ from . import (
     sized,
     windows,
 )
+from .constants import Constants
 from .graph import Graph, enum
 from .jaxprs import decomposed
 from .rules import RULES, Call
@@ -66,6 +68,7 @@ class _Writer:
         self.source = model
         self.batched = Batched(model, other, explicit_casts)
         self.function = self.batched.function
+        self.constants = Constants(self.batched)
         self.batch = batch
         first = next((v for v in self.function.inputs if self._varies(v)), None)
         self.values: dict[Any, str] = {}
@@ -89,6 +92,7 @@ class _Writer:
             self._add(equation, names.get(equation, ""))
         for var in function.outputs:
             self._finish(var)
+        self.graph.without_dead([v.name for v in function.outputs])
         self._rename_parameters()
         made = helper.make_graph(
             self.graph.nodes,
@@ -105,9 +109,12 @@ class _Writer:
         return model
 
     def _rename_parameters(self) -> None:
-        """A parameter that is held in another shape only has its name."""
+        """A parameter that is held in another form only has its name."""
         read = {i for node in self.graph.nodes for i in node.input}
-        names = {held: name for name, held in self.graph.reshaped.items() if name not in read}
+        names: dict[str, str] = {}
+        for name, held in self.graph.reshaped.items():
+            if name not in read:
+                names[held] = names.get(name, name)
         for node in self.graph.nodes:
             for k, value in enumerate(node.input):
                 node.input[k] = names.get(value, value)
@@ -146,7 +153,6 @@ class _Writer:
 
     def _add(self, equation: Equation, name: str) -> None:
         graph = self.graph
-        found = RULES.get(equation.name)
         known = by_name().get(equation.name)
         if known is None or known.lower is not equation.op.lower:
             raise OnnxError(f"the op {equation.name}{at(equation)} has no form in ONNX")
@@ -155,7 +161,7 @@ class _Writer:
         start = len(graph.nodes)
         try:
             call = self._call(equation)
-            made = found(graph, call) if found is not None else self._decomposed(equation, call)
+            made = self._made(equation, call)
         except GraphFileError as error:
             raise OnnxError(f"the op {equation.name}{at(equation)} cannot be written: {error}") from error
         outputs = [made] if isinstance(made, str) else list(made)
@@ -166,6 +172,12 @@ class _Writer:
             )
         if equation.op in FROM_NUMBERS or any(v in self.sized for v in equation.reads()):
             self.sized.update(equation.outputs)
+
+    def _made(self, equation: Equation, call: Call) -> str | Sequence[str]:
+        found = RULES.get(equation.name)
+        if quantizing.goes_by_real_numbers(call):
+            return quantizing.by_real_numbers(self.graph, call, found)
+        return found(self.graph, call) if found is not None else self._decomposed(equation, call)
 
     def _decomposed(self, equation: Equation, call: Call) -> list[str]:
         """An op without a rule, by the primitives of JAX that it is made of."""
@@ -193,6 +205,7 @@ class _Writer:
                 for k, old in enumerate(names):
                     if old == value:
                         names[k] = name
+        self.graph.renamed(value, name)
         return name
 
     def _call(self, equation: Equation) -> Call:
@@ -202,7 +215,11 @@ class _Writer:
             for o in equation.inputs
         ]
         results = [(self.batched.shape(o), o.aval.dtype) for o in equation.outputs]
-        return Call(equation.name, [self._value(o) for o in equation.inputs], attributes, operands, results)
+        inputs, of = [self._value(o) for o in equation.inputs], self.constants.of
+        return Call(
+            equation.name, inputs, attributes, operands, results,
+            lambda k: of(equation.inputs[k]), lambda: of(equation.outputs[0]),
+        )  # fmt: skip
 
 
 def _originals(function: Function, source: Function) -> Any:

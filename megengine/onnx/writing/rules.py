@@ -23,9 +23,11 @@ class Call:
         attributes: the op's attributes; sizes that depend on the batch are :class:`~megengine.graph.exchange.batch.Varying`.
         shapes, dtypes: of the operands.
         out_shapes, out_dtypes: of the results.
+        numbers: gives the numbers of an operand that depends on constants alone, else None.
+        result: the same of the first result.
     """
 
-    __slots__ = ("name", "inputs", "attributes", "shapes", "dtypes", "out_shapes", "out_dtypes")
+    __slots__ = ("name", "inputs", "attributes", "shapes", "dtypes", "out_shapes", "out_dtypes", "numbers", "result")
 
     def __init__(
         self,
@@ -34,12 +36,15 @@ class Call:
         attributes: dict[str, Any],
         operands: Sequence[tuple[tuple[Size, ...], np.dtype]],
         results: Sequence[tuple[tuple[Size, ...], np.dtype]],
+        numbers: Callable[[int], np.ndarray | None] = lambda k: None,
+        result: Callable[[], np.ndarray | None] = lambda: None,
     ) -> None:
         self.name = name
         self.inputs = inputs
         self.attributes = attributes
         self.shapes, self.dtypes = [s for s, _ in operands], [d for _, d in operands]
         self.out_shapes, self.out_dtypes = [s for s, _ in results], [d for _, d in results]
+        self.numbers, self.result = numbers, result
 
     @property
     def x(self) -> str:

@@ -21,16 +21,14 @@ def _dense(g: Graph, e: Call) -> str:
 
 
 def as_shape(g: Graph, value: str, shape: Any) -> str:
-    """A parameter in another shape; a constant is held so already."""
+    """A parameter in another shape; a constant is held so already, as integers too."""
+    if value in g.pairs:
+        integers, *of_all = g.pairs[value]
+        return g.op("DequantizeLinear", as_shape(g, integers, shape), *of_all)
     if value not in g.known:
         return g.reshape(value, shape)
     array = g.known[value].reshape(shape)
-    if array.shape == g.known[value].shape:
-        return value
-    if value in g.reshaped:
-        return g.reshaped[value] if g.known[g.reshaped[value]].shape == array.shape else g.const(array)
-    name = g.reshaped[value] = g.hold(g.alias(value), array)
-    return name
+    return value if array.shape == g.known[value].shape else g.instead(value, array)
 
 
 def _biased(g: Graph, e: Call, kind: str, inputs: list[str], **attributes: Any) -> str:
