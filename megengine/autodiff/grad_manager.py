@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .._help.describe import plural
@@ -22,6 +22,22 @@ from ..tensor import Tensor
 from .idle import clock, managers, warn_of_no_gradient
 
 Callback = Callable[[Tensor, Tensor], Tensor]
+Taker = Callable[[Tensor, Tensor], Callable[[], Tensor]]
+
+
+class _Waiting:
+    """A gradient that waits for those of other tensors, and the callbacks that come after."""
+
+    __slots__ = ("tensor", "give", "rest")
+
+    def __init__(self, tensor: Tensor, give: Callable[[], Tensor], rest: Iterator[Callback]) -> None:
+        self.tensor = tensor
+        self.give = give
+        self.rest = rest
+
+    def go_on(self, takers: dict[int, Taker]) -> Any:
+        """What the other callbacks make of it."""
+        return _called(self.tensor, self.give(), self.rest, takers)
 
 
 class _Thread(threading.local):
@@ -216,17 +232,18 @@ class GradManager:
 
     def _gradients(self, ys: list[Tensor], dys: list[Tensor]) -> list[tuple[int, Tensor]]:
         assert self._tape is not None
-        found = []
+        found: list[tuple[int, Any]] = []
+        takers: dict[int, Taker] = {}
         for node, grad in backward(self._tape, list(zip(ys, dys, strict=True))).items():
             key = self._leaves.get(node)
             spec = self._attach_specs.get(key) if key is not None else None
             tensor = spec.tensor() if spec is not None else None
             if spec is None or tensor is None or key is None:
                 continue
-            result: Any = alias(grad)
-            for callback in spec.callbacks:
-                result = callback(tensor, result)
-            found.append((key, result))
+            found.append((key, _called(tensor, alias(grad), iter(spec.callbacks), takers)))
+        while takers:
+            takers = {}
+            found = [(key, g.go_on(takers) if isinstance(g, _Waiting) else g) for key, g in found]
         return found
 
     def _gradients_there(self, keys: list[int]) -> list[Tensor]:
@@ -289,6 +306,24 @@ class GradManagerGroup:
     def __exit__(self, *exc: object) -> None:
         for gm in reversed(self._gms):
             gm.release()
+
+
+def _called(tensor: Tensor, grad: Any, callbacks: Iterator[Callback], takers: dict[int, Taker]) -> Any:
+    """What callbacks make of a gradient, up to the first that wants to see all gradients before it gives one.
+
+    Args:
+        tensor, grad: the tensor and its gradient.
+        callbacks: those that come now; one that wants to see all has ``collect_gradients()``, which gives what takes them: each
+            call of that says how to get what the gradient becomes.
+        takers: what takes gradients in this pass, by the id of its callback.
+    """
+    for callback in callbacks:
+        collect = getattr(callback, "collect_gradients", None)
+        if collect is not None:
+            taker = takers.get(id(callback)) or takers.setdefault(id(callback), collect())
+            return _Waiting(tensor, taker(tensor, grad), callbacks)
+        grad = callback(tensor, grad)
+    return grad
 
 
 def cotangents_of(ys: list[Tensor], dy: Any) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Training in several processes of one machine; in one process every name here works as for a group of one."""
+"""Training in several processes; in one process every name here works as for a group of one."""
 
 from __future__ import annotations
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from ..graph.flushing import evaluate
 from ..graph.recorder import thread
-from ..graph.source import here, text
 from ..graph.tape import GradNode
 from ..graph.value import Value, aval, new_handle
 from ..tensor import Tensor
 from . import runtime
 from .collectives import FOR_ROOT
-from .group import Group, get_client, get_rank
+from .group import Group, next_call
+from .waiting import Call, agree, carried_out
 
 Pull = Callable[[Tensor], Tensor]
 
@@ -39,8 +39,10 @@ def communicate(inp: Tensor, name: str, group: Group, axes: dict[str, int], pull
     value = inp._value
     if value.aval.dtype.metadata is not None:
         raise TypeError(f"{name} takes plain numbers, not {value.aval.dtype.name}: convert with astype()")
-    _agree(group, f"{name} of {value.aval!r}" + "".join(f", {k}={v}" for k, v in axes.items()))
-    array = runtime.run(name, value.array, tuple(group.proc_ranks), tuple(axes.items()))
+    call = next_call(group, f"{name} of {value.aval!r}" + "".join(f", {k}={v}" for k, v in axes.items()))
+    _agree(group, call)
+    ranks, how = tuple(group.proc_ranks), tuple(axes.items())
+    array = carried_out(call, lambda: runtime.run(name, value.array, ranks, how))
     if name in FOR_ROOT and group.rank > 0:
         return None
     out = Value(None, aval(tuple(array.shape), np.dtype(value.aval.dtype)), array, value.device)
@@ -67,10 +69,15 @@ class _CollectiveNode(GradNode):
         return [None if cotangent is None else self.pull_one(cotangent)]
 
 
+def _recorded(x: Tensor) -> bool:
+    """Whether gradients of a tensor are being recorded."""
+    made_by = x._node
+    return bool(thread.recorder.tapes) and made_by is not None and made_by.live() and x._value.aval.is_float
+
+
 def _track(inp: Tensor, result: Tensor, name: str, pull: Pull | None) -> None:
-    tapes, made_by = thread.recorder.tapes, inp._node
-    if tapes and made_by is not None and made_by.live() and result._value.aval.is_float:
-        node = _CollectiveNode(tapes, ((made_by, inp._slot),))
+    if _recorded(inp):
+        node = _CollectiveNode(thread.recorder.tapes, ((inp._node, inp._slot),))
         node.name, node.pull_one = name, pull
         result._node, result._slot = node, 0
 
@@ -109,12 +116,11 @@ def track_sent(inp: Tensor, receive: Callable[[], Tensor]) -> bool:
         inp: what is sent.
         receive: gets its cotangent.
     """
-    tapes, made_by = thread.recorder.tapes, inp._node
-    if not tapes or made_by is None or not made_by.live() or not inp._value.aval.is_float:
+    if not _recorded(inp):
         return False
-    node = _SentNode(tapes, ((made_by, inp._slot),))
+    node = _SentNode(thread.recorder.tapes, ((inp._node, inp._slot),))
     node.receive = receive
-    for tape in tapes:
+    for tape in thread.recorder.tapes:
         tape.sent.append(node)
     return True
 
@@ -134,27 +140,9 @@ def track_received(received: Tensor, send: Callable[[Tensor], None]) -> None:
         received._node, received._slot = node, 0
 
 
-def _agree(group: Group, what: str) -> None:
-    """Make sure, the first time that this rank makes such a call, that the others make it too: they would wait for ever."""
-    runtime.calls[group.key] += 1
-    call = (group.key, what)
-    if call in runtime.agreed:
-        return
-    where = text(here(1))
-    said = get_client().agree(
-        f"{group.key} {runtime.calls[group.key]}", get_rank(), group.size, [what, where], runtime.patience()
-    )
-    absent = [rank for rank in group.proc_ranks if str(rank) not in said]
-    if absent:
-        ranks = ", ".join(map(str, absent))
-        raise RuntimeError(
-            f"{what} at {where}: rank {ranks} did not come to it within {runtime.patience():g} s "
-            "(MEGENGINE_DISTRIBUTED_TIMEOUT)"
-        )
-    for rank in group.proc_ranks:
-        other, there = said[str(rank)]
-        if other != what:
-            raise RuntimeError(
-                f"the ranks do different things: {what} at {where} here, {other} at {there} in rank {rank}"
-            )
-    runtime.agreed.add(call)
+def _agree(group: Group, call: Call) -> None:
+    """Make sure, the first time that this rank makes such a call, that the others make it too: they would wait in vain."""
+    kind = (group.key, call.what)
+    if kind not in runtime.agreed:
+        agree(call)
+        runtime.agreed.add(kind)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
-import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..device import get_default_device, set_default_device
-from .server import Client
+from ..graph.source import here, text
+from .machines import address_towards, detected, free_port, is_loopback
+from .server import Client, Server, patience
+from .waiting import GONE, Call, agree
 
 __all__ = [
     "Group", "WORLD", "init_process_group", "is_distributed", "get_rank", "get_world_size", "get_backend",
@@ -18,8 +23,6 @@ __all__ = [
 
 BACKENDS = ("auto", "nccl", "rccl", "gloo")
 DEVICE_TYPES = ("xpu", "gpu", "cuda", "rocm", "cpu")
-_THIS_MACHINE = ("localhost", "127.0.0.1")
-_COORDINATOR = "address of JAX's coordinator"
 NO_GROUP = "please call init_process_group first"
 
 
@@ -35,6 +38,9 @@ class _State:
     backend: str
     device_type: str
     client: Client | None = field(default=None, repr=False)
+    server: Server | None = field(default=None, repr=False)
+    addresses: tuple[str, ...] = ()  # of the machines, by rank
+    calls: Counter[str] = field(default_factory=Counter, repr=False)  # what has been done together, by group
 
 
 _state: _State | None = None
@@ -119,7 +125,8 @@ class Group:
     @property
     def is_single_machine(self) -> bool:
         """Whether all processes are on this machine."""
-        return True
+        addresses = () if _state is None else _state.addresses
+        return len({addresses[rank] for rank in self.proc_ranks}) == 1 if addresses else True
 
 
 WORLD = Group([])
@@ -141,23 +148,24 @@ def as_group(group: Group | Sequence[int] | None) -> Group:
 
 
 def init_process_group(
-    master_ip: str,
-    port: int,
-    world_size: int,
-    rank: int,
-    device: int,
+    master_ip: str | None = None,
+    port: int | None = None,
+    world_size: int | None = None,
+    rank: int | None = None,
+    device: int | None = None,
     backend: str | None = "auto",
     device_type: str = "xpu",
 ) -> None:
     """Join the processes that train together, and choose this process's device.
 
     With one process there is nobody to join: no connection is made, and random numbers go on as seeded. With several, each
-    computes on one device; this has to come before the first computation of its process.
+    computes on one device; this has to come before the first computation of its process. Without arguments, the first five are
+    what Slurm, Open MPI or Kubernetes have told the process, and rank 0 has the :class:`Server`.
 
     Args:
-        master_ip: address of the machine that has the process of rank 0.
+        master_ip: address of the machine that has the process of rank 0, as the others reach it.
         port: where a :class:`Server` listens there.
-        world_size: number of processes, all on this machine in this release.
+        world_size: number of processes, on all machines together.
         rank: which of them this one is.
         device: number of the device that becomes this process's default.
         backend: ``"auto"``, ``"nccl"``, ``"rccl"`` or ``"gloo"``; one process uses none.
@@ -167,8 +175,8 @@ def init_process_group(
         TypeError: an argument of another type.
         ValueError: no such backend or type of device.
         AssertionError: called before, or numbers out of range.
-        NotImplementedError: processes on other machines.
-        RuntimeError: this process has computed already, or others did not come in time.
+        ConnectionError: no server answers there.
+        RuntimeError: this process has computed already, others did not come in time, or nothing tells the process its place.
 
     Example:
         >>> import megengine.distributed as dist
@@ -179,6 +187,25 @@ def init_process_group(
         [(True, 0, 1)]
     """
     global _state
+    if _state is not None:
+        raise AssertionError("init_process_group should be called only once")
+    server: Server | None = None
+    if (master_ip, port, world_size, rank, device) == (None,) * 5:
+        master_ip, port, world_size, rank, device = detected()
+        server = Server(port, "127.0.0.1" if is_loopback(master_ip) else "0.0.0.0") if rank == 0 else None
+    state = _checked(master_ip, port, world_size, rank, device, backend, device_type)
+    state.server = server
+    if state.world_size > 1:
+        _join(state)
+        atexit.register(_at_exit)
+    else:
+        set_default_device(f"{device_type}{device}")
+    _state = state
+
+
+def _checked(
+    master_ip: Any, port: Any, world_size: Any, rank: Any, device: Any, backend: Any, device_type: Any
+) -> _State:
     if not isinstance(master_ip, str):
         raise TypeError(f"master_ip must be a string, not {master_ip!r}")
     for name, value in (("port", port), ("world_size", world_size), ("rank", rank), ("device", device)):
@@ -188,35 +215,58 @@ def init_process_group(
         raise ValueError(f"backend={backend!r}: write one of {', '.join(BACKENDS)}")
     if device_type not in DEVICE_TYPES:
         raise ValueError(f"device_type={device_type!r}: write one of {', '.join(DEVICE_TYPES)}")
-    if _state is not None:
-        raise AssertionError("init_process_group should be called only once")
     if world_size < 1 or not 0 <= rank < world_size or port <= 0:
         raise AssertionError(f"world_size={world_size}, rank={rank}, port={port}: out of range")
-    state = _State(master_ip, port, world_size, rank, device, backend, device_type)
-    if world_size > 1:
-        _join(state)
-    else:
-        set_default_device(f"{device_type}{device}")
-    _state = state
+    return _State(master_ip, port, world_size, rank, device, backend, device_type)
 
 
 def _join(state: _State) -> None:
     """Connect with the other processes; rank 0 tells them by the server where."""
     from . import runtime
 
-    if state.master_ip not in _THIS_MACHINE:
-        raise NotImplementedError(
-            f"master_ip={state.master_ip!r}: this release of megengine.distributed runs on one machine, master_ip='localhost'"
-        )
+    address = address_towards(state.master_ip, state.port)
     state.client = Client(state.master_ip, state.port)
-    if state.rank == 0:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            address = f"127.0.0.1:{found.getsockname()[1]}"
-        state.client.user_set(_COORDINATOR, address)
+    coordinator = f"{address}:{free_port(address)}" if state.rank == 0 else ""
+    known = state.client.agree(
+        "join", state.rank, state.world_size, [state.world_size, address, coordinator], patience(300.0)
+    )
+    where = f"the Server at {state.master_ip}:{state.port}"
+    for other, (size, *_) in known.items():
+        if size != state.world_size:
+            raise RuntimeError(
+                f"world_size={state.world_size} in rank {state.rank}, {size} in rank {other}, at {where}"
+            )
+    absent = [str(rank) for rank in range(state.world_size) if str(rank) not in known]
+    if absent:
+        raise RuntimeError(
+            f"rank {', '.join(absent)} did not come to {where} within {patience(300.0):g} s (MEGENGINE_DISTRIBUTED_TIMEOUT)"
+        )
+    state.addresses = tuple(known[str(rank)][1] for rank in range(state.world_size))
     gpus = state.device_type in ("gpu", "cuda", "rocm")
-    runtime.join(state.client.user_get(_COORDINATOR), state.world_size, state.rank, state.device if gpus else None)
+    runtime.join(known["0"][2], address, state.world_size, state.rank, state.device if gpus else None)
     set_default_device(f"{state.device_type}0")
+
+
+def all_end(how: str = "") -> bool:
+    """Say that this process has nothing more to do, and wait for the others; whether all have returned.
+
+    Args:
+        how: empty for one that has returned; another word for one that leaves at once, for which the others do not wait.
+    """
+    state = _initialised()
+    get_client().waiting(state.rank, GONE)
+    while True:  # a process that fails instead is noticed by its launcher, which ends this one
+        ends = get_client().agree("end", state.rank, state.world_size, how, 0.0 if how else 3600.0)
+        if how or len(ends) == state.world_size:
+            return not any(ends.values())
+
+
+def _at_exit() -> None:
+    """Part from the others at the end of a program that no launcher runs; who waits for this rank learns that it has gone."""
+    if _state is not None:
+        with suppress(ConnectionError):
+            get_client().waiting(_state.rank, GONE)
+        forget()
 
 
 def forget() -> None:
@@ -225,7 +275,10 @@ def forget() -> None:
     if _state is not None and _state.world_size > 1:
         from . import runtime
 
+        atexit.unregister(_at_exit)
         runtime.leave()
+    if _state is not None and _state.server is not None:
+        _state.server.close()
     _state = None
 
 
@@ -389,6 +442,7 @@ def group_barrier(group: Group = WORLD) -> None:
 
     Raises:
         AssertionError: not a group.
+        RuntimeError: a process did not come in time.
 
     Example:
         >>> megengine.distributed.group_barrier()
@@ -400,4 +454,12 @@ def group_barrier(group: Group = WORLD) -> None:
     if not isinstance(group, Group):
         raise AssertionError(f"group must be a Group, not {group!r}")
     if group.size > 1:
-        get_client().group_barrier(group.key, group.size)
+        agree(next_call(group, "group_barrier"))
+
+
+def next_call(group: Group, what: str) -> Call:
+    """What this rank is about to do together with the others of a group, at the line of the user's program."""
+    state = _initialised()
+    state.calls[group.key] += 1
+    number, where = str(state.calls[group.key]), text(here(1))
+    return Call(get_client(), state.rank, state.world_size, group.proc_ranks, number, what, where)

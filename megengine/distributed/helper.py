@@ -17,7 +17,7 @@ from .functional import all_reduce_sum, broadcast
 from .group import BACKENDS, WORLD, Group, as_group, group_barrier
 
 __all__ = [
-    "AllreduceCallback", "bcast_list_", "get_device_count_by_fork", "get_offsets", "make_allreduce_cb",
+    "AllreduceCallback", "bcast_list_", "buckets", "get_device_count_by_fork", "get_offsets", "make_allreduce_cb",
     "pack_allreduce_split", "param_pack_concat", "param_pack_split", "synchronized",
 ]  # fmt: skip
 
@@ -101,8 +101,7 @@ def param_pack_concat(inps: Sequence[Tensor], offsets: Tensor, offsets_val: Sequ
         raise RuntimeError(
             f"param_pack_concat: tensors of shapes {[x.shape for x in inps]} do not lie at {list(offsets_val)}"
         )
-    packed: Tensor = apply(shape_ops.concat, *(x.reshape(-1) for x in inps), axis=0)
-    return packed
+    return _packed([x.reshape(-1) for x in inps])
 
 
 def pack_allreduce_split(
@@ -185,10 +184,14 @@ def _check_method(reduce_method: str) -> None:
         raise AssertionError(f"reduce_method should be sum or mean, not {reduce_method!r}")
 
 
+BUCKET = 10 << 20  # bytes of gradients after which another message begins
+
+
 class AllreduceCallback:
     """A callback for :meth:`~megengine.autodiff.GradManager.attach` that sums or averages gradients over the processes.
 
-    With one process gradients stay as they are. ``make_allreduce_cb`` is another name for it.
+    The gradients of a backward pass are sent together, some 10 MiB of one dtype in a message. With one process gradients stay as
+    they are. ``make_allreduce_cb`` is another name for it.
 
     Args:
         reduce_method: ``"sum"`` or ``"mean"``.
@@ -218,10 +221,69 @@ class AllreduceCallback:
         self._backend = backend
 
     def __call__(self, param: Tensor, grad: Tensor) -> Tensor:
+        return self._reduced([grad])[0]
+
+    def collect_gradients(self) -> Callable[[Tensor, Tensor], Callable[[], Tensor]]:
+        """What takes the gradients of one backward pass, and says of each how to get its sum or mean once all are taken."""
+        taken: list[Tensor] = []
+        reduced: list[Tensor] = []
+
+        def give(number: int) -> Tensor:
+            if not reduced:
+                reduced.extend(self._reduced(taken))
+            return reduced[number]
+
+        def take(param: Tensor, grad: Tensor) -> Callable[[], Tensor]:
+            taken.append(grad)
+            return functools.partial(give, len(taken) - 1)
+
+        return take
+
+    def _reduced(self, grads: list[Tensor]) -> list[Tensor]:
         if self._group.size == 1:
-            return grad
-        total = all_reduce_sum(grad, self._group)
-        return total / self._group.size if self._reduce_method == "mean" else total
+            return grads
+        found = list(grads)
+        numbers = buckets([(g.dtype.name, math.prod(g.shape) * g.dtype.itemsize) for g in grads])
+        packed = [_packed([grads[k] for k in bucket]) for bucket in numbers]  # computed before the first is sent
+        for bucket, message in zip(numbers, packed, strict=True):
+            total = all_reduce_sum(message, self._group)
+            if self._reduce_method == "mean":
+                total = total / self._group.size
+            shapes = [grads[k].shape for k in bucket]
+            parts = param_pack_split(total, get_offsets(shapes), shapes) if len(bucket) > 1 else (total,)
+            for k, part in zip(bucket, parts, strict=True):
+                found[k] = part.reshape(grads[k].shape)
+        return found
+
+
+def buckets(sizes: Sequence[tuple[str, int]]) -> list[list[int]]:
+    """Which tensors are sent together: those of a dtype in their order, another message after ``BUCKET`` bytes.
+
+    Args:
+        sizes: of each tensor its dtype's name and its bytes.
+
+    Example:
+        >>> from megengine.distributed.helper import buckets
+        >>> buckets([("float32", 8 << 20), ("float16", 2), ("float32", 4 << 20), ("float32", 4)])
+        [[0, 2], [1], [3]]
+    """
+    found: list[list[int]] = []
+    open_ones: dict[str, tuple[list[int], int]] = {}
+    for k, (dtype, size) in enumerate(sizes):
+        bucket, filled = open_ones.get(dtype, ([], 0))
+        if not bucket:
+            found.append(bucket)
+        bucket.append(k)
+        open_ones[dtype] = (bucket, filled + size) if filled + size <= BUCKET else ([], 0)
+    return found
+
+
+def _packed(tensors: Sequence[Tensor]) -> Tensor:
+    """The elements of tensors of one dtype, one after the other."""
+    if len(tensors) == 1:
+        return tensors[0]
+    packed: Tensor = apply(shape_ops.concat, *(x.reshape(-1) for x in tensors), axis=0)
+    return packed
 
 
 make_allreduce_cb = AllreduceCallback

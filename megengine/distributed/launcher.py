@@ -28,15 +28,16 @@ class launcher:
     Args:
         func: the function.
         n_gpus: number of processes on this machine. Default: one for each GPU; 1 on a CPU, of which several may share the cores
-        world_size: number of processes on all machines; ``n_gpus`` in this release, as by default.
+        world_size: number of processes on all machines, each of which runs the program with a launcher. Default: ``n_gpus``
         rank_start: rank of the first process of this machine.
-        master_ip: address of the machine that has rank 0.
-        port: where the server for exchanging values listens. Default: a free port
+        master_ip: address of the machine that has rank 0, as the others reach it.
+        port: where the server for exchanging values listens there, which the launcher of rank 0 starts. Default: a free port
         device_type: ``"xpu"``, ``"gpu"``, ``"cuda"``, ``"rocm"`` or ``"cpu"``.
         backend: ``"auto"``, ``"gloo"`` (between CPUs) or ``"nccl"`` (between GPUs): JAX takes the one of the device.
 
     Raises:
-        NotImplementedError: processes on other machines.
+        ValueError: ranks that cannot be, or no port although there are other machines.
+        ConnectionError: no server answers at ``master_ip`` and ``port``.
         AssertionError: called within a process group; or a process ended with an error, or with ``exit`` and a status other
             than 0: it names the rank, and its cause is the error.
 
@@ -71,10 +72,13 @@ class launcher:
         # A machine without GPUs counts none, and computes in one process all the same.
         self.n_gpus = _devices(device_type) if n_gpus is None else max(n_gpus, 1)
         self.world_size = self.n_gpus if world_size is None else world_size
-        if self.world_size != self.n_gpus:
-            raise NotImplementedError(
-                f"world_size={self.world_size} with n_gpus={self.n_gpus}: this release of megengine.distributed runs on one "
-                "machine"
+        if not 0 <= rank_start <= self.world_size - self.n_gpus:
+            raise ValueError(
+                f"rank_start={rank_start} with n_gpus={self.n_gpus} processes here and world_size={self.world_size} in all"
+            )
+        if self.world_size > self.n_gpus and port == 0:
+            raise ValueError(
+                f"world_size={self.world_size} with n_gpus={self.n_gpus}: the other machines have to know the port"
             )
         self.rank_start = rank_start
         self.master_ip = master_ip
@@ -85,10 +89,10 @@ class launcher:
     def __call__(self, *args: Any, **kwargs: Any) -> list[Any]:
         if is_distributed():
             raise AssertionError("a process of a process group cannot launch another")
-        if self.n_gpus > 1:
+        if self.world_size > 1:
             return self._launch(args, kwargs)
         device = get_default_device()
-        server = Server(self.port)
+        server = Server(self.port, "127.0.0.1")
         try:
             init_process_group(
                 self.master_ip, server.py_server_port, 1, self.rank_start, 0, self.backend, self.device_type
@@ -102,25 +106,27 @@ class launcher:
         return [result]
 
     def _launch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        from .processes import launch
+        from .machines import Launchers, is_loopback
+        from .processes import ENDING, launch
 
-        server = Server(self.port)
+        elsewhere = self.world_size > self.n_gpus
+        local = not elsewhere or is_loopback(self.master_ip)
+        server = Server(self.port, "127.0.0.1" if local else "0.0.0.0") if self.rank_start == 0 else None
+        port = self.port if server is None else server.py_server_port
+        ranks = range(self.rank_start, self.rank_start + self.n_gpus)
+        groups = [
+            (self.master_ip, port, self.world_size, rank, k, self.backend, self.device_type)
+            for k, rank in enumerate(ranks)
+        ]
         try:
-            groups = [
-                (
-                    self.master_ip,
-                    server.py_server_port,
-                    self.world_size,
-                    self.rank_start + k,
-                    k,
-                    self.backend,
-                    self.device_type,
-                )
-                for k in range(self.n_gpus)
-            ]
-            return launch(self.func, args, kwargs, groups)
+            return launch(
+                self.func, args, kwargs, groups, Launchers(self.master_ip, port, ranks) if elsewhere else None
+            )
         finally:
-            server.close()
+            if server is not None:
+                if elsewhere:
+                    server.linger(ENDING)
+                server.close()
 
     def _run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:

@@ -8,10 +8,11 @@ import sys
 import traceback
 from typing import Any, NamedTuple, NoReturn
 
-from ..data.workers.start import end_with_parent
+from .._support.parent import end_with_parent
 from ..graph.flushing import full_sync
-from .group import forget, init_process_group
+from .group import all_end, forget, init_process_group, is_distributed
 from .shipping import dump, load
+from .waiting import keep_notes
 
 
 class Orders(NamedTuple):
@@ -26,17 +27,19 @@ class Orders(NamedTuple):
     argv: list[str]
 
 
-def main(orders: int, work: int, result: int, failed: int, pipe: int) -> None:
+def main(orders: int, work: int, result: int, note: int, failed: int, pipe: int) -> None:
     """Runs a rank.
 
     Args:
         orders: the descriptor that :class:`Orders` are read from.
         work: the one of the function and its arguments.
         result: the one that ``(True, what it returned)`` or ``(False, what it raised)`` is written to.
+        note: the one that the last call that takes other ranks is written to.
         failed: the one that the exit status is written to, one byte, if it is not 0.
         pipe: the launcher holds its other end; this process ends when that closes.
     """
     end_with_parent(pipe)
+    keep_notes(note)
     told: Orders = load(orders)
     sys.argv[:] = told.argv
     try:
@@ -45,6 +48,7 @@ def main(orders: int, work: int, result: int, failed: int, pipe: int) -> None:
         returned = function(*args, **kwargs)
         full_sync()
         dump((True, returned), result)
+        returned_all = all_end()
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else int(end.code is not None), failed)
     except BaseException as error:
@@ -52,6 +56,8 @@ def main(orders: int, work: int, result: int, failed: int, pipe: int) -> None:
         traceback.print_exc()
         _tell(error, result)
         _leave(1, failed)
+    if not returned_all:
+        _leave(0, failed)
     forget()
 
 
@@ -72,6 +78,8 @@ def _leave(code: int, failed: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     if code % 256 == 0:
+        if is_distributed():
+            all_end("exited")
         os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.write(failed, bytes([code % 256]))

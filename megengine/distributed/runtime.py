@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 from collections import Counter
@@ -16,30 +17,20 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from .collectives import COLLECTIVES
+from .server import patience
 
 _RANKS = "ranks"
-calls: Counter[str] = Counter()  # how many collectives there have been, by group
+ran: Counter[tuple[int, ...]] = Counter()  # how many collectives there have been, by the ranks of the group
 agreed: set[tuple[str, str]] = set()  # those that all ranks of their group were seen to call
 _connected: set[tuple[int, ...]] = set()  # the groups that have communicated
 
 
-def patience() -> float:
-    """Seconds that a process waits for the others before it gives up: ``MEGENGINE_DISTRIBUTED_TIMEOUT``, by default 300."""
-    text = os.environ.get("MEGENGINE_DISTRIBUTED_TIMEOUT", "300")
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not seconds > 0:
-        raise ValueError(f"environment variable MEGENGINE_DISTRIBUTED_TIMEOUT={text!r}: write a number of seconds")
-    return seconds
-
-
-def join(address: str, world_size: int, rank: int, device: int | None) -> None:
+def join(address: str, own: str, world_size: int, rank: int, device: int | None) -> None:
     """Connect this process with the others.
 
     Args:
         address: ``host:port`` of the process of rank 0.
+        own: the address by which the others reach this machine.
         world_size: how many there are.
         rank: which of them this one is.
         device: the GPU that is this one's; None on CPUs.
@@ -48,26 +39,42 @@ def join(address: str, world_size: int, rank: int, device: int | None) -> None:
         RuntimeError: it has computed already, or the others did not come in time.
     """
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    seconds = max(1, round(patience()))
+    start, seconds = round(patience(300.0)), round(patience())
     try:
         jax.distributed.initialize(
             address,
             world_size,
             rank,
             local_device_ids=device,
-            initialization_timeout=seconds,
-            heartbeat_timeout_seconds=max(10, min(seconds, 100)),
-            shutdown_timeout_seconds=seconds,
+            cluster_detection_method="deactivate",
+            coordinator_bind_address=address,
+            initialization_timeout=max(1, start),
+            heartbeat_timeout_seconds=max(10, min(start, 100)),
+            shutdown_timeout_seconds=max(1, seconds),
         )
     except RuntimeError as error:
         if "must be called before" not in str(error):
             raise
         raise RuntimeError("init_process_group has to come before the first computation with tensors") from error
+    if socket.gethostbyname(socket.gethostname()) != own:
+        _listen_at(own)
+
+
+def _listen_at(address: str) -> None:
+    """Have gloo tell the others this address; by itself it tells that of the machine's name, which may be the loopback one."""
+    from jax._src import distributed, xla_bridge
+    from jax._src.lib import _jax
+
+    def client() -> Any:
+        gloo = _jax.make_gloo_tcp_collectives(distributed_client=distributed.global_state.client, hostname=address)
+        return xla_bridge.make_cpu_client(gloo)
+
+    xla_bridge.register_backend_factory("cpu", client, priority=0, fail_quietly=False)
 
 
 def leave() -> None:
     """Wait for the others to end, and part from them."""
-    for known in (calls, agreed, _connected):
+    for known in (ran, agreed, _connected):
         known.clear()
     _executable.cache_clear()
     jax.distributed.shutdown()
@@ -85,8 +92,10 @@ def run(name: str, array: Any, ranks: tuple[int, ...], axes: tuple[tuple[str, in
     compiled, sharding, shared = _executable(name, ranks, axes)
     local = jax.device_put(np.asarray(array)[np.newaxis], jax.local_devices()[0])
     whole = jax.make_array_from_single_device_arrays((len(ranks), *local.shape[1:]), sharding, [local])
+    ran[ranks] += 1
     if ranks in _connected:
         part = compiled(whole).addressable_data(0)
+        part.block_until_ready()
     else:
         with _without_gloos_words():
             part = compiled(whole).addressable_data(0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Callable
 from socketserver import ThreadingMixIn
@@ -12,9 +14,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xmlrpc.client import ServerProxy
 
-__all__ = ["Client", "Server"]
+__all__ = ["Client", "Server", "patience"]
 
-PATIENCE = 60.0  # seconds that a client waits for its server to appear
+SILENCE = 60.0  # seconds after which a launcher that says nothing is taken to be gone
+
+
+def patience(default: float = 1800.0) -> float:
+    """Seconds that a process waits for the others before it gives up: ``MEGENGINE_DISTRIBUTED_TIMEOUT``.
+
+    Raises:
+        ValueError: the variable is no positive number.
+    """
+    text = os.environ.get("MEGENGINE_DISTRIBUTED_TIMEOUT", str(default))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise ValueError(f"environment variable MEGENGINE_DISTRIBUTED_TIMEOUT={text!r}: write a number of seconds")
+    return seconds
 
 
 class Methods:
@@ -28,6 +46,9 @@ class Methods:
         self._opened: defaultdict[str, int] = defaultdict(int)
         self._readers: defaultdict[str, int] = defaultdict(int)
         self._words: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._told: defaultdict[str, set[int]] = defaultdict(set)
+        self._waiting: dict[str, Any] = {}
+        self._launchers: dict[str, tuple[float, str]] = {}
 
     def connect(self) -> bool:
         """Answers, so that a client knows that the server is there."""
@@ -75,7 +96,13 @@ class Methods:
                 self._opened[key] += 1
                 self._changed.notify_all()
             else:
-                self._changed.wait_for(lambda: self._opened[key] != turn)
+                try:
+                    self._wait(
+                        lambda: self._opened[key] != turn, f"{size} processes did not come to the barrier {key!r}"
+                    )
+                except TimeoutError:
+                    self._arrived[key] -= 1
+                    raise
         return True
 
     def bcast_val(self, val: Any, key: str, size: int) -> Any:
@@ -98,8 +125,48 @@ class Methods:
             words[str(rank)] = said
             self._changed.notify_all()
             if self._changed.wait_for(lambda: len(words) == size, patience):
-                self._words.pop(key, None)
+                told = self._told[key]
+                told.add(rank)
+                if len(told) == size:
+                    del self._words[key], self._told[key]
             return dict(words)
+
+    def waiting(self, rank: int, word: Any) -> dict[str, Any]:
+        """Notes what a rank waits for, None if it waits no more; gives what those say that wait."""
+        with self._changed:
+            if word is None:
+                self._waiting.pop(str(rank), None)
+            else:
+                self._waiting[str(rank)] = word
+            return dict(self._waiting)
+
+    def report(self, ranks: str, word: str) -> list[list[str]]:
+        """Notes that the launcher of some ranks is there, or how it ended; gives those that ended otherwise than well.
+
+        Args:
+            ranks: whose launcher it is, such as ``"2 to 3 on node1"``.
+            word: empty while it waits; ``done``, ``interrupted``, or an error's words.
+        """
+        with self._changed:
+            now = time.monotonic()
+            self._launchers[ranks] = now, word
+            self._changed.notify_all()
+            found = []
+            for other, (seen, told) in self._launchers.items():
+                silent = f"its launcher has not been heard of for {SILENCE:g} s" if now - seen > SILENCE else ""
+                if other != ranks and told != "done" and (told or silent):
+                    found.append([other, told or silent])
+            return found
+
+    def linger(self, seconds: float) -> None:
+        """Waits until all launchers that have reported have ended, but not longer than some seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: all(word for _, word in self._launchers.values()), seconds)
+
+    def _wait(self, condition: Callable[[], bool], failure: str) -> None:
+        seconds = patience()
+        if not self._changed.wait_for(condition, seconds):
+            raise TimeoutError(f"{failure} within {seconds:g} s (MEGENGINE_DISTRIBUTED_TIMEOUT)")
 
     def _put(self, kind: str, key: str, value: Any) -> bool:
         with self._changed:
@@ -109,25 +176,27 @@ class Methods:
 
     def _get(self, kind: str, key: str, forget: bool = False) -> Any:
         with self._changed:
-            self._changed.wait_for(lambda: (kind, key) in self._values)
+            self._wait(lambda: (kind, key) in self._values, f"no process gave a value for {key!r}")
             return self._values.pop((kind, key)) if forget else self._values[kind, key]
 
 
 class Server:
     """The server of the processes that train together, in a thread of this one.
 
-    It listens on this machine's loopback address only, because this release has no processes elsewhere. It ends with
-    :meth:`close` or when the object goes.
+    It ends with :meth:`close` or when the object goes. It takes values from whoever reaches its port: have other machines
+    reach it in a network of your own only.
 
     Args:
         port: where to listen. Default: 0, a free port
+        host: address to listen at; ``"0.0.0.0"`` is all of this machine's. Default: the loopback address, which only this machine
+            reaches; with a port all addresses, for a port is named where other machines have to know it
 
     Attributes:
         py_server_port: where it listens.
         mm_server_port: the same, for MegEngine has two servers.
 
     Raises:
-        OSError: the port is in use.
+        OSError: the port is in use, or the address is not this machine's.
 
     Example:
         >>> server = megengine.distributed.Server()
@@ -139,31 +208,38 @@ class Server:
         >>> server.close()
     """
 
-    _server: Any = None
-
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str | None = None) -> None:
         from xmlrpc.server import SimpleXMLRPCServer
 
         class ThreadingServer(ThreadingMixIn, SimpleXMLRPCServer):
             daemon_threads = True
             block_on_close = False
 
-        self._server = ThreadingServer(("127.0.0.1", port), logRequests=False, allow_none=True)
-        self.py_server_port: int = self._server.server_address[1]
+        address = (host or ("0.0.0.0" if port else "127.0.0.1"), port)
+        try:
+            server = ThreadingServer(address, logRequests=False, allow_none=True)
+        except OSError as error:
+            raise type(error)(error.errno, f"{error.strerror}: {address[0]}:{port}") from error
+        self.py_server_port: int = server.server_address[1]
         self.mm_server_port = self.py_server_port
-        self._server.register_instance(Methods(self.mm_server_port))
-        serve: Callable[..., None] = self._server.serve_forever
+        self._methods = Methods(self.mm_server_port)
+        server.register_instance(self._methods)
+        serve: Callable[..., None] = server.serve_forever
         threading.Thread(target=serve, args=(0.05,), name="megengine-server", daemon=True).start()
+        self._stop = weakref.finalize(self, _stop, server)  # also when the program ends, while its threads still run
+
+    def linger(self, seconds: float) -> None:
+        """Wait until the launchers of other machines have ended, but not longer than some seconds."""
+        self._methods.linger(seconds)
 
     def close(self) -> None:
         """Stop listening; a second call does nothing."""
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
+        self._stop()
 
-    def __del__(self) -> None:
-        self.close()
+
+def _stop(server: Any) -> None:
+    server.shutdown()
+    server.server_close()
 
 
 class Client:
@@ -174,7 +250,7 @@ class Client:
         port: the server's port.
 
     Raises:
-        ConnectionError: no server has answered after a minute.
+        ConnectionError: no server has answered there in five minutes, or ``MEGENGINE_DISTRIBUTED_TIMEOUT`` seconds.
     """
 
     def __init__(self, master_ip: str, port: int) -> None:
@@ -185,28 +261,50 @@ class Client:
 
     def connect(self) -> None:
         """Wait for the server to answer."""
-        deadline = time.monotonic() + PATIENCE
+        from xmlrpc.client import ProtocolError
+
+        seconds = patience(300.0)
+        deadline = time.monotonic() + seconds
         while True:
             try:
-                with self._proxy() as proxy:
+                with self._proxy(min(seconds, 10.0)) as proxy:
                     proxy.connect()
                 return
-            except OSError as error:
+            except (OSError, ProtocolError) as error:
                 if time.monotonic() > deadline:
                     raise ConnectionError(
-                        f"no megengine.distributed.Server answers at {self.master_ip}:{self.port} ({error})"
+                        f"no megengine.distributed.Server answers at {self.master_ip}:{self.port} within {seconds:g} s ({error})"
                     ) from error
                 time.sleep(0.2)
 
-    def _proxy(self) -> ServerProxy:
+    def _proxy(self, seconds: float) -> ServerProxy:
         # One a call: a proxy is not to be shared by threads, and a call may wait for long.
-        from xmlrpc.client import ServerProxy
+        from xmlrpc.client import ServerProxy, Transport
 
-        return ServerProxy(f"http://{self.master_ip}:{self.port}", allow_none=True)
+        class Bounded(Transport):
+            def make_connection(self, host: Any) -> Any:
+                connection = super().make_connection(host)
+                connection.timeout = seconds
+                return connection
 
-    def _call(self, method: str, *args: Any) -> Any:
-        with self._proxy() as proxy:
-            return getattr(proxy, method)(*args)
+        return ServerProxy(f"http://{self.master_ip}:{self.port}", transport=Bounded(), allow_none=True)
+
+    def _call(self, method: str, *args: Any, seconds: float | None = None) -> Any:
+        from xmlrpc.client import Fault
+
+        try:
+            # The server gives up first.
+            with self._proxy((patience() if seconds is None else seconds) + 30.0) as proxy:
+                return getattr(proxy, method)(*args)
+        except OSError as error:
+            raise ConnectionError(
+                f"the megengine.distributed.Server at {self.master_ip}:{self.port} answers no more ({error})"
+            ) from error
+        except Fault as fault:
+            kind, found, words = fault.faultString.partition(":")
+            if found and kind == str(TimeoutError):
+                raise TimeoutError(words) from None
+            raise
 
     def get_mm_server_port(self) -> int:
         """The port where processes find each other."""
@@ -246,7 +344,17 @@ class Client:
 
     def agree(self, key: str, rank: int, size: int, said: Any, patience: float) -> dict[str, Any]:
         """Say something under a key, and learn what the other ranks say: all of them, or those that came in so many seconds."""
-        found: dict[str, Any] = self._call("agree", key, rank, size, said, patience)
+        found: dict[str, Any] = self._call("agree", key, rank, size, said, patience, seconds=patience)
+        return found
+
+    def waiting(self, rank: int, word: Any) -> dict[str, Any]:
+        """Say what a rank waits for, None if it waits no more, and learn what those say that wait."""
+        found: dict[str, Any] = self._call("waiting", rank, word, seconds=0.0)
+        return found
+
+    def report(self, ranks: str, word: str) -> list[list[str]]:
+        """Say that the launcher of some ranks is there, or how it ended, and learn which others ended otherwise than well."""
+        found: list[list[str]] = self._call("report", ranks, word, seconds=0.0)
         return found
 
     def bcast_val(self, val: Any, key: str, size: int) -> Any:

@@ -10,7 +10,14 @@ import pytest
 import megengine.distributed as dist
 from megengine import Tensor
 from megengine.autodiff import GradManager
-from megengine.distributed.helper import get_offsets, pack_allreduce_split, param_pack_concat, param_pack_split
+from megengine.distributed.helper import (
+    BUCKET,
+    buckets,
+    get_offsets,
+    pack_allreduce_split,
+    param_pack_concat,
+    param_pack_split,
+)
 
 
 # What MegEngine 1.13 answers.
@@ -111,3 +118,34 @@ def test_only_tensors_are_packed() -> None:
         param_pack_concat([[1.0]], Tensor([0, 1]), [0, 1])  # type: ignore[list-item]
     with pytest.raises(RuntimeError, match="one or more"):
         param_pack_concat([], Tensor([0]), [])
+
+
+def resnet50() -> list[int]:
+    """Bytes of the parameters of a ResNet-50, the last layer's first, as the backward pass gives them."""
+    floats = [3 * 64 * 49, 64, 64]
+    width = 64
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        inner = 64 << stage
+        for block in range(blocks):
+            for size, channels in ((width * inner, inner), (inner * inner * 9, inner), (inner * inner * 4, inner * 4)):
+                floats += [size, channels, channels]
+            if block == 0:
+                floats += [width * inner * 4, inner * 4, inner * 4]
+            width = inner * 4
+    return [4 * n for n in (*floats, width * 1000, 1000)][::-1]
+
+
+def test_the_gradients_of_a_resnet50_go_in_nine_messages() -> None:
+    sizes = resnet50()
+    assert (len(sizes), sum(sizes)) == (161, 4 * 25557032)
+    parts = buckets([("float32", size) for size in sizes])
+    assert [k for part in parts for k in part] == list(range(161))
+    filled = [sum(sizes[k] for k in part) for part in parts]
+    assert len(parts) == 9
+    assert all(size > BUCKET for size in filled[:-1]) and max(filled) <= BUCKET + max(sizes)
+
+
+def test_a_message_has_one_dtype() -> None:
+    sizes = [("float32", 4), ("float16", 2), ("float32", BUCKET), ("float32", 4), ("float16", 2)]
+    assert buckets(sizes) == [[0, 2], [1, 4], [3]]
+    assert buckets([]) == []

@@ -33,9 +33,22 @@ def test_the_three_ways_to_write_it() -> None:
     assert not dist.is_distributed()
 
 
-@pytest.mark.parametrize("settings", [{"world_size": 4}, {"n_gpus": 1, "world_size": 2}])
-def test_processes_elsewhere_are_refused_at_once(settings: dict[str, int]) -> None:
-    with pytest.raises(NotImplementedError, match=f"world_size={settings['world_size']} with n_gpus=1.*one machine"):
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"world_size": 2, "rank_start": 2, "port": 1},
+            "rank_start=2 with n_gpus=1 processes here and world_size=2 in all",
+        ),
+        (
+            {"n_gpus": 3, "world_size": 2, "port": 1},
+            "rank_start=0 with n_gpus=3 processes here and world_size=2 in all",
+        ),
+        ({"world_size": 2}, "world_size=2 with n_gpus=1: the other machines have to know the port"),
+    ],
+)
+def test_ranks_that_cannot_be(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         dist.launcher(lambda: None, **settings)
 
 

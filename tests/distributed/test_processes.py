@@ -17,6 +17,7 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Parameter, Tensor
 from megengine.autodiff import GradManager
+from megengine.distributed import runtime
 from megengine.distributed.processes import ProcessError
 from megengine.optimizer import SGD
 from tests.processes import Programs, descendants, gone, until
@@ -59,6 +60,35 @@ def of_all(name: str, xs: list[np.ndarray]) -> list[np.ndarray]:
     }[name]
 
 
+def reduced_gradients() -> dict[str, Any]:
+    """Gradients as callbacks reduce them, and how many messages that took."""
+    rank, seen = dist.get_rank(), []
+    shapes: list[tuple[Any, str]] = [
+        ((2, 3), "float32"),
+        ((), "float32"),
+        ((4,), "float16"),
+        ((5,), "float32"),
+        ((2,), "float16"),
+    ]
+    parameters = [Parameter(np.ones(shape, dtype)) for shape, dtype in shapes]
+    unused = Parameter([1.0])
+    found: dict[str, Any] = {}
+    for method in ("sum", "mean"):
+        manager = GradManager()
+        manager.attach([*parameters, unused], [lambda _, grad: grad * 2, dist.make_allreduce_cb(method)])
+        manager.attach(parameters[:2], lambda param, grad: seen.append(param.ndim) or grad + 1)  # after it
+        with manager:
+            y = sum((p * (k + 1 + 10 * rank)).astype("float32").sum() for k, p in enumerate(parameters))
+            before = runtime.ran[0, 1]
+            manager.backward(y)
+        found[method] = [p.grad.numpy() for p in parameters], runtime.ran[0, 1] - before
+        for p in parameters:
+            p.grad = None
+    found["seen"], found["unused"] = seen, unused.grad
+    found["alone"] = dist.make_allreduce_cb("sum")(parameters[0], Tensor([1.0 + rank])).numpy()
+    return found
+
+
 def everything() -> dict[str, Any]:
     """Every collective in a rank: results, gradients, and the exchange of values."""
     rank = dist.get_rank()
@@ -75,6 +105,7 @@ def everything() -> dict[str, Any]:
         found[name] = None if result is None else result.numpy()
     half = C.all_reduce_sum(Tensor([0.5, rank], dtype="float16"))
     found["dtypes"] = half.dtype.name, C.all_reduce_max(Tensor([rank, -rank], dtype="int8")).numpy().tolist()
+    found["reduced"] = reduced_gradients()
     alone = dist.new_group([rank])
     found["alone"] = C.all_reduce_sum(Tensor([float(rank)]), alone).numpy().tolist()
     if rank == 0:
@@ -112,6 +143,16 @@ def test_collectives_and_their_gradients() -> None:
     assert results[1]["reduce_sum"] is None and results[1]["gather"] is None
     assert [r["dtypes"] for r in results] == [("float16", [1, 0])] * RANKS
     assert [r["alone"] for r in results] == [[0.0], [1.0]]
+    for reduced in (r["reduced"] for r in results):
+        for method, divisor in (("sum", 1), ("mean", RANKS)):
+            grads, messages = reduced[method]
+            assert messages == 2  # float32, float16
+            for k, grad in enumerate(grads):
+                expected = 2 * (2 * (k + 1) + 10) / divisor + (k < 2)
+                np.testing.assert_array_equal(grad, np.full(grad.shape, expected, grad.dtype))
+            assert [(g.shape, g.dtype) for g in grads[:3]] == [((2, 3), "float32"), ((), "float32"), ((4,), "float16")]
+        assert reduced["seen"] in ([2, 0] * 2, [0, 2] * 2) and reduced["unused"] is None
+        assert reduced["alone"].tolist() == [3.0]
     np.testing.assert_array_equal(results[1]["received"], array(7))
     assert [r["other"] for r in results] == [10, 0]
 
@@ -217,26 +258,43 @@ def test_a_rank_that_is_killed_is_named() -> None:
     assert (info.value.rank, info.value.code) == (0, -signal.SIGKILL)
 
 
-def test_ranks_that_do_different_things_are_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_that_do_different_things_are_told_so() -> None:
     def differ() -> list[str]:
         told = []
-        for other in (C.all_reduce_max, None):
+        for calls in ((C.all_reduce_sum, C.all_reduce_max), (C.all_reduce_sum, lambda _: dist.group_barrier())):
             try:
-                if dist.get_rank() == 0:
-                    C.all_reduce_sum(Tensor([1.0]))
-                elif other is not None:
-                    other(Tensor([1.0]))
+                calls[dist.get_rank()](Tensor([1.0]))
             except RuntimeError as error:
                 told.append(str(error))
         dist.group_barrier()
+        C.all_reduce_sum(Tensor([1.0]))
+        if dist.get_rank() == 0:
+            try:
+                C.all_reduce_sum(Tensor([1.0]))  # the other has returned
+            except RuntimeError as error:
+                told.append(str(error))
         return told
 
-    monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", "3")
     first, second = dist.launcher(differ, n_gpus=RANKS)()
-    assert len(first) == 2 and len(second) == 1
-    assert "ALL_REDUCE_SUM of float32[1] at" in first[0] and "ALL_REDUCE_MAX of float32[1] at" in first[0]
-    assert first[0].count("test_processes.py:") == 2 and "in rank 1" in first[0]
-    assert "rank 1 did not come to it within 3 s (MEGENGINE_DISTRIBUTED_TIMEOUT)" in first[1]
+    for told, names in ((first, ("ALL_REDUCE_MAX of float32[1]", "group_barrier")), (second, ("ALL_REDUCE_SUM",) * 2)):
+        for error, other in zip(told, names, strict=False):
+            assert error.startswith("the ranks do different things: ") and other in error.partition(" here, ")[2]
+            assert error.count("test_processes.py:") == 2
+    assert (len(first), len(second)) == (3, 2)
+    assert "the ranks wait for each other: rank 0 in ALL_REDUCE_SUM of float32[1] at" in first[2]
+    assert first[2].endswith("; rank 1 in no call any more")
+
+
+def test_calls_that_end_a_rank_are_named() -> None:
+    def of_other_sizes() -> None:
+        for size in (1, 2):  # the ranks know of both
+            C.all_reduce_sum(Tensor([1.0] * size))
+        C.all_reduce_sum(Tensor([1.0] * (1 + dist.get_rank())))
+
+    with pytest.raises(ProcessError) as info:
+        dist.launcher(of_other_sizes, n_gpus=RANKS)()
+    for rank in range(RANKS):
+        assert f"ALL_REDUCE_SUM of float32[{rank + 1}]" in str(info.value)
 
 
 PROGRAM = """

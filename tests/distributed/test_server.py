@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 import megengine.distributed as dist
 from megengine.distributed import server as server_module
+from megengine.distributed.machines import DONE, INTERRUPTED, Launchers
 from tests.processes import PATIENCE
 
 
@@ -86,8 +88,52 @@ def test_the_port_is_free_after_closing() -> None:
 def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     server = dist.Server()
     server.close()
-    monkeypatch.setattr(server_module, "PATIENCE", 0.0)
+    monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", "0.1")
     with pytest.raises(
         ConnectionError, match=f"no megengine.distributed.Server answers at 127.0.0.1:{server.py_server_port}"
     ):
         client(server)
+
+
+def test_waiting_for_a_value_or_at_a_barrier_has_an_end(server: dist.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", "0.1")
+    with pytest.raises(
+        TimeoutError, match=r"no process gave a value for 'never' within 0.1 s \(MEGENGINE_DISTRIBUTED_TI"
+    ):
+        client(server).user_get("never")
+    with pytest.raises(TimeoutError, match="2 processes did not come to the barrier '0,1' within 0.1 s"):
+        client(server).group_barrier("0,1", 2)
+
+
+def test_a_server_that_has_gone_is_named(server: dist.Server) -> None:
+    left = client(server)
+    server.close()
+    with pytest.raises(ConnectionError, match=f"Server at 127.0.0.1:{server.py_server_port} answers no more"):
+        left.user_set("key", 1)
+
+
+def test_launchers_hear_how_others_ended(server: dist.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Launchers("127.0.0.1", server.py_server_port, ranks) for ranks in (range(2), range(2, 3)))
+    assert first.failure() == second.failure() == ""
+    second.tell("process 2 exited with code 1")
+    assert first.failure() == f"rank 2 on {socket.gethostname()}: process 2 exited with code 1"
+    second.tell(INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt, match=r"rank 2 on .* was interrupted"):
+        first.failure()
+    second.tell(DONE)
+    assert first.failure() == ""
+    third = Launchers("127.0.0.1", server.py_server_port, range(3, 4))
+    third.failure()
+    monkeypatch.setattr(server_module, "SILENCE", -1.0)
+    assert "has not been heard of" in first.failure()
+
+
+def test_a_failed_barrier_does_not_stop_the_next(server: dist.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", "0.1")
+    with pytest.raises(TimeoutError):
+        client(server).group_barrier("0,1", 2)
+    monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", str(PATIENCE))
+    thread, results = in_thread(client(server).group_barrier, "0,1", 2)
+    client(server).group_barrier("0,1", 2)
+    thread.join(PATIENCE)
+    assert results == [None]

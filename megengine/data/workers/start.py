@@ -4,26 +4,13 @@ It comes before any import of the package, whose ``__init__`` would load JAX.
 """
 
 import ctypes
-import fcntl
 import gc
 import os
 import signal
 import socket
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
-
-
-def end_with_parent(pipe: int) -> None:
-    """Has the kernel kill this process when the other end of the pipe is closed, whatever it is doing then."""
-    fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
-    fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
-    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
-    try:
-        gone = os.read(pipe, 1) == b""
-    except BlockingIOError:
-        return
-    if gone:
-        os.kill(os.getpid(), signal.SIGKILL)
+from types import ModuleType
 
 
 def keep_freed_memory() -> None:
@@ -35,19 +22,23 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 256 << 20)
 
 
+def _read(folder: str, *names: str) -> ModuleType:
+    """A module of the package, read from its file without the packages that it is in."""
+    spec = spec_from_file_location(".".join(["megengine", *names]), os.path.join(folder, *names) + ".py")
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main() -> None:
     """Stand-ins first, then the worker's loop."""
     sock, pipe, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    end_with_parent(pipe)
+    _read(folder, "_support", "parent").end_with_parent(pipe)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_freed_memory()
-    spec = spec_from_file_location(
-        "megengine.data.workers.stand_ins", os.path.join(folder, "data", "workers", "stand_ins.py")
-    )
-    assert spec is not None and spec.loader is not None
-    stand_ins = module_from_spec(spec)
-    spec.loader.exec_module(stand_ins)
-    sys.modules[spec.name] = stand_ins
+    stand_ins = _read(folder, "data", "workers", "stand_ins")
+    sys.modules[stand_ins.__name__] = stand_ins
     stand_ins.install(folder)
 
     from megengine.data.workers.channel import Channel

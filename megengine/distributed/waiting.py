@@ -1,0 +1,228 @@
+"""Waiting for other ranks with an end: a rank that waits says for what, and learns when the others wait for something else."""
+
+from __future__ import annotations
+
+import mmap
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .server import Client, patience
+
+__all__ = ["GONE", "NOTE", "Call", "CollectiveError", "agree", "carried_out", "keep_notes"]
+
+SHORT, LOOK = 1.0, 2.0  # seconds that a rank waits before it says so, and between looks at what the others say
+
+
+class CollectiveError(RuntimeError):
+    """A rank waited for others in vain, or lost them: the cause is with another rank."""
+
+
+class _Notes:
+    """Where this rank writes its last call, for the launcher to read if it is ended."""
+
+    def __init__(self, room: mmap.mmap) -> None:
+        self.room = room
+
+    def write(self, text: str) -> None:
+        line = text.encode()[: NOTE - 1]
+        self.room[: len(line) + 1] = line + b"\0"
+
+
+NOTE = 512  # bytes of such a note
+_notes: _Notes | None = None
+
+
+def keep_notes(descriptor: int) -> None:
+    """Write each call into a file, which the launcher has."""
+    global _notes
+    _notes = _Notes(mmap.mmap(descriptor, NOTE))
+
+
+class Call:
+    """What a rank does together with others.
+
+    Args:
+        client: the connection to the server.
+        rank: this one.
+        world_size: how many ranks there are.
+        ranks: those that take part, this one among them.
+        number: which of such calls of these ranks it is.
+        what: such as ``"ALL_REDUCE_SUM of float32[3]"``.
+        where: the line.
+    """
+
+    def __init__(
+        self, client: Client, rank: int, world_size: int, ranks: list[int], number: str, what: str, where: str
+    ) -> None:
+        self.client = client
+        self.rank = rank
+        self.world_size = world_size
+        self.ranks = ranks
+        self.what = what
+        self.where = where
+        self.name = f"{','.join(map(str, ranks))} {number}"
+        self.deadline = time.monotonic() + patience()
+        self._first: dict[str, list[Any]] | None = None
+        self._looks = 0
+        if _notes is not None:
+            _notes.write(f"{what} at {where} (call {number} of rank {','.join(map(str, ranks))})")
+
+    def look(self, came: list[int]) -> None:
+        """Say that this rank waits, and see what the others wait for.
+
+        Args:
+            came: those that are known to have come to this call.
+
+        Raises:
+            CollectiveError: others have come to something else, all wait for each other, or the time is over.
+        """
+        self._looks += 1
+        board = self.client.waiting(self.rank, [self.name, self.what, self.where, self._looks])
+        self._first = board if self._first is None else self._first
+        here = [rank for rank in self.ranks if str(rank) in board and board[str(rank)][0] == self.name]
+        for rank in here:
+            self.compare(rank, *board[str(rank)][1:3])
+        if self._all_wait(board):
+            others = "; ".join(f"rank {r} in {w[1]}{w[2] and f' at {w[2]}'}" for r, w in sorted(board.items()))
+            raise CollectiveError(f"the ranks wait for each other: {others}")
+        if time.monotonic() > self.deadline:
+            absent = [str(rank) for rank in self.ranks if rank not in (*here, *came)]
+            raise CollectiveError(
+                f"{self.what} at {self.where}: rank {', '.join(absent)} did not come to it within {patience():g} s "
+                "(MEGENGINE_DISTRIBUTED_TIMEOUT)"
+            )
+
+    def compare(self, rank: int, what: str, where: str) -> None:
+        """Refuse that another rank does something else in this call."""
+        if what != self.what:
+            self.client.agree(
+                self.name, self.rank, len(self.ranks), [self.what, self.where], 0.0
+            )  # that one is told, too
+            raise CollectiveError(
+                f"the ranks do different things: {self.what} at {self.where} here, {what} at {where} in rank {rank}"
+            )
+
+    def _all_wait(self, board: dict[str, list[Any]]) -> bool:
+        """Whether every rank of the program waits, has said so again since this one began to, and no call has all its ranks."""
+        first = self._first
+        if first is None or len(board) < self.world_size:
+            return False
+        for rank, word in board.items():
+            before = first.get(rank)
+            moved = before is None or before[:3] != word[:3] or (word[3] == before[3] and word[3] != ENDED)
+            if rank != str(self.rank) and moved:
+                return False
+        calls: dict[str, set[str]] = {}
+        for rank, word in board.items():
+            calls.setdefault(word[0], set()).add(rank)
+        return not any(ranks >= set(name.partition(" ")[0].split(",")) for name, ranks in calls.items())
+
+    def over(self) -> None:
+        """Take back that this rank waits, if it has said so."""
+        if self._looks:
+            self.client.waiting(self.rank, None)
+
+
+ENDED = -1  # in place of the number of looks
+GONE = ["", "no call any more", "", ENDED]  # what a rank says that has nothing more to do
+
+
+def agree(call: Call) -> None:
+    """Wait until all ranks of a call have come to it.
+
+    Raises:
+        CollectiveError: some did not come, or do something else.
+    """
+    seconds = SHORT
+    try:
+        while True:
+            found = call.client.agree(
+                call.name, call.rank, len(call.ranks), [call.what, call.where], min(seconds, patience())
+            )
+            for rank, word in found.items():
+                call.compare(int(rank), *word)
+            if len(found) == len(call.ranks):
+                return
+            call.look([int(rank) for rank in found])
+            seconds = LOOK
+    finally:
+        call.over()
+
+
+class _Courier:
+    """A thread that carries out collectives, in which one waits where no signal is heard and no clock looked at."""
+
+    def __init__(self) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], _Parcel]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="megengine-collectives", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            job, parcel = self._jobs.get()
+            try:
+                parcel.result = job()
+            except BaseException as error:
+                parcel.error = error
+            parcel.there.set()
+            del job, parcel
+
+    def take(self, job: Callable[[], Any]) -> _Parcel:
+        parcel = _Parcel()
+        self._jobs.put((job, parcel))
+        return parcel
+
+
+class _Parcel:
+    """What a job gives."""
+
+    def __init__(self) -> None:
+        self.there = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+
+_courier: _Courier | None = None
+
+
+def carried_out(call: Call, job: Callable[[], Any]) -> Any:
+    """What a collective gives, which is carried out in another thread.
+
+    Raises:
+        CollectiveError: a rank was lost, did not come in time, or does something else.
+    """
+    global _courier
+    if _courier is None:
+        _courier = _Courier()
+    parcel = _courier.take(job)
+    if not parcel.there.wait(min(SHORT, patience())):
+        try:
+            call.look([])
+            while not parcel.there.wait(LOOK):
+                call.look([])
+        finally:
+            call.over()
+    if parcel.error is not None:
+        raise _explained(call, parcel.error)
+    return parcel.result
+
+
+def _explained(call: Call, error: BaseException) -> BaseException:
+    """The error of a collective: with what the other ranks did, if they say so."""
+    if not isinstance(error, (ValueError, RuntimeError)) or not re.search("gloo|nccl", str(error), re.IGNORECASE):
+        return error
+    said = call.client.agree(f"failed {call.name}", call.rank, len(call.ranks), [call.what, call.where], SHORT)
+    try:
+        for rank, word in said.items():
+            call.compare(int(rank), *word)
+    except CollectiveError as different:
+        different.__cause__ = error
+        return different
+    absent = [str(rank) for rank in call.ranks if str(rank) not in said]
+    lost = f"rank {', '.join(absent)} was lost" if absent else "it failed"
+    found = CollectiveError(f"{call.what} at {call.where}: {lost} ({error})")
+    found.__cause__ = error
+    return found
