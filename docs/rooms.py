@@ -80,7 +80,7 @@ ROOMS = [
     ),
     of_graph(
         "programs",
-        "program background warm executables",
+        "program background warm executables serials",
         "Executables: compiled, kept in memory and on the disk, bounded.",
     ),
     of_graph("tape", "tape liveness", "Gradient nodes, and which values still live."),

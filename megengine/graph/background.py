@@ -109,7 +109,7 @@ def _compile(program: Program) -> None:
 
 
 def _here(program: Program) -> Callable[..., Any]:
-    structs = program.abstract_args()
+    structs = program.staged_args()
     with custom_call.noticing() as noticed:
         jitted = program.stage(first_options(program.names()))
         if not sound(jitted, structs):
@@ -128,7 +128,7 @@ def _elsewhere(program: Program) -> Callable[..., Any] | None:
         platforms = (export.default_export_platform(),)
         exporting = export.export(program.stage(None), platforms=platforms, disabled_checks=allowed)
         with custom_call.noticing() as noticed:
-            exported = bytes(exporting(*program.abstract_args()).serialize())
+            exported = bytes(exporting(*program.staged_args()).serialize())
     except Exception:  # calls back into Python, or uses what JAX promises no stable form for
         return None
     if program.first_tier == "ops":

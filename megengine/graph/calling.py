@@ -50,14 +50,15 @@ class CallingPython:
     Args:
         needed: whether what runs inside may be an executable that calls Python; else nothing changes.
         overwrites: whether it would lose what it overwrites if it failed.
+        holds: whether signals wait in any case.
     """
 
     __slots__ = ("_needed", "_overwrites", "_signals", "_came", "_handlers")
 
-    def __init__(self, needed: bool, overwrites: bool = False) -> None:
+    def __init__(self, needed: bool, overwrites: bool = False, holds: bool = False) -> None:
         self._needed = needed and custom_call.names_known()
         self._overwrites = self._needed and overwrites
-        self._signals = self._needed and threading.current_thread() is _main
+        self._signals = (self._needed or holds) and threading.current_thread() is _main
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 

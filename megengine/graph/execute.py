@@ -24,7 +24,7 @@ from .fast_path import remember
 from .host_array import HostArray
 from .liveness import are_live, live_nodes, live_values, only_owner
 from .located import located
-from .memory import reserve
+from .memory import WORTH_A_LOOK, reserve
 from .names import holders
 from .options import options
 from .program import Key, Program, building, lookup, make
@@ -39,7 +39,6 @@ from .trie import Call, Node
 from .value import Value
 
 SMALL = 1 << 16
-WORTH_A_LOOK = 1 << 24  # bytes that are likely to be there
 
 
 def run(recorder: Recorder) -> None:
@@ -99,8 +98,10 @@ def _execute(recorder: Recorder) -> None:
     arguments = [*pack(recorder), *inputs]
     protect(program, arguments, recorder.device)
     try:
-        with CallingPython(program.calls_python, program.proven and bool(program.overwrites)):
-            recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
+        with calling(program):
+            recorder.results.extend(
+                starmap(program.run, (arguments,))
+            )  # one call of C code, which no interrupt divides
             if program.calls_python:
                 jax.block_until_ready(recorder.results)  # XLA tells that a call failed only when a result is waited for
     except Exception as error:
@@ -137,18 +138,24 @@ def _recording(recorder: Recorder, node: Node, values: list[Value]) -> Recording
 def protect(program: Program, arguments: list[Any], device: Device) -> None:
     """Make sure that a failure loses none of the arguments that a program is about to overwrite.
 
-    Its first run goes through Python, compiles, and may not fit into memory: it is given copies.
+    A first run that compiles may fail, or not fit into memory: it is given copies.
 
     Raises:
         MemoryError: a later run has no room.
     """
     if not program.overwrites:
         return
-    if not program.proven:
+    if not (program.proven or program.takes_over):
         for k in program.overwrites:
             arguments[k + program.offset] = _copied(arguments[k + program.offset], device)
     elif program.needs > WORTH_A_LOOK:
         reserve(program.needs, device.jax_device)
+
+
+def calling(program: Program) -> CallingPython:
+    """The context that a program is run in."""
+    overwrites, takes_over = bool(program.overwrites), program.takes_over
+    return CallingPython(program.calls_python, overwrites and (program.proven or takes_over), overwrites and takes_over)
 
 
 def _copied(array: Any, device: Device) -> Any:

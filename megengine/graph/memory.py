@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import mmap
 import os
 import sys
 from typing import Any
@@ -61,7 +62,7 @@ def reserve(needed: int, device: Any) -> None:
     """
     if device.platform == "cpu":
         try:
-            np.empty(needed, np.uint8)
+            _try(needed)
         except MemoryError:
             raise MemoryError(f"the step needs {needed:,} bytes more than there are") from None
         return
@@ -72,11 +73,24 @@ def reserve(needed: int, device: Any) -> None:
             raise MemoryError(f"the step needs {needed:,} bytes on {device}, and {free:,} are free")
 
 
+def _try(needed: int) -> None:
+    """Ask the system for memory and give it back: the allocator's stays as it is, with room where the last run had it.
+
+    Raises:
+        MemoryError: there is none.
+    """
+    try:
+        mmap.mmap(-1, needed).close()
+    except (OSError, ValueError, OverflowError):
+        np.empty(needed, np.uint8)  # what the allocator has may be enough
+
+
 def _free(device: Any) -> int:
     stats = _stats(device)
     return int(stats["bytes_limit"] - stats["bytes_in_use"]) if "bytes_limit" in stats else sys.maxsize
 
 
+WORTH_A_LOOK = 1 << 24  # bytes that are likely to be there
 _forgotten: dict[tuple[Any, str], int] = {}
 
 
@@ -107,11 +121,19 @@ def forget_peaks(device: Any) -> None:
 
 
 def release_free() -> None:
-    """Give freed memory back to the system."""
+    """Give freed memory back to the system, of garbage too."""
     gc.collect()
-    trim = _of_glibc("malloc_trim")
-    if trim is not None:
-        trim(0)
+    trim()
+
+
+def trim() -> None:
+    """Give freed memory back to the system, which takes some milliseconds.
+
+    What the interpreter or the compiler had lies in pieces among what is left, and an executable's memory is in one.
+    """
+    function = _of_glibc("malloc_trim")
+    if function is not None:
+        function(0)
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4

@@ -28,9 +28,9 @@ from .donate import pair
 from .executables import by_executable, spent
 from .host_array import owned, plain
 from .ir import Equation, Function
-from .layout import channels_behind
+from .layout import channels_behind, kernels
 from .lower import Plan, checked, depends
-from .memory import bytes_needed, loaded_by_xla
+from .memory import WORTH_A_LOOK, bytes_needed, loaded_by_xla, trim
 from .options import options
 from .passes import PIPELINE, rematerialise
 from .passes import run as run_passes
@@ -38,6 +38,7 @@ from .patience import announced
 from .pullbacks import Pullback
 from .recording import Recording
 from .runtime import prune_once
+from .serials import WithSerials, numbers_of
 from .signature import Signature
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .tiers import Tier, earns
@@ -183,7 +184,22 @@ class Program:
     @cached_property
     def jitted(self) -> Any:
         """What compiles it when first called; later what was compiled."""
-        return self.stage(first_options(self.names()))
+        return self.numbered(self.stage(first_options(self.names())))
+
+    def numbered(self, jitted: Any) -> Any:
+        """What was staged, to be called with the program's arguments alone."""
+        return WithSerials(jitted, [k + self.offset for k in self.kept]) if self.kept else jitted
+
+    @cached_property
+    def kept(self) -> tuple[int, ...]:
+        """Which inputs are kernels that its executable keeps as the library has them: none if it overwrites its inputs."""
+        return () if self.donated or not self.laid_out else kernels(self.function)
+
+    @cached_property
+    def laid_out(self) -> bool:
+        """Whether it is compiled in the layout of oneDNN's convolutions."""
+        on_cpu = options.channels_behind and self.place.platform == "cpu"
+        return on_cpu and any("conv" in e.name for e in self.function.equations) and custom_call.ready()
 
     @cached_property
     def place(self) -> jax.Device:
@@ -199,6 +215,11 @@ class Program:
     def calls_python(self) -> bool:
         """Whether its next run may be of an executable that calls Python, as far as is known."""
         return self.calls_library and not self.interpreted
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether its next run is the first of what was compiled before, by another process or beside the program."""
+        return self._unobserved == self._take_over and not self.seconds and not _observers
 
     def names(self) -> list[str]:
         """The names of its ops."""
@@ -217,12 +238,8 @@ class Program:
         """What compiles the program when it is first called, with these options of XLA."""
         # A function of its own each time, so that JAX keeps nothing of what was compiled before.
         function = self.plan.callable(jnp, attrgetter("staged"))
-        if (
-            options.channels_behind
-            and self.place.platform == "cpu"
-            and any("conv" in e.name for e in self.function.equations)
-        ):
-            function = channels_behind(function)
+        if self.laid_out:
+            function = channels_behind(function, [k + self.offset for k in self.kept])
         return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
 
     def prepare(self, tier: Tier) -> None:
@@ -241,7 +258,7 @@ class Program:
             self._use(self.jitted)
             self.proven = not _observers
         elif self.ready is not None:
-            self.jitted = self.ready
+            self.jitted = self.numbered(self.ready)
             self._use(self._take_over)
         else:
             self._use(self._compile_first)
@@ -332,6 +349,8 @@ class Program:
         with self.first:
             if self.seconds:
                 return self.jitted(*args)
+            if self.needs > WORTH_A_LOOK:
+                trim()
             outs = self._timed(args)
             with counting:
                 counters.take_overs += 1
@@ -347,7 +366,7 @@ class Program:
             told = "compiling a program of %d ops; later processes load it from the disk", self.node.depth
             with announced(*told), custom_call.noticing() as noticed:
                 if not sound(self.jitted, args):
-                    self.jitted = self.stage(PRODUCTS_ALONE)
+                    self.jitted = self.numbered(self.stage(PRODUCTS_ALONE))
                 outs = self._timed(args, start)
             self.calls_library = noticed.called
             self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
@@ -384,6 +403,10 @@ class Program:
         scalars = [jax.ShapeDtypeStruct((n,), t) for n, t in packed]
         place = jax.sharding.SingleDeviceSharding(self.place) if self.key.place else None
         return scalars + [jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=place) for a in self.input_avals]
+
+    def staged_args(self) -> list[jax.ShapeDtypeStruct]:
+        """The same for what :meth:`stage` gives."""
+        return [*self.abstract_args(), *([numbers_of(len(self.kept))] if self.kept else [])]
 
 
 def _bytes(aval: Aval) -> int:

@@ -11,11 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .calling import CallingPython
 from .capture import Capture
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
-from .execute import on_device, protect
+from .execute import calling, on_device, protect
 from .flushing import evaluate
 from .host_array import HostArray
 from .liveness import only_handle
@@ -226,7 +225,7 @@ class Replay:
         names = ["array"] * len(filled) + [name for _, name, _ in changes]
         outs = chain.from_iterable(starmap(program.run, (arguments,)))
         targets, values = [*filled, *(t for t, _, _ in changes)], chain(outs, [v for _, _, v in changes])
-        with CallingPython(program.calls_python, program.proven and bool(program.overwrites)):
+        with calling(program):
             deque(map(setattr, targets, names, values), 0)
         if program.checked:
             note_flags(leading[-1].array, program, self.where, made)

@@ -11,8 +11,9 @@ import pytest
 
 import megengine.functional as F
 from megengine import Tensor, graph
-from megengine.graph import execute
+from megengine.graph import background, execute
 from megengine.graph import program as program_module
+from megengine.graph.calling import CallingPython
 from megengine.graph.lower import Plan
 from megengine.graph.recorder import thread
 from megengine.optimizer import SGD, Adam
@@ -201,6 +202,26 @@ def test_only_the_first_run_of_a_program_overwrites_copies(monkeypatch: pytest.M
     assert graph.counters.bytes_donated > donated
 
 
+def test_what_was_compiled_before_overwrites_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has been compiled and its memory asked for, and signals wait."""
+    with graph.tier("auto"):
+        trainer, copies, held = Trainer(width=22, momentum=0.9), [], []
+        monkeypatch.setattr(execute, "_copied", lambda array, device: copies.append(array))
+        for k in range(3):
+            trainer.step(k).item()
+        for made in program_module.loaded():
+            background.submit(made)
+        assert background.wait(120)
+        before = graph.counters.take_overs
+        monkeypatch.setattr(CallingPython, "_hold", lambda self: held.append(self))
+        trainer.step(3).item()
+    assert graph.counters.take_overs > before and held and not copies
+    other = Trainer(width=22, momentum=0.9)
+    for k in range(4):
+        other.step(k).item()
+    np.testing.assert_allclose(trainer.trained(), other.trained(), 1e-4, 1e-5)
+
+
 def test_a_step_that_finds_no_memory_changes_nothing(programs: Programs) -> None:
     process = programs.start(
         """
@@ -247,7 +268,7 @@ def test_a_later_run_that_finds_no_memory_changes_nothing(monkeypatch: pytest.Mo
     before = trainer.everything()
     with monkeypatch.context() as patch:
         patch.setattr(execute, "WORTH_A_LOOK", 0)
-        patch.setattr("megengine.graph.memory.np.empty", _no_memory)
+        patch.setattr("megengine.graph.memory.mmap.mmap", _no_memory)
         with pytest.raises(MemoryError, match="bytes more than there are"):
             trainer.step(4).item()
         np.testing.assert_array_equal(trainer.everything(), before)

@@ -12,20 +12,34 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Literal
 
+from ...ops.conv import conv
 from ...ops.onednn import custom_call
-from ..host.calls import called
+from ..ir import Equation, Function
 from .arrays import Laid
-from .rules import CONVOLUTIONS, RULES
+from .flat import Flat, Name, Step
+from .pending import Pending, joined, rectifiers
+from .rules import RULES
 
 
-def channels_behind(run: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    """A function of arrays, to be compiled for the CPU, in the layout of its convolutions; the same numbers to rounding."""
+def channels_behind(run: Callable[..., list[Any]], kept: Sequence[int] = ()) -> Callable[..., list[Any]]:
+    """A function of arrays, to be compiled for the CPU, in the layout of its convolutions; the same numbers to rounding.
+
+    Args:
+        run: the function.
+        kept: which of its arguments are kernels that stay as they are from call to call. If there are any, the result has one
+            more argument behind the others: their numbers (see ``megengine.graph.serials``).
+    """
 
     def laid(*arrays: Any) -> list[Any]:
+        numbers = arrays[-1] if kept else None
+        arrays = arrays[:-1] if kept else arrays
         closed = jax.make_jaxpr(run)(*arrays)
-        results = evaluated(closed, [Laid(a) for a in arrays])
+        operands = list(map(Laid, arrays))
+        for k, argument in enumerate(kept):
+            operands[argument].kept = numbers, k
+        results = evaluated(closed, operands)
         return [r.front for r in results]
 
     return laid if custom_call.ready() else run
@@ -36,35 +50,51 @@ def text(run: Callable[..., list[Any]], *arrays: Any) -> str:
     return str(jax.make_jaxpr(channels_behind(run))(*arrays))
 
 
+def kernels(function: Function) -> tuple[int, ...]:
+    """Which inputs of a function are the kernels of its convolutions, as they are."""
+    number = {var: k for k, var in enumerate(function.inputs)}
+    equations = [e for e in function.equations if isinstance(e, Equation) and e.op is conv]
+    return tuple(sorted({number[e.inputs[1]] for e in equations if e.inputs[1] in number}))  # type: ignore[index]
+
+
 def evaluated(closed: ClosedJaxpr, operands: Sequence[Laid]) -> list[Laid]:
     """Trace a jaxpr once more, equation by equation, each in the layout that costs less."""
-    jaxpr = closed.jaxpr
-    env: dict[Any, Laid] = dict(zip(jaxpr.constvars, map(Laid, closed.consts), strict=True))
-    env.update(zip(jaxpr.invars, operands, strict=True))
-    for eqn in jaxpr.eqns:
-        given = [Laid(v.val) if isinstance(v, Literal) else env[v] for v in eqn.invars]
-        env.update(zip(eqn.outvars, _computed(eqn, given), strict=True))
-    return [Laid(v.val) if isinstance(v, Literal) else env[v] for v in jaxpr.outvars]
+    flat = Flat(closed)
+    env: dict[Any, Laid] = {name: Laid(array) for name, array in flat.constants.items()}
+    env.update(zip(flat.inputs, operands, strict=True))
+    last = rectifiers(flat)
+    within = {member for found in last.values() for member in found.members}
+
+    def of(v: Any) -> Laid:
+        return Laid(v.val) if isinstance(v, Literal) else env[v]
+
+    def compute(step: Step) -> None:
+        given = list(map(of, step.invars))
+        once = [type(v) is Name and flat.uses[v] == 1 for v in step.invars]
+        results = None if (made := joined(step, given, once)) is None else [made]
+        env.update(zip(step.outvars, results or _computed(step, given), strict=True))
+
+    for step in flat.steps:
+        if step in last:
+            source = env[last[step].source]
+            rectified = last[step].of(source) if isinstance(source, Pending) else None
+            if rectified is not None:
+                env[step.outvars[0]] = rectified
+                continue
+            for member in last[step].members:
+                compute(member)
+        elif step not in within:
+            compute(step)
+    return list(map(of, flat.outputs))
 
 
-def _computed(eqn: Any, operands: list[Laid]) -> Sequence[Laid]:
-    body = called(eqn)
-    if body is not None:
-        if any(o.is_behind for o in operands) or convolves(body.jaxpr):
-            return evaluated(body, operands)
-    elif eqn.primitive.name in RULES:
-        found = RULES[eqn.primitive.name](eqn, operands)
+def _computed(step: Step, operands: list[Laid]) -> Sequence[Laid]:
+    name = step.primitive.name
+    if name in RULES:
+        found = RULES[name](step, operands)
         if found is not None:
             return found
-    with eqn.ctx.manager:
-        params = eqn.primitive.get_bind_params(eqn.params)
-        results = eqn.primitive.bind(*(o.front for o in operands), **params)
-    return list(map(Laid, results if eqn.primitive.multiple_results else [results]))
-
-
-def convolves(jaxpr: Jaxpr) -> bool:
-    """Whether there are convolutions in a jaxpr, those of its calls included."""
-    return any(
-        eqn.primitive.name in CONVOLUTIONS or ((body := called(eqn)) is not None and convolves(body.jaxpr))
-        for eqn in jaxpr.eqns
-    )
+    with step.ctx.manager:
+        params = step.primitive.get_bind_params(step.params)
+        results = step.primitive.bind(*(o.front for o in operands), **params)
+    return list(map(Laid, results if step.primitive.multiple_results else [results]))

@@ -10,7 +10,9 @@ from jax import lax
 
 from ...ops.batch import PLAIN
 from ...ops.onednn import custom_call
+from ...ops.onednn.convolution import Convolution
 from .arrays import Laid, moved, place
+from .pending import Pending, per_channel
 
 Rule = Callable[[Any, list[Laid]], Sequence[Laid] | None]
 LEAST = 3  # dimensions: N, C and a size
@@ -87,10 +89,10 @@ def _bound(eqn: Any, arrays: Sequence[Any], **params: Any) -> list[Laid]:
 
 
 def elementwise(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
-    """Operands have the result's shape, or none."""
+    """Operands have the result's dimensions, some of which may be of size 1, or none."""
     shape = eqn.outvars[0].aval.shape
     whole = [o for o in operands if o.shape]
-    if len(shape) < LEAST or any(o.shape != shape for o in whole) or not _better_behind(whole):
+    if len(shape) < LEAST or any(len(o.shape) != len(shape) for o in whole) or not _better_behind(whole):
         return None
     return _bound(eqn, [o.behind if o.shape else o.front for o in operands])
 
@@ -104,7 +106,13 @@ def convolution(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
     if of is None:
         return None
     lasts = of.arrays()[1]
-    result = custom_call.call(of, *(o.behind if last else o.front for o, last in zip(operands, lasts, strict=False)))
+    arrays = [o.behind if last else o.front for o, last in zip(operands, lasts, strict=False)]
+    kept = None
+    if isinstance(of, Convolution) and operands[0].dtype == jnp.float32:
+        kept = operands[of.kernel_at()].kept
+        if of.kind == "convolve" and of.y_last:
+            return [Pending(of, arrays, kept)]
+    result = custom_call.call(of, *arrays, kept=kept)
     return [Laid(behind=result) if lasts[-1] else Laid(result)]
 
 
@@ -163,7 +171,9 @@ def broadcast(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
         return None
     if not x.is_behind:
         made = eqn.primitive.bind(x.front, **eqn.params)
-        return [Laid(made, free=jnp.size(made) > jnp.size(x.front))]
+        laid = Laid(made, free=jnp.size(made) > jnp.size(x.front))
+        laid.channels = per_channel(x, shape, dimensions)
+        return [laid]
     if dimensions[:2] != (0, 1):
         return None
     many = len(shape)
@@ -174,6 +184,10 @@ def broadcast(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
 def reshaping(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
     """Of sizes among themselves."""
     x, shape = operands[0], eqn.outvars[0].aval.shape
+    if x.kept is not None and len(operands) == 1:
+        laid = Laid(jnp.reshape(x.front, shape))
+        laid.kept = x.kept
+        return [laid]
     if not x.is_behind or len(shape) < LEAST or shape[:2] != x.shape[:2] or len(operands) > 1:
         return None
     return [Laid(behind=jnp.reshape(x.behind, moved(shape)))]

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from .convolution import Convolution
 from .ffi import register, registered
 from .integers import IntegerConvolution, PackedConvolution
+from .kept import Kept, KeptPlan
 from .library import OneDNNError, library
 from .plain import compute
 from .plan import LIMIT, Plan
@@ -94,13 +95,18 @@ def convolution(kind: str, dtype: Any, **params: Any) -> Convolution | None:
         return None
     of = Convolution(kind, **params)
     of = replace(of, x_last=of.x_shape[1] >= MANY, y_last=of.kernel_shape[0] >= MANY)
-    return of if of.worth_it() and of.plan() is not None else None
+    return of if of.worth_it() and of.supported() else None
 
 
-def call(of: Convolution | IntegerConvolution, *operands: jax.Array) -> jax.Array:
+def call(of: Convolution | IntegerConvolution, *operands: jax.Array, kept: tuple[Any, int] | None = None) -> jax.Array:
     """What an executable calls the library for, on arrays of :meth:`Convolution.arrays` as they lie in memory.
 
     A convolution of floats gives the first operand's dtype, one of integers int32.
+
+    Args:
+        of: the convolution.
+        operands: its operands.
+        kept: the numbers of arrays of a program whose kernels are kept, and which of them is the kernel's.
     """
     noticed = getattr(_lowering, "noticed", None)
     if noticed is not None:
@@ -110,7 +116,10 @@ def call(of: Convolution | IntegerConvolution, *operands: jax.Array) -> jax.Arra
     shape = _behind(shapes[-1]) if lasts[-1] else shapes[-1]
     result = jax.ShapeDtypeStruct(shape, jnp.float32 if floats else jnp.int32)
     given = [a.astype(jnp.float32) for a in operands] if floats else operands
-    text = json.dumps((type(of).__name__, *astuple(of)))
+    described: tuple[Any, ...] = (type(of).__name__, *astuple(of))
+    if kept is not None and isinstance(of, Convolution) and Kept(kept[1], of).worth_it():
+        given, described = [*given, kept[0]], ("Kept", kept[1], *astuple(of))
+    text = json.dumps(described)
     made: jax.Array = jax.ffi.ffi_call(TARGET, result)(*given, of=text)
     return made.astype(operands[0].dtype) if floats else made
 
@@ -155,14 +164,17 @@ def _run(text: bytes, pointers: list[int]) -> None:
 
 
 @lru_cache(LIMIT)
-def _described(text: bytes) -> Convolution | IntegerConvolution:
+def _described(text: bytes) -> Convolution | IntegerConvolution | Kept:
     kind, *params = json.loads(text)
-    of: Convolution | IntegerConvolution = _CLASSES[kind](*(tuple(p) if type(p) is list else p for p in params))
+    settings: list[Any] = [tuple(p) if type(p) is list else p for p in params]
+    if kind == "Kept":
+        return Kept(settings[0], Convolution(*settings[1:]))
+    of: Convolution | IntegerConvolution = _CLASSES[kind](*settings)
     return of
 
 
 @lru_cache(LIMIT)
-def _plan(text: bytes) -> Plan | PackedConvolution:
+def _plan(text: bytes) -> Plan | PackedConvolution | KeptPlan:
     of = _described(text)
     plan = of.plan()
     if plan is None:

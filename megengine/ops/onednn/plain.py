@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import steps
 from .convolution import Convolution
 
 
@@ -20,13 +21,14 @@ def compute(of: Convolution, *pointers: int) -> None:
         pointers: where its operands and its result are, as float32.
     """
     shapes, lasts = of.arrays()
-    one, other, result = [_array(*array) for array in zip(pointers, shapes, lasts, strict=True)]
+    one, other, *more, result = [_array(*array) for array in zip(pointers, shapes, lasts, strict=True)]
     kinds = {
         "convolve": lambda: _forward(of, one, other, result),
         "convolve_input_gradient": lambda: _input_gradient(of, one, other, result),
         "convolve_kernel_gradient": lambda: _kernel_gradient(of, one, other, result),
     }
     kinds[of.kind]()
+    steps.compute(of.after, more, result)
 
 
 def _array(pointer: int, shape: tuple[int, ...], last: bool) -> np.ndarray:

@@ -93,6 +93,10 @@ class Plan:
         self._descriptors.append(descriptor)
         return len(self._descriptors) - 1
 
+    def layout_of(self, argument: int) -> Handle:
+        """The memory descriptor of one of the arrays."""
+        return self._descriptors[argument]
+
     def temporary(self, descriptor: Handle) -> int:
         """Memory that it has while it runs."""
         assert len(self._descriptors) >= self._count
@@ -108,10 +112,14 @@ class Plan:
         arguments = list(memory.items())
         if self.lib.size(scratchpad.value):
             arguments.append((SCRATCHPAD, self.temporary(scratchpad)))
+        self.implementations.append(self.implementation(descriptor))
+        self._steps.append((made, arguments))
+
+    def implementation(self, descriptor: Handle) -> str:
+        """The library's name for how it computes a primitive."""
         name = ctypes.c_char_p()
         self.lib.call("primitive_desc_query", descriptor.value, _QUERY_NAME, 0, ctypes.byref(name))
-        self.implementations.append((name.value or b"").decode())
-        self._steps.append((made, arguments))
+        return (name.value or b"").decode()
 
     def reorder(self, source: int, target: int) -> None:
         """Copy one piece of memory to another of another layout."""

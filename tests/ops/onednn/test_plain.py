@@ -43,6 +43,19 @@ def test_it_computes_what_the_library_computes(kind: str, shapes: tuple, last: b
     np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "after", [("shift", "add", "relu"), ("scale", "shift", "least", "relu"), ("relu", "scale", "add")]
+)
+def test_so_does_what_is_done_to_the_result(after: tuple[str, ...], rng: np.random.Generator) -> None:
+    of = Convolution("convolve", *SHAPES[1], x_last=True, y_last=True, after=after)
+    arrays = [rng.standard_normal(size, np.float32) for size in of.arrays()[0]]
+    results = []
+    for run in (of.plan().run, lambda *pointers: compute(of, *pointers)):  # type: ignore[union-attr]
+        run(*(a.ctypes.data for a in arrays))
+        results.append(arrays[-1].copy())
+    np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-4)
+
+
 def train(fails_at: int | None, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     net = M.Sequential(M.Conv2d(8, 16, 3), M.ReLU(), M.Conv2d(16, 16, 3))
