@@ -33,6 +33,7 @@ BENCHMARKS = {
     "checkpoint": "Checkpoints",
     "models": "Models",
     "convolutional": "Convolutional networks",
+    "shipping": "Traced steps, dumps, starts from a file",
     "cold": "Cold start and changing shapes",
     "op_sweep": "Ops one by one",
 }

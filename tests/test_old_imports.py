@@ -216,9 +216,11 @@ def test_shapes_stay_tuples() -> None:
     from megengine.core._trace_option import set_symbolic_shape, use_symbolic_shape
 
     before = set_symbolic_shape(True)
-    assert Tensor([1.0, 2.0]).shape == (2,)
+    shape = Tensor([[1.0, 2.0]]).shape
+    assert shape == (1, 2) and isinstance(shape, tuple) and shape[1:].numpy().tolist() == [2]
     assert use_symbolic_shape() is False
     assert set_symbolic_shape(before) is True
+    assert type(Tensor([1.0, 2.0]).shape) is tuple
 
 
 def test_elwise_by_mode() -> None:

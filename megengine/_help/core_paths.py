@@ -29,7 +29,7 @@ CORE_NAMES: dict[str, dict[str, str]] = {
         _OPERATORS: "Copy Identity", _HELPERS: "astensor1d convert_inputs subgraph_fn",
     },
     "functional.vision": {_HELPERS: "astensor1d"},
-    "jit.tracing": {_DEVICES: "CompNode", _OPERATORS: "ExternOpr"},
+    "jit.tracing": {_DEVICES: "CompNode", _OPERATORS: "ExternOpr", "core._trace_option": "set_symbolic_shape"},
     "jit.xla_backend": {_DEVICES: "CompNode"},
     "module.elemwise": {_METHODS: "_elwise"},
     "module.module": {_APPLIED: "make_shape_tuple"},

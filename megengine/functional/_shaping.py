@@ -141,7 +141,12 @@ def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
     """
     axes = (axis,) if not isinstance(axis, (list, tuple)) else tuple(axis)
     total = inp.ndim + len(axes)
-    return apply(ops.expand_dims, inp, axes=tuple(sorted(_axes.one_axis(a, total, "expand_dims") for a in axes)))
+    wanted = sorted(_axes.one_axis(a, total, "expand_dims") for a in axes)
+    if len({*wanted}) == len(wanted):
+        return apply(ops.expand_dims, inp, axes=tuple(wanted))
+    for each in wanted:  # one after the other, as the reference inserts them
+        inp = apply(ops.expand_dims, inp, axes=(each,))
+    return inp
 
 
 def squeeze(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:

@@ -21,6 +21,10 @@ def converted(array: np.ndarray, wanted: np.dtype, fits: bool = False) -> np.nda
         ArgumentError: complex numbers for a dtype of real ones.
     """
     have = array.dtype
+    if wanted.metadata is not None or have.metadata is not None:
+        # NumPy calls quantised dtypes equal that differ in metadata, and then keeps that of the array.
+        plain = array if have.metadata is None else array.view(have.str)
+        return converted(plain, wanted if wanted.metadata is None else np.dtype(wanted.str), fits).view(wanted)
     if have != wanted and array.size:
         if have.kind == "c" and wanted.kind != "c":
             if array.imag.any():

@@ -23,6 +23,7 @@ from ..graph.symbolic import Known, Symbolic
 from ..graph.transcript import Transcribing, Transcript
 from ..random import get_generator
 from ..tensor import Tensor
+from ..tensor.sizes import asked as symbolic_shapes
 from .dumping import Kept, dump, results_of
 from .without_host import Signature
 
@@ -72,6 +73,7 @@ class _Traced(ShownCalls, Generic[P, R]):
         self._profiling = profiling
         self._profile: list[dict[str, Any]] | None = None
         self._without_host = without_host
+        self._symbolic_shape = symbolic_shape
         self._known: OrderedDict[Any, Known] = OrderedDict()
         self._calls: OrderedDict[Any, Signature] = OrderedDict()
 
@@ -88,6 +90,15 @@ class _Traced(ShownCalls, Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function."""
+        if not self._symbolic_shape:
+            return self._call_recomputing(args, kwargs)
+        symbolic_shapes.append(None)
+        try:
+            return self._call_recomputing(args, kwargs)
+        finally:
+            symbolic_shapes.pop()
+
+    def _call_recomputing(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self._recompute is None:
             return self._call_timed(args, kwargs)
         before, thread.recompute = thread.recompute, self._recompute
@@ -351,7 +362,8 @@ class trace(_Traced[P, R]):
         sublinear_memory_config, dtr_config: a training step within keeps less of its forward pass and computes it again where
             gradients need it.
         opt_level: accepted for compatibility; XLA optimises by itself.
-        graph_opt_config, symbolic_shape, imperative: accepted likewise; shapes inside are plain tuples.
+        symbolic_shape: shapes inside have ``numpy()``; they are tuples of ints either way.
+        graph_opt_config, imperative: accepted for compatibility.
 
     Raises:
         TraceError: with ``symbolic=True``, the body reads the value of a tensor that it computes, or a call records other
@@ -441,16 +453,6 @@ def _check_results(result: Any) -> None:
         result = [result]
     if not all(isinstance(r, Tensor) for r in result):
         raise AssertionError("Only support return tensors when capture_as_const is enabled")
-
-
-_symbolic_shape = False
-
-
-def set_symbolic_shape(option: bool) -> bool:
-    """Kept for old programs: shapes are always tuples of ints. Returns the setting before."""
-    global _symbolic_shape
-    before, _symbolic_shape = _symbolic_shape, bool(option)
-    return before
 
 
 def is_tracing() -> bool:

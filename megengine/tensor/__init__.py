@@ -29,6 +29,8 @@ from .indexing import setitem as _setitem
 from .protocols import Protocols, realize
 from .qparams import QParams, QuantMode
 from .reductions import reduced
+from .sizes import Sizes
+from .sizes import asked as _asked
 
 if TYPE_CHECKING:
     from ..graph.explain import Explanation
@@ -138,7 +140,8 @@ class Tensor(Protocols):
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of the dimensions."""
-        return self._value.aval.shape
+        shape = self._value.aval.shape
+        return Sizes(shape) if _asked else shape
 
     @property
     def _tuple_shape(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import pytest
 import megengine as mge
 import megengine.functional as F
 from megengine import Tensor
-from megengine.core.tensor.dtype import get_scale, is_dtype_equal, is_quantize, qint8, quint8
+from megengine.core.tensor.dtype import get_scale, is_dtype_equal, is_quantize, qint8, qint32, quint8
 
 X = np.float32([-1.0, -0.25, 0.0, 0.31, 3.0])
 
@@ -42,6 +42,18 @@ def test_the_dtype_outlives_a_cut_and_a_copy_to_the_host() -> None:
     for held in (q, q[1:], Tensor(q.numpy()), mge.Parameter(q)):
         assert is_dtype_equal(held.dtype, quint8(0.125, 100))
         assert is_dtype_equal(held.numpy().dtype, quint8(0.125, 100))
+
+
+@pytest.mark.parametrize("dtype", [qint8(0.5), qint32(0.5), quint8(0.5, 3)], ids=lambda d: str(d))
+@pytest.mark.parametrize("numbers", [np.float64([1, 2]), np.float32([1, 2]), np.int32([1, 2]), np.int8([1, 2]), [1.0, 2]])
+def test_a_tensor_made_in_the_dtype_has_it(dtype: np.dtype, numbers: object) -> None:
+    assert is_dtype_equal(Tensor(numbers, dtype=dtype).dtype, dtype)
+    assert Tensor(numbers, dtype=dtype).numpy().tolist() == [1, 2]
+
+
+def test_integers_of_a_quantised_array_can_be_taken() -> None:
+    array = Tensor([1.0, 2.0]).astype(qint8(0.5)).numpy()
+    assert not is_quantize(Tensor(array, dtype="int8").dtype) and Tensor(array, dtype="int8").numpy().tolist() == [2, 4]
 
 
 def test_the_same_dtype_is_the_same_tensor() -> None:

@@ -106,6 +106,11 @@ def test_complex_numbers() -> None:
     gradients.check(lambda r, a: F.imag(F.polar(r, a)), [2.0, 3.0], [0.5, 1.0])
 
 
+def test_expanded_twice_at_one_place() -> None:
+    x = Tensor(np.zeros((2, 3), np.float32))
+    assert [F.expand_dims(x, a).shape for a in ([0, 0], [1, 1], [0, 2, 2])] == [(1, 1, 2, 3), (2, 1, 1, 3), (1, 2, 1, 1, 3)]
+
+
 @given(data=st.data(), shape=array_shapes(min_dims=1, max_dims=3, max_side=3))
 @settings(max_examples=12)
 def test_shapes_as_numpy(data: Any, shape: tuple[int, ...]) -> None:

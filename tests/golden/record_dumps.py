@@ -19,6 +19,7 @@ import numpy as np
 import megengine as mge
 import megengine.functional as F
 import megengine.module as M
+import megengine.quantization as Q
 from megengine import Tensor
 from megengine.core._imperative_rt.core2 import apply
 from megengine.core.ops import builtin as B
@@ -500,6 +501,50 @@ class Others(M.Module):
         return found
 
 
+class QuantisedBlock(M.Module):
+    def __init__(self, inp, out, stride):
+        super().__init__()
+        self.conv1 = M.ConvBnRelu2d(inp, out, 3, stride, 1, bias=False)
+        self.conv2 = M.ConvBn2d(out, out, 3, 1, 1, bias=False)
+        same = inp == out and stride == 1
+        self.downsample = M.Identity() if same else M.ConvBn2d(inp, out, 1, stride, bias=False)
+        self.add = M.Elemwise("FUSE_ADD_RELU")
+
+    def forward(self, x):
+        return self.add(self.conv2(self.conv1(x)), self.downsample(x))
+
+
+class QuantisedResNet18(M.Module):
+    """ResNet-18 with what quantization wants, and a depthwise convolution and a concatenation."""
+
+    def __init__(self, widths=(4, 4, 6, 8)):
+        super().__init__()
+        self.quant, self.dequant, self.maxpool = M.QuantStub(), M.DequantStub(), M.MaxPool2d(3, 2, 1)
+        self.conv1, blocks, inp = M.ConvBnRelu2d(3, 4, 7, 2, 3, bias=False), [], 4
+        for k, width in enumerate(widths):
+            blocks += [QuantisedBlock(inp, width, 1 if k == 0 else 2), QuantisedBlock(width, width, 1)]
+            inp = width
+        self.blocks, self.apart = M.Sequential(*blocks), M.Conv2d(8, 8, 3, 1, 1, groups=8)
+        self.join, self.pool, self.fc = M.Concat(), M.AvgPool2d(2), M.Linear(16, 5)
+
+    def forward(self, x):
+        x = self.blocks(self.maxpool(self.conv1(self.quant(x))))
+        x = self.pool(self.join([x, self.apart(x)], 1))
+        return self.dequant(self.fc(F.flatten(x, 1)))
+
+
+def quantised(make, data):
+    """The model in integers, its ranges those of one batch."""
+    net = Q.quantize_qat(fill(make()), Q.min_max_fakequant_qconfig)
+    net.eval()
+    Q.enable_observer(net)
+    net(Tensor(data))
+    Q.disable_observer(net)
+    net = Q.quantize(net)
+    net.eval()
+    return net
+
+
 MODELS = {
     "mlp": (MLP, values((2, 1, 4, 4), 0)),
     "lenet": (LeNet, values((2, 1, 18, 18), 0)),
@@ -516,6 +561,7 @@ MODELS = {
     "vision": (lambda: Family(vision), values((2, 4, 4, 4), 0)),
     "layers": (lambda: Family(layers), values((2, 4, 4, 4), 0)),
     "others": (Others, values((2, 4, 4, 4), 0)),
+    "quantised": (QuantisedResNet18, values((2, 3, 64, 64), 0)),
 }  # fmt: skip
 
 # Other inputs: of other numbers, so that other boxes are left, and of another batch size.
@@ -523,6 +569,7 @@ AGAIN = {
     "yolox": values((1, 3, 32, 32), 7, 2.0),
     "lenet": values((5, 1, 18, 18), 1),
     "shufflenetv2": values((3, 3, 16, 16), 1),
+    "quantised": values((3, 3, 64, 64), 1),
 }
 
 OPTIONS = {
@@ -536,13 +583,13 @@ OPTIONS = {
 }
 
 FILES = [("plain", "FBS"), ("plain", "FBS_V2"), ("optimised", "FBS"), ("fused", "FBS_V2")]
-NETWORKS = ("mlp", "lenet", "resnet18", "mobilenetv2", "shufflenetv2", "bert", "lstm", "cells", "yolox")
+NETWORKS = ("mlp", "lenet", "resnet18", "mobilenetv2", "shufflenetv2", "bert", "lstm", "cells", "yolox", "quantised")
 
 
 def main():
     with tarfile.open(FILE, "w:xz", preset=9) as archive:
         for name, (make, data) in MODELS.items():
-            net = fill(make())
+            net = quantised(make, data) if name == "quantised" else fill(make())
             # Symbolically, nms has no sizes.
             function = trace(net.forward, symbolic=name not in ("yolox", "others"), capture_as_const=True)
             outs = function(Tensor(data))

@@ -310,3 +310,22 @@ def test_record_only_runs_nothing_until_a_value_is_read() -> None:
     assert y.item() == 2
     with pytest.raises(TraceError):
         trace(lambda x: (x * 2).item(), record_only=True)(Tensor([1.0]))
+
+
+@pytest.mark.parametrize("settings", [{}, {"symbolic": True}, {"capture_as_const": True}, {"without_host": True}], ids=str)
+def test_shapes_inside_give_themselves_as_arrays(settings: dict[str, bool]) -> None:
+    """As programs for MegEngine write it, whose shapes are tensors there; outside they are tuples and nothing else."""
+
+    @trace(**settings)
+    def flat(x):
+        n, *rest = x.shape.numpy()
+        return x.reshape(int(n), int(np.prod(rest)))
+
+    assert flat(Tensor(np.zeros((2, 3, 4), np.float32))).shape == (2, 12)
+    assert type(Tensor([1.0]).shape) is tuple
+
+    @trace(symbolic_shape=False, **settings)
+    def plain(x):
+        return x * float(type(x.shape) is tuple)
+
+    assert plain(Tensor([3.0])).numpy().tolist() == [3.0]

@@ -9,6 +9,8 @@ import numpy as np
 
 from ... import functional as F
 from ...graph.exchange import GraphFileError
+from ...graph.value import aval
+from ...ops.quantized import is_quantized, key_of
 from ...tensor import Tensor
 from ..nodes import Host2DeviceCopy, ImmutableTensor
 from ..variables import Graph, VarNode
@@ -64,10 +66,6 @@ class Builder:
         make = RULES.get(op.kind)
         if make is None:
             raise GraphFileError(f"{op} is an operator that megengine-xla does not read from MegEngine's files")
-        if op.dtype.is_quantised:
-            raise GraphFileError(
-                f"{op} computes with quantised numbers ({op.dtype.name}), which megengine-xla does not read yet"
-            )
         operands = [self._operand(op, k) for k in op.inputs]
         try:
             made = _results(make(self, op, *operands))
@@ -86,7 +84,7 @@ class Builder:
         if value is not ABSENT and not value.ndim:  # MegEngine's graphs have no scalars but vectors of one
             value = value.reshape(1)
         if isinstance(value, VarNode):
-            if op.dtype.name and value.dtype != op.dtype.dtype:
+            if op.dtype.name and not _alike(value.dtype, op.dtype.dtype):
                 value = value.astype(op.dtype.dtype)
             if unknown and likely is None:
                 self._open.add(value.var)
@@ -140,7 +138,9 @@ class Builder:
 
     def constant(self, array: np.ndarray, name: str = "") -> VarNode:
         """A new constant."""
-        return ImmutableTensor(array, name, graph=self.graph).outputs[0]
+        made = ImmutableTensor(None, name, graph=self.graph)
+        made.hold(array, aval(array.shape, array.dtype))
+        return made.outputs[0]
 
     def input(self, name: str, shape: tuple[int, ...], dtype: FileDtype) -> VarNode:
         """A new input."""
@@ -161,6 +161,12 @@ class Builder:
             var.name = alias or self.names[number] or f"unnamed{len(found)}"
             found[var.var] = None
         return list(found)
+
+
+def _alike(first: np.dtype, second: np.dtype) -> bool:
+    """Whether two dtypes are the same, scales included, which NumPy does not look at."""
+    one, other = (key_of(dtype) if is_quantized(dtype) else dtype for dtype in (first, second))
+    return one == other
 
 
 def _results(made: Any) -> list[Any]:

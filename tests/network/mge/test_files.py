@@ -52,7 +52,7 @@ def test_numbers(name: str) -> None:
     agrees(found.values(), answers(model))
 
 
-@pytest.mark.parametrize("name", [n for n in FILES if n.split("/")[0] in ("lenet", "shufflenetv2", "yolox")])
+@pytest.mark.parametrize("name", [n for n in FILES if n.split("/")[0] in ("lenet", "shufflenetv2", "yolox", "quantised")])
 def test_numbers_of_another_input(name: str) -> None:
     """Of another batch size, and of numbers that leave other boxes."""
     model = name.split("/")[0]
@@ -61,7 +61,7 @@ def test_numbers_of_another_input(name: str) -> None:
 
 
 def test_written_as_ours() -> None:
-    for name in ("yolox/plain.FBS_V2.mge", "bert/optimised.FBS.mge"):
+    for name in ("yolox/plain.FBS_V2.mge", "bert/optimised.FBS.mge", "quantised/fused.FBS_V2.mge"):
         model, file = name.split("/")[0], io.BytesIO()
         Network.load(io.BytesIO(entry(name))).dump(file, optimize_for_inference=False)
         agrees(GraphInference(io.BytesIO(file.getvalue())).run(array(f"{model}/input.npy")).values(), answers(model))

@@ -44,10 +44,28 @@ def with_bias(builder: Builder, op: Operator, x: Any, weight: Any, *added: Any) 
     """Of images, with a bias, another image, and an activation."""
     how = op.param("ConvBias")
     weight, groups = _kernel(op, how, tensor(weight))
+    if op.dtype.is_quantised:
+        return _of_integers(op, how, tensor(x), weight, groups, *map(tensor, added))
     y = F.conv2d(tensor(x), weight, groups=groups, **_window(how))
     for term in added:
         y = y + tensor(term)
     return ACTIVATIONS[how.nonlineMode](y)
+
+
+def _of_integers(op: Operator, how: Param, x: Any, weight: Any, groups: int, *added: Any) -> Any:
+    """Of quantised images; products are summed as integers and brought to the steps of the result."""
+    bias = added[0] if added else F.zeros((1, 1, 1, 1)).astype(F.quantized.bias_dtype(x, weight))
+    settings = {**_window(how), "groups": groups}
+    if len(added) < 2:
+        return F.quantized.conv_bias_activation(
+            x, weight, bias, op.dtype.dtype, nonlinear_mode=how.nonlineMode, **settings
+        )
+    wide = F.quantized.conv_bias_activation(x, weight, bias, **settings)
+    return ACTIVATIONS[how.nonlineMode](_real(wide) + _real(added[1])).astype(op.dtype.dtype)
+
+
+def _real(x: Any) -> Any:
+    return x.astype("float32")
 
 
 @rule("ConvolutionBackwardData")

@@ -22,22 +22,20 @@ def elementwise(builder: Builder, op: Operator, *xs: Any) -> Any:
 
 @rule("ElemwiseMultiType")
 def of_several_types(builder: Builder, op: Operator, *xs: Any) -> Any:
-    """Comparisons, which answer in bools."""
+    """Comparisons, which answer in bools, and modes of quantised numbers."""
     mode = op.param("ElemwiseMultiType").mode
-    if mode not in vars(builtin.ElemwiseMultiType.Mode) or mode.startswith("Q"):
-        raise GraphFileError(
-            f"{op} has the mode {mode}, which computes with quantised numbers: megengine-xla does not read it yet"
-        )
-    return builtin.ElemwiseMultiType(mode)._run(*map(tensor, xs))
+    if mode not in vars(builtin.ElemwiseMultiType.Mode):
+        raise GraphFileError(f"{op} has the mode {mode}, which megengine-xla does not have")
+    if mode.startswith("Q") and not op.dtype.is_quantised:
+        raise GraphFileError(f"{op} has the mode {mode}, and its result no quantised dtype")
+    dtype = op.dtype.dtype if mode.startswith("Q") else None
+    return builtin.ElemwiseMultiType(mode, dtype)._run(*map(tensor, xs))
 
 
 @rule("TypeCvt")
 def cast(builder: Builder, op: Operator, x: Any) -> Any:
     """Another dtype."""
-    dtype = op.params[0].dtype
-    if dtype.is_quantised:
-        raise GraphFileError(f"{op} makes quantised numbers ({dtype.name}), which megengine-xla does not read yet")
-    return tensor(x).astype(dtype.dtype)
+    return tensor(x).astype(op.params[0].dtype.dtype)
 
 
 @rule("PowC")

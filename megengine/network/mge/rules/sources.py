@@ -38,8 +38,6 @@ def constants(builder: Builder, op: Operator) -> Any:
 
 
 def _constant(builder: Builder, op: Operator, held: Kept, name: str) -> Any:
-    if held.dtype.is_quantised:
-        raise GraphFileError(f"{op} holds quantised numbers ({held.dtype.name}), which megengine-xla does not read yet")
     if held.array is None:
         raise GraphFileError(f"{op} has no value")
     array = held.array
