@@ -92,7 +92,7 @@ ROOMS = [
     ),
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),
     of_graph("traces", "traced polymorphic concrete elementwise infer", "The jaxprs of ops, for inference, both tiers and VJPs."),
-    of_graph("host", "host/ symbols", "The tier that needs no compiler: jaxprs as NumPy calls."),
+    of_graph("host", "host/ symbols written", "The tier that needs no compiler: jaxprs as NumPy calls."),
     of_graph(
         "platform",
         "blas calling compiler memory patience runtime sound tiers",

@@ -16,6 +16,12 @@ def dotted(path: Path, package: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@lru_cache
+def modules_of(package: Path) -> frozenset[str]:
+    """The names that the files of a package are imported by."""
+    return frozenset(dotted(path, package) for path in package.rglob("*.py"))
+
+
 def absolute(node: ast.ImportFrom, path: Path, package: Path) -> str:
     """The dotted name that an import statement of this file refers to."""
     if not node.level:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import PACKAGE, circles, dotted, graph_of, imported, parsed, statements
+from tests.imports import PACKAGE, circles, dotted, graph_of, imported, modules_of, parsed, statements
 
 # Private names that other files import: MegEngine has them under these names, or files that were saved name them so.
 PRIVATE_BUT_KNOWN = {
@@ -57,7 +57,7 @@ def at_import(tree: ast.AST) -> Iterator[ast.AST]:
 
 def foreign_names(path: Path, package: Path) -> Iterator[str]:
     """Lines that give a name to another module of the package at import, or that look names up in ``globals()``."""
-    modules = {dotted(file, package) for file in package.rglob("*.py")}
+    modules = modules_of(package)
     tree = parsed(path.read_text(encoding="utf-8"))
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     pairs = [pair for node in nodes for pair in imported(node, path, package)]
@@ -113,7 +113,7 @@ def test_the_check_sees_a_foreign_name(tmp_path: Path, text: str, wrong: list[in
 
 def private_names(path: Path, package: Path) -> Iterator[str]:
     """Private names of other files of the package that a file uses."""
-    modules = {dotted(file, package) for file in package.rglob("*.py")}
+    modules = modules_of(package)
     tree = parsed(path.read_text(encoding="utf-8"))
     known = {}
     for statement in statements(tree):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations_with_replacement
 from math import prod
 from operator import ne
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -21,6 +21,9 @@ from jax.extend.core import ClosedJaxpr, jaxprs_in_params
 
 from .symbols import SMALLEST, Symbols, Table, compiled
 from .value import Aval
+
+if TYPE_CHECKING:
+    from .host.interpreter import Runner
 
 FAMILIES_LIMIT = 4096
 SEEN_LIMIT = 32
@@ -109,9 +112,9 @@ class AtSizes:
         sizes = template.table.evaluate(self.values)
         return [(shape(sizes), dtype) for shape, dtype in zip(template.shapes, template.dtypes, strict=True)]
 
-    def interpreted(self) -> Callable[..., Sequence[Any]]:
+    def interpreted(self) -> Runner:
         """By NumPy."""
-        run: Callable[..., Sequence[Any]] = self.template.host.interpreted(self.template.table.evaluate(self.values))
+        run: Runner = self.template.host.interpreted(self.template.table.evaluate(self.values))
         return run
 
     def closed(self) -> ClosedJaxpr:

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from .polymorphic import AtSizes, Template, plain, share, size_of
 from .signature import Signature
 from .symbols import Symbols
 from .value import Aval, aval
+
+if TYPE_CHECKING:
+    from .host.interpreter import Runner
 
 # A jaxpr this short is written into the program; a longer one is a function that XLA's input holds once for all its calls.
 SHORT = 8
@@ -50,7 +53,7 @@ class Traced:
         return [(tuple(a.shape), np.dtype(a.dtype)) for a in self.source.out_avals]
 
     @cached_property
-    def interpreted(self) -> Callable[..., Sequence[Any]]:
+    def interpreted(self) -> Runner:
         """By NumPy, without a compiler."""
         if isinstance(self.source, AtSizes):
             return self.source.interpreted()

@@ -34,9 +34,38 @@ def select_n(eqn: Equation) -> Run:
         return lambda p, x: x
     if predicate.dtype != np.bool_:
         return _choice(cases)
+    if not out.shape:
+        return lambda p, if_false, if_true: if_true if p else if_false
     if predicate.shape != out.shape or out.size < BRANCHLESS or out.dtype.itemsize > 8:
         return lambda p, if_false, if_true: np.where(p, if_true, if_false)
     return by_masks
+
+
+@rule("select_or_zero")
+def select_or_zero(eqn: Equation) -> Run:
+    """An operand where a predicate of its shape holds, else 0."""
+    out = eqn.outvars[0].aval
+    if out.size < BRANCHLESS or out.dtype.itemsize > 8:
+        zero = out.dtype.type(0)
+        return lambda p, x: np.where(p, x, zero)
+    return lambda p, x: _kept(np.negative(p.view(np.int8)), x)
+
+
+@rule("zero_or_select")
+def zero_or_select(eqn: Equation) -> Run:
+    """0 where a predicate holds, else an operand of its shape."""
+    out = eqn.outvars[0].aval
+    if out.size < BRANCHLESS or out.dtype.itemsize > 8:
+        zero = out.dtype.type(0)
+        return lambda p, x: np.where(p, zero, x)
+    return lambda p, x: _kept(np.subtract(p.view(np.int8), np.int8(1)), x)
+
+
+def _kept(mask: Any, x: Any) -> Any:
+    """The elements where a mask of 8 bits is set."""
+    bits = bits_of(x.dtype)
+    wide = mask.astype(f"i{x.dtype.itemsize}", copy=False).view(bits)
+    return np.bitwise_and(x.view(bits), wide).view(x.dtype)
 
 
 def _choice(cases: int) -> Run:

@@ -9,7 +9,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, jaxprs_in_params
 
 from ..symbols import Table, code, is_symbolic
 from .calls import as_closed
-from .interpreter import Interpreted, Skeleton, rule_of
+from .interpreter import Interpreted, Runner, Skeleton, rule_of
 from .rules import Run
 
 Recipe = Callable[[Sequence[int]], Any]
@@ -29,11 +29,11 @@ class Sized:
 
     def nested(self, sizes: Sequence[int]) -> Interpreted:
         """As :func:`nested` gives it, for the sizes that the table has computed."""
-        return self.skeleton.runner([make(sizes) for make in self.made])
+        return Runner(self.skeleton, [make(sizes) for make in self.made])
 
     def interpreted(self, sizes: Sequence[int]) -> Interpreted:
         """As :func:`interpret_aloud` gives it."""
-        return self.skeleton.with_arrays(self.nested(sizes))
+        return Runner(self.skeleton, [make(sizes) for make in self.made], self.skeleton.scalars)
 
 
 class Bound:

@@ -88,8 +88,8 @@ def test_scans(length, reverse):
 def test_inner_jaxprs_are_interpreted_once(monkeypatch):
     """When the outer one is: a run makes nothing."""
     made = []
-    frame = interpreter._Frame
-    monkeypatch.setattr(interpreter, "_Frame", lambda: made.append(1) or frame())
+    frame = interpreter.Frame
+    monkeypatch.setattr(interpreter, "Frame", lambda: made.append(1) or frame())
 
     def f(x):
         y = lax.fori_loop(0, 5, lambda k, c: jax.jit(jnp.sin)(c), x)
