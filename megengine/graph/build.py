@@ -51,7 +51,7 @@ def _equation(
     call = node.call
     outputs = _results(node.avals, call.start, values)
     if isinstance(call, Call):
-        inputs = tuple(values[o] if type(o) is int else Scalar(*o) for o in call.operands)
+        inputs = tuple([values[o] if type(o) is int else Scalar(*o) for o in call.operands])
         return Equation(call.signature, inputs, outputs, *where)
     of = before[call.number]
     assert isinstance(of, Equation)
@@ -61,6 +61,6 @@ def _equation(
 
 
 def _results(avals: tuple[Aval, ...], start: int, values: dict[int, Var]) -> tuple[Var, ...]:
-    made = tuple(Var(aval, "", None, start + k) for k, aval in enumerate(avals))
-    values.update((start + k, var) for k, var in enumerate(made))
-    return made
+    made = [Var(aval, "", None, start + k) for k, aval in enumerate(avals)]
+    values.update(zip(range(start, start + len(made)), made, strict=True))
+    return tuple(made)

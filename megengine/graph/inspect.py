@@ -119,7 +119,7 @@ def difference(before: Ran, after: Ran) -> Difference:
 
     reason = "the same program ran both"
     if before.program is not after.program:
-        words = differs(before.function, before.program.key, after.function, after.program.key)[1]
+        words = differs(before.function, before.program.key, after.function, after.program.key)
         reason = f"compiled again, since {words}"
     return Difference(before.function, after.function, reason, f"graphs {before.number} and {after.number}")
 

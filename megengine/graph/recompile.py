@@ -15,7 +15,7 @@ from .recording import Recording
 from .source import text
 from .splits import Spot, forget_splits, split, spot
 from .tiers import COMPILED, tier_of
-from .trie import Node
+from .trie import Call, Node
 
 log = logging.getLogger("megengine.graph")
 
@@ -70,7 +70,7 @@ def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording)
     site.programs += 1
     compiled = tier_of(recorder.device) is COMPILED
     if site.node is not None and (compiled or options.on_recompile == "error" or site.unstable <= SPLITS_AFTER):
-        site.reason, _ = difference(build(site.node), site.key, build(node), key)
+        site.reason = kind_of_difference(site.node, site.key, node, key)
         _count(site, begin, node)
         if options.on_recompile == "error":
             start, detail = text(recorder.sources[0]), _in_words(site, node, key, recording)
@@ -87,7 +87,7 @@ def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording)
 def _in_words(site: _CallSite, node: Node, key: Key, recording: Recording) -> str:
     """What differs, with the names of parameters, which are looked for only when someone is told."""
     assert site.node is not None
-    return difference(site.recording.function(site.node), site.key, recording.function(node), key)[1]
+    return difference(site.recording.function(site.node), site.key, recording.function(node), key)
 
 
 def _count(site: _CallSite, begin: Spot, node: Node) -> None:
@@ -149,29 +149,57 @@ def _signatures(function: Function) -> list[tuple[Any, ...]]:
     return found
 
 
-def difference(old: Function, old_key: Key, new: Function, new_key: Key) -> tuple[str, str]:
-    """The kind (shape, dtype, format, op, liveness, donation) and the words for what differs between two programs."""
+def kind_of_difference(old: Node, old_key: Key, new: Node, new_key: Key) -> str:
+    """What differs first between two programs: shape, dtype, format, op, liveness, donation or option."""
+    if old is not new:
+        for a, b in zip(old.path(), new.path(), strict=False):
+            if a is not b and (kind := _kind_of_calls(a, b)):
+                return kind
+        if old.depth != new.depth:
+            return "op"
+    return next((kind for kind, field, _ in _COUNTED if getattr(old_key, field) != getattr(new_key, field)), "option")
+
+
+def _kind_of_calls(a: Node, b: Node) -> str:
+    """What differs between the last calls of two structures that begin alike; empty if nothing does."""
+    one, two = a.call.recorded(), b.call.recorded()
+    if one[0] is not two[0]:
+        return "op"
+    pairs = [*zip(a.inputs, b.inputs, strict=False), *zip(a.avals, b.avals, strict=False)]
+    if isinstance(a.call, Call):
+        pairs = [*zip(one[-1], two[-1], strict=False), *pairs]
+    for x, y in pairs:
+        if type(x) is not type(y):  # a tensor instead of a number
+            return "op"
+        for what in ("shape", "dtype", "format"):
+            if getattr(x, what, None) != getattr(y, what, None):
+                return what
+    return "" if one == two and a.inputs == b.inputs else "op"
+
+
+def difference(old: Function, old_key: Key, new: Function, new_key: Key) -> str:
+    """What differs first between two programs, in words."""
     for number, (a, b) in enumerate(zip(old.equations, new.equations, strict=False)):
         name = f"op {number} ({_name(b)})"
         if _name(a) != _name(b):
-            return "op", f"op {number} is {_name(b)}, was {_name(a)}"
+            return f"op {number} is {_name(b)}, was {_name(a)}"
         for x, y in zip((*a.reads(), *a.outputs), (*b.reads(), *b.outputs), strict=False):
             of = f" of {y.name}" if y.name else ""
             for what in ("shape", "dtype", "format"):
                 was, is_ = getattr(x.aval, what), getattr(y.aval, what)
                 if was != is_:
-                    return what, f"{name} meets {what} {is_}{of}, was {was}"
+                    return f"{name} meets {what} {is_}{of}, was {was}"
         if isinstance(a, Equation) and isinstance(b, Equation) and a.signature.attrs != b.signature.attrs:
-            return "op", f"{name} has attributes {b.attributes}, was {a.attributes}"
+            return f"{name} has attributes {b.attributes}, was {a.attributes}"
         if _wiring(a) != _wiring(b):
-            return "op", f"{name} takes other operands"
+            return f"{name} takes other operands"
     if len(old.equations) != len(new.equations):
-        return "op", f"it has {len(new.equations)} ops, had {len(old.equations)}"
-    for kind, field, words in _COUNTED:
+        return f"it has {len(new.equations)} ops, had {len(old.equations)}"
+    for _, field, words in _COUNTED:
         was, is_ = getattr(old_key, field), getattr(new_key, field)
         if was != is_:
-            return kind, words.format(len(is_), len(was))
-    return "option", "an option changed or the program had been unloaded"
+            return words.format(len(is_), len(was))
+    return "an option changed or the program had been unloaded"
 
 
 _COUNTED = (
