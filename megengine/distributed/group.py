@@ -247,17 +247,18 @@ def _join(state: _State) -> None:
     set_default_device(f"{state.device_type}0")
 
 
-def all_end(how: str = "") -> bool:
-    """Say that this process has nothing more to do, and wait for the others; whether all have returned.
+def all_end(how: str = "", wait: bool = True) -> bool:
+    """Say that this process has nothing more to do, and wait for the others; whether all have returned well.
 
     Args:
-        how: empty for one that has returned; another word for one that leaves at once, for which the others do not wait.
+        how: empty for one that has returned; a word for one that has not, or that still hangs in a collective.
+        wait: whether to wait.
     """
     state = _initialised()
     get_client().waiting(state.rank, GONE)
     while True:  # a process that fails instead is noticed by its launcher, which ends this one
-        ends = get_client().agree("end", state.rank, state.world_size, how, 0.0 if how else 3600.0)
-        if how or len(ends) == state.world_size:
+        ends = get_client().agree("end", state.rank, state.world_size, how, 3600.0 if wait else 0.0)
+        if not wait or len(ends) == state.world_size:
             return not any(ends.values())
 
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from typing import NamedTuple
 
 from .server import Client, patience
 
-__all__ = ["DONE", "INTERRUPTED", "Launchers", "Place", "address_towards", "detected", "free_port", "is_loopback"]
+__all__ = [
+    "DONE",
+    "INTERRUPTED",
+    "SAVED",
+    "Launchers",
+    "Place",
+    "address_towards",
+    "detected",
+    "free_port",
+    "is_loopback",
+]
 
-DONE, INTERRUPTED = "done", "interrupted"  # how launchers end
+DONE, INTERRUPTED, SAVED = "done", "interrupted", "interrupted, and its ranks have ended"  # how launchers end
 
 
 def is_loopback(host: str) -> bool:
@@ -111,9 +122,16 @@ class Launchers:
             ConnectionError: the server, and with it the launcher of rank 0, has gone.
         """
         failed = self._client.report(self._name, "")
-        if any(word == INTERRUPTED for _, word in failed):
-            raise KeyboardInterrupt(f"{failed[0][0]} was interrupted")
+        for other, word in failed:
+            if word in (INTERRUPTED, SAVED):
+                raise KeyboardInterrupt(f"{other} was interrupted")
         return "; ".join(f"{other}: {word}" for other, word in failed)
+
+    def settle(self, seconds: float) -> None:
+        """Wait until all have ended, but not longer than some seconds."""
+        deadline = time.monotonic() + seconds
+        while not self._client.launchers_ended() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def tell(self, word: str) -> None:
         """Say how this one has ended."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..logger import get_logger
-from .machines import DONE, INTERRUPTED, Launchers
+from .machines import DONE, INTERRUPTED, SAVED, Launchers
 from .rank import Orders
 from .shipping import dump, load, room
 from .waiting import NOTE, CollectiveError
@@ -134,6 +134,8 @@ def launch(
     except KeyboardInterrupt:
         _tell(others, INTERRUPTED)
         _interrupt(ranks)
+        if others is not None:
+            _settle(others, ranks)
         raise
     except AssertionError as error:
         _tell(others, str(error))
@@ -232,11 +234,25 @@ def _interrupt(ranks: Sequence[_Rank]) -> None:
     _wait(ranks, ENDING)
 
 
-def _end(ranks: Sequence[_Rank]) -> None:
-    """End those that still run, and let go of all."""
+def _settle(others: Launchers, ranks: Sequence[_Rank]) -> None:
+    """End those of this machine, but rank 0, which has JAX's coordinator and ends all with it, when all machines are ready."""
+    if ranks[0].rank:
+        _kill(ranks)
+    _tell(others, SAVED)
+    with contextlib.suppress(ConnectionError):
+        others.settle(ENDING)
+
+
+def _kill(ranks: Sequence[_Rank]) -> None:
     for rank in ranks:
         if rank.process.poll() is None:
             rank.process.kill()
     for rank in ranks:
         rank.process.wait()
+
+
+def _end(ranks: Sequence[_Rank]) -> None:
+    """End those that still run, and let go of all."""
+    _kill(ranks)
+    for rank in ranks:
         rank.forget()

@@ -12,7 +12,7 @@ from .._support.parent import end_with_parent
 from ..graph.flushing import full_sync
 from .group import all_end, forget, init_process_group, is_distributed
 from .shipping import dump, load
-from .waiting import keep_notes
+from .waiting import hangs, keep_notes
 
 
 class Orders(NamedTuple):
@@ -48,7 +48,7 @@ def main(orders: int, work: int, result: int, note: int, failed: int, pipe: int)
         returned = function(*args, **kwargs)
         full_sync()
         dump((True, returned), result)
-        returned_all = all_end()
+        returned_all = all_end("in a collective" if hangs() else "")
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else int(end.code is not None), failed)
     except BaseException as error:
@@ -79,7 +79,7 @@ def _leave(code: int, failed: int) -> NoReturn:
     sys.stderr.flush()
     if code % 256 == 0:
         if is_distributed():
-            all_end("exited")
+            all_end("exited", wait=False)
         os._exit(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.write(failed, bytes([code % 256]))

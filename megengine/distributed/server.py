@@ -145,7 +145,7 @@ class Methods:
 
         Args:
             ranks: whose launcher it is, such as ``"2 to 3 on node1"``.
-            word: empty while it waits; ``done``, ``interrupted``, or an error's words.
+            word: empty while it waits; ``done``, ``interrupted`` until its ranks have ended, or an error's words.
         """
         with self._changed:
             now = time.monotonic()
@@ -158,10 +158,15 @@ class Methods:
                     found.append([other, told or silent])
             return found
 
+    def launchers_ended(self) -> bool:
+        """Whether all launchers that have reported have ended, and not only been interrupted."""
+        with self._changed:
+            return all(word not in ("", "interrupted") for _, word in self._launchers.values())
+
     def linger(self, seconds: float) -> None:
         """Waits until all launchers that have reported have ended, but not longer than some seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: all(word for _, word in self._launchers.values()), seconds)
+            self._changed.wait_for(self.launchers_ended, seconds)
 
     def _wait(self, condition: Callable[[], bool], failure: str) -> None:
         seconds = patience()
@@ -351,6 +356,10 @@ class Client:
         """Say what a rank waits for, None if it waits no more, and learn what those say that wait."""
         found: dict[str, Any] = self._call("waiting", rank, word, seconds=0.0)
         return found
+
+    def launchers_ended(self) -> bool:
+        """Whether all launchers that have reported have ended."""
+        return bool(self._call("launchers_ended", seconds=0.0))
 
     def report(self, ranks: str, word: str) -> list[list[str]]:
         """Say that the launcher of some ranks is there, or how it ended, and learn which others ended otherwise than well."""

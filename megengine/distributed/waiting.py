@@ -12,7 +12,7 @@ from typing import Any
 
 from .server import Client, patience
 
-__all__ = ["GONE", "NOTE", "Call", "CollectiveError", "agree", "carried_out", "keep_notes"]
+__all__ = ["GONE", "NOTE", "Call", "CollectiveError", "agree", "carried_out", "hangs", "keep_notes"]
 
 SHORT, LOOK = 1.0, 2.0  # seconds that a rank waits before it says so, and between looks at what the others say
 
@@ -158,6 +158,7 @@ class _Courier:
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], _Parcel]] = queue.SimpleQueue()
+        self.last = _Parcel()
         threading.Thread(target=self._work, name="megengine-collectives", daemon=True).start()
 
     def _work(self) -> None:
@@ -171,7 +172,7 @@ class _Courier:
             del job, parcel
 
     def take(self, job: Callable[[], Any]) -> _Parcel:
-        parcel = _Parcel()
+        parcel = self.last = _Parcel()
         self._jobs.put((job, parcel))
         return parcel
 
@@ -186,6 +187,11 @@ class _Parcel:
 
 
 _courier: _Courier | None = None
+
+
+def hangs() -> bool:
+    """Whether a collective that nobody waits for any more goes on: its thread must not be met by the interpreter's end."""
+    return _courier is not None and not _courier.last.there.is_set()
 
 
 def carried_out(call: Call, job: Callable[[], Any]) -> Any:

@@ -17,9 +17,12 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Parameter, Tensor
 from megengine.autodiff import GradManager
+from megengine.data import DataLoader, RandomSampler, SequentialSampler
+from megengine.data.dataset import ArrayDataset
 from megengine.distributed import runtime
 from megengine.distributed.processes import ProcessError
 from megengine.optimizer import SGD
+from megengine.quantization.observer import SyncExponentialMovingAverageObserver, SyncMinMaxObserver
 from tests.processes import Programs, descendants, gone, until
 
 C = F.distributed
@@ -89,6 +92,22 @@ def reduced_gradients() -> dict[str, Any]:
     return found
 
 
+def observed(rank: int) -> list[tuple[float, float]]:
+    """Least and greatest number that observers have seen in both ranks."""
+    observers: list[Any] = [SyncMinMaxObserver(dtype="qint8"), SyncExponentialMovingAverageObserver(dtype="qint8")]
+    for observer in observers:
+        observer(Tensor([rank - 1.0, rank + 2.0]))
+    return [(observer.min_val.item(), observer.max_val.item()) for observer in observers]
+
+
+def batches() -> list[list[int]]:
+    """This rank's part of a data set in two kinds of order, by loaders with a worker and without."""
+    numbers = ArrayDataset(np.arange(9, dtype="int32"))
+    samplers = [SequentialSampler(numbers, 2), RandomSampler(numbers, 2)]
+    loaders = [DataLoader(numbers, sampler=s, num_workers=k) for k, s in enumerate(samplers)]
+    return [[int(n) for batch in loader for n in batch[0]] for loader in loaders]
+
+
 def everything() -> dict[str, Any]:
     """Every collective in a rank: results, gradients, and the exchange of values."""
     rank = dist.get_rank()
@@ -106,6 +125,8 @@ def everything() -> dict[str, Any]:
     half = C.all_reduce_sum(Tensor([0.5, rank], dtype="float16"))
     found["dtypes"] = half.dtype.name, C.all_reduce_max(Tensor([rank, -rank], dtype="int8")).numpy().tolist()
     found["reduced"] = reduced_gradients()
+    found["observed"] = observed(rank)
+    found["batches"] = batches()
     alone = dist.new_group([rank])
     found["alone"] = C.all_reduce_sum(Tensor([float(rank)]), alone).numpy().tolist()
     if rank == 0:
@@ -143,6 +164,9 @@ def test_collectives_and_their_gradients() -> None:
     assert results[1]["reduce_sum"] is None and results[1]["gather"] is None
     assert [r["dtypes"] for r in results] == [("float16", [1, 0])] * RANKS
     assert [r["alone"] for r in results] == [[0.0], [1.0]]
+    assert [r["observed"] for r in results] == [[(-1.0, 3.0)] * 2] * RANKS
+    assert [r["batches"][0] for r in results] == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 0]]
+    assert {n for r in results for n in r["batches"][1]} == {*range(9)}  # ranks shuffle alike without a seed
     for reduced in (r["reduced"] for r in results):
         for method, divisor in (("sum", 1), ("mean", RANKS)):
             grads, messages = reduced[method]
@@ -295,6 +319,20 @@ def test_calls_that_end_a_rank_are_named() -> None:
         dist.launcher(of_other_sizes, n_gpus=RANKS)()
     for rank in range(RANKS):
         assert f"ALL_REDUCE_SUM of float32[{rank + 1}]" in str(info.value)
+
+
+def test_a_rank_that_hangs_is_named_in_time() -> None:
+    def hangs() -> str:
+        for _ in range(2):  # the second time nobody asks whether the other comes
+            if dist.get_rank() == 1 and "MEGENGINE_DISTRIBUTED_TIMEOUT" in os.environ:
+                time.sleep(600)
+            C.all_reduce_sum(Tensor([1.0]))
+            os.environ["MEGENGINE_DISTRIBUTED_TIMEOUT"] = "0.5"
+        return "came"
+
+    with pytest.raises(ProcessError, match="rank 1 did not come to it within 0.5 s") as info:
+        dist.launcher(hangs, n_gpus=RANKS)()
+    assert info.value.rank == 0 and "ALL_REDUCE_SUM of float32[1] at " in str(info.value)
 
 
 PROGRAM = """
