@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 from ..graph.apply import apply, apply_vjp
+from ..graph.capture import capture_call
 from ..graph.device import resolve
 from ..graph.exchange import Model
 from ..graph.flushing import flush
 from ..graph.ir import Equation, Scalar, Var, VjpEquation
+from ..graph.options import options
+from ..graph.precision import current as precision
 from ..graph.recorder import thread
+from ..graph.replay import Replay
 from ..graph.source import here
 from ..graph.value import Value, new_handle
 from ..ops.sized import FROM_NUMBERS
 from ..tensor import Tensor
 from .resizing import RESIZABLE, resized, sized
+
+KINDS = 16  # shapes of inputs for which a recorded call is kept
 
 
 class Runnable:
@@ -30,9 +37,35 @@ class Runnable:
         function = model.function
         self.constants = {var: Tensor(_value(var, array)) for var, array in function.constants.items()}
         self.differentiates = any(isinstance(e, VjpEquation) for e in function.equations)
+        self.records_each = any(isinstance(e, Equation) and e.op in FROM_NUMBERS for e in function.equations)
+        self._known: OrderedDict[Any, Replay | None] = OrderedDict()  # by what calls have in common; None: met once
 
     def __call__(self, tensors: Sequence[Any]) -> list[Any]:
         """The outputs for these inputs."""
+        recorder = thread.recorder
+        plain = recorder.capture is None and not (recorder.tapes or options.eager or options.check_nan)
+        if self.records_each or self.differentiates or not plain:
+            return self._recorded(tensors)
+        key = (precision(), resolve(None), *[(t._value.aval, t._value.device) for t in tensors])
+        if key not in self._known:
+            self._keep(key, None)
+            return self._recorded(tensors)
+        known = self._known.get(key)
+        if known is not None and known.holds(tensors):
+            return known(tensors)
+        outs, capture = capture_call(lambda: self._recorded(tensors), tensors, symbolic=False)
+        if capture.valid():
+            replay = Replay(capture, outs)
+            if not replay.escapes and capture.failed is None:
+                self._keep(key, replay)
+        return outs
+
+    def _keep(self, key: Any, call: Replay | None) -> None:
+        self._known[key] = call
+        if len(self._known) > KINDS:
+            self._known.popitem(last=False)
+
+    def _recorded(self, tensors: Sequence[Any]) -> list[Any]:
         if not self.differentiates:
             return self._record(tensors)
         flush("graph")  # a gradient refers to an op of the graph that is being recorded
