@@ -34,6 +34,7 @@ BENCHMARKS = {
     "models": "Models",
     "convolutional": "Convolutional networks",
     "shipping": "Traced steps, dumps, starts from a file",
+    "quantized": "Networks of 8-bit integers",
     "cold": "Cold start and changing shapes",
     "op_sweep": "Ops one by one",
 }

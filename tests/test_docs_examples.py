@@ -109,6 +109,7 @@ OF_DOCS = (
     "onnx",
     "seeing",
     "pytorch",
+    "custom-operators",
 )
 PAGES = ["README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in OF_DOCS)]
 
@@ -141,7 +142,8 @@ def test_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.failed == 0, report.getvalue()
     assert not re.search(r"^ +```", text, re.M), f"{page} has an indented block, which nothing runs"
     programs = re.findall(r"^```python\n((?:import|from) .*?)^```", text, re.M | re.S)
-    for program in programs:
+    needs_compiler = page == "docs/custom-operators.md"  # test_docs_custom_operators.py runs its programs
+    for program in [] if needs_compiler else programs:
         exec(compile(program, page, "exec"), {"__name__": "__main__"})
     assert result.attempted or programs, f"{page} has nothing to run"
 

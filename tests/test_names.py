@@ -67,7 +67,7 @@ ABSENT = {
     "megengine.logger.MegEngineLogFormatter.msg": _SHOWN,
     "megengine.module.conv.RegionRestrictedConv.get_pad_width": _INNER,
     "megengine.module.rnn.RNNBase.init_hidden": "takes the batch size here, as those of its subclasses do in MegEngine",
-    "megengine.utils.custom_op_tools": "compiles operators written in C++ for MegEngine",
+    "megengine.utils.custom_op_tools": "compiles operators in C++ for MegEngine; raises what points to docs/custom-operators.md",
     "megengine.utils.hook.HookHandler.hook_num": _INNER,
     "megengine.utils.http_download.Bar": _INNER,
     "megengine.utils.module_stats.F": _INNER,

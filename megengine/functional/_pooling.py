@@ -7,7 +7,7 @@ from typing import Any
 from ..graph.apply import apply
 from ..ops import deform
 from ..ops import pool as ops
-from ..ops.quantized import is_quantized
+from ..ops.quantized import is_quantized, key_of
 from ..tensor import Tensor
 from ._settings import SettingError, require_dims, require_mode, sizes
 
@@ -29,7 +29,7 @@ def max_pool2d(
     The gradient goes in full to every element that equals its window's largest.
 
     Args:
-        inp: ``(N, C, H, W)``, floating or int8.
+        inp: ``(N, C, H, W)``, floating, int8 or quantised.
         kernel_size: size of the windows.
         stride: step between windows; default ``kernel_size``.
         padding: rows and columns on both sides, smaller than anything; default 0.
@@ -58,7 +58,7 @@ def avg_pool2d(
     """2-D average pooling: the mean of each window.
 
     Args:
-        inp: ``(N, C, H, W)``, floating or int8.
+        inp: ``(N, C, H, W)``, floating, int8 or quantised.
         kernel_size: size of the windows.
         stride: step between windows; default ``kernel_size``.
         padding: zeros on both sides; default 0.
@@ -85,7 +85,8 @@ def avg_pool2d(
 def _mean(inp: Tensor, windows: dict[str, tuple[int, ...]], count_padding: bool) -> Tensor:
     """Means of windows; those of quantised tensors are rounded, where others of int8 may go towards zero."""
     rounds = is_quantized(inp.dtype)
-    return apply(ops.mean_pool, inp, **windows, count_padding=count_padding, rounds=rounds)
+    zero = key_of(inp.dtype).zero_point if rounds else 0
+    return apply(ops.mean_pool, inp, **windows, count_padding=count_padding, rounds=rounds, zero=zero)
 
 
 def _adaptive(name: str, inp: Tensor, oshp: Any) -> dict[str, tuple[int, ...]]:
@@ -106,7 +107,7 @@ def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
     The stride is ``H // OH`` and every window is ``H - (OH - 1) * stride`` high, so that windows may overlap.
 
     Args:
-        inp: ``(N, C, H, W)``, floating or int8.
+        inp: ``(N, C, H, W)``, floating, int8 or quantised.
         oshp: the result's ``(OH, OW)``, or one for both; not larger than the input.
 
     Returns:
@@ -129,7 +130,7 @@ def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
     The stride is ``H // OH`` and every window is ``H - (OH - 1) * stride`` high, so that windows may overlap.
 
     Args:
-        inp: ``(N, C, H, W)``, floating or int8.
+        inp: ``(N, C, H, W)``, floating, int8 or quantised.
         oshp: the result's ``(OH, OW)``, or one for both; not larger than the input.
 
     Returns:

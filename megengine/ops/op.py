@@ -110,6 +110,10 @@ class Op:
         return cast_then_lower
 
 
+# Programs are found again on the disk by the names of ops; of these the sources are known, and part of the search.
+_OURS = __name__.partition(".")[0] + ".ops."
+
+
 def op(
     name: str | None = None, *, grad: Callable[..., Any] | None = None, **rules: Any
 ) -> Callable[[Callable[..., Any]], Op]:
@@ -128,7 +132,7 @@ def op(
             fn if grad is None else _with_gradient(fn, grad),
             code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount],
             defaults=fn.__kwdefaults__ or {},
-            identity=f"{fn.__module__}.{fn.__qualname__}",
+            identity=f"{fn.__module__}.{fn.__qualname__}" if str(fn.__module__).startswith(_OURS) else "",
             **rules,
         )
 

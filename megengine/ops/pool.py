@@ -28,8 +28,9 @@ def check_windows(name, x, window, stride, padding, dilation=(1, 1)):
 
 
 def _poolable(name, kinds):
-    """Floats and int8, as they are."""
-    if kinds[0] not in promote.FLOATS and kinds[0] != np.int8:
+    """Floats, int8 and what is quantised to 8 bits or less, as they are."""
+    held = kinds[0]
+    if held not in promote.FLOATS and held != np.int8 and not (quantized.is_quantized(held) and held == np.uint8):
         promote.refuse(name, kinds, "it takes floating-point values or int8")
     return kinds
 
@@ -73,8 +74,8 @@ def _check_mean(x, *, window, stride, padding, **attrs):
 
 
 @op(promote=_poolable, check=_check_mean, quantized=quantized.kept)
-def mean_pool(x, *, window, stride, padding, count_padding, rounds=False):
-    total = padded(x, padding).astype(jnp.float32)
+def mean_pool(x, *, window, stride, padding, count_padding, rounds=False, zero=0):
+    total = padded(x, padding, np.array(zero if count_padding else 0, x.dtype)).astype(jnp.float32)
     for axis, (w, s) in enumerate(zip(window, stride, strict=True), 2):
         total = along(total, axis, w, s, add, _sum)
     if count_padding:
@@ -85,6 +86,8 @@ def mean_pool(x, *, window, stride, padding, count_padding, rounds=False):
     if x.dtype == jnp.int8:
         # As the reference: towards zero, or to the nearest and half away from zero.
         mean = jnp.trunc(mean + jnp.copysign(0.5, mean) if rounds or not count_padding else mean)
+    elif x.dtype == jnp.uint8:
+        mean = jnp.floor(mean + 0.5)
     return mean.astype(x.dtype)
 
 

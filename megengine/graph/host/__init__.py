@@ -12,6 +12,7 @@ from . import (
     draws,
     elementwise,
     error_function,
+    foreign,
     gathering,
     integers,
     linalg,

@@ -7,6 +7,7 @@ from typing import Any, Self
 from ...functional import relu
 from ...tensor import Tensor
 from .. import conv as Float
+from ..settings import settings_of
 from .module import QATModule
 
 
@@ -28,20 +29,7 @@ class Conv2d(Float.Conv2d, QATModule):
     @classmethod
     def from_float_module(cls, float_module: Any) -> Self:
         """The layer that a :class:`megengine.module.Conv2d` becomes; it shares its parameters."""
-        made = cls(
-            float_module.in_channels,
-            float_module.out_channels,
-            float_module.kernel_size,
-            float_module.stride,
-            float_module.padding,
-            float_module.dilation,
-            float_module.groups,
-            float_module.bias is not None,
-            float_module.conv_mode,
-            float_module.compute_mode,
-            float_module.padding_mode,
-            name=float_module.name,
-        )
+        made = cls(**settings_of(float_module), name=float_module.name)
         made.weight, made.bias = float_module.weight, float_module.bias
         return made
 
@@ -81,20 +69,7 @@ class ConvTranspose2d(Float.ConvTranspose2d, QATModule):
     @classmethod
     def from_float_module(cls, float_module: Any) -> Self:
         """The layer that a :class:`megengine.module.ConvTranspose2d` becomes; it shares its parameters."""
-        made = cls(
-            float_module.in_channels,
-            float_module.out_channels,
-            float_module.kernel_size,
-            float_module.stride,
-            float_module.padding,
-            float_module.output_padding,
-            float_module.dilation,
-            float_module.groups,
-            float_module.bias is not None,
-            float_module.conv_mode,
-            float_module.compute_mode,
-            name=float_module.name,
-        )
+        made = cls(**settings_of(float_module), name=float_module.name)
         made.weight, made.bias = float_module.weight, float_module.bias
         return made
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from ...functional import relu
 from ...tensor import Tensor
 from .. import conv_bn as Float
+from ..settings import settings_of
 from .folding import FoldedModule
 
 
@@ -36,20 +37,7 @@ class _Folded(FoldedModule):
         """The layer that a floating-point one becomes; it shares its parameters and its normalisation."""
         conv = float_module.conv
         make: Any = cls
-        made: Self = make(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-            conv.bias is not None,
-            conv.conv_mode,
-            conv.compute_mode,
-            padding_mode=conv.padding_mode,
-            name=float_module.name,
-        )
+        made: Self = make(**settings_of(conv), name=float_module.name)
         made.conv.weight, made.conv.bias = conv.weight, conv.bias
         made.bn = float_module.bn
         return made

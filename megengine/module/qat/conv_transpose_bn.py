@@ -7,6 +7,7 @@ from typing import Any, Self
 from ...functional import relu
 from ...tensor import Tensor
 from .. import conv_transpose_bn as Float
+from ..settings import settings_of
 from .folding import FoldedModule
 
 
@@ -36,20 +37,7 @@ class _Folded(FoldedModule):
         """The layer that a floating-point one becomes; it shares its parameters and its normalisation."""
         layer = float_module.conv_transpose2d
         make: Any = cls
-        made: Self = make(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel_size,
-            layer.stride,
-            layer.padding,
-            layer.output_padding,
-            layer.dilation,
-            layer.groups,
-            layer.bias is not None,
-            layer.conv_mode,
-            layer.compute_mode,
-            name=float_module.name,
-        )
+        made: Self = make(**settings_of(layer), name=float_module.name)
         made.conv_transpose2d.weight, made.conv_transpose2d.bias = layer.weight, layer.bias
         made.bn = float_module.bn
         return made

@@ -10,6 +10,7 @@ from ...functional import relu
 from ...functional.quantized import bias_dtype, conv_bias_activation, conv_transpose2d
 from ...tensor import Parameter, Tensor
 from .. import conv as Float
+from ..settings import settings_of
 from .module import QuantizedModule, stored
 
 
@@ -71,18 +72,8 @@ class Conv2d(Float.Conv2d, QuantizedModule):
     @classmethod
     def like(cls, conv: Any, dtype: Any, name: str | None) -> Self:
         """A layer with the settings of a floating-point convolution."""
-        return cls(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            conv.groups,
-            dtype=dtype,
-            padding_mode=conv.padding_mode,
-            name=name,
-        )
+        settings = {k: v for k, v in settings_of(conv).items() if k != "bias"}
+        return cls(**settings, dtype=dtype, name=name)
 
     @classmethod
     def from_qat_module(cls, qat_module: Any) -> Self:
@@ -157,21 +148,7 @@ class ConvTranspose2d(Float.ConvTranspose2d, QuantizedModule):
     @classmethod
     def like(cls, layer: Any, dtype: Any, name: str | None) -> Self:
         """A layer with the settings of a floating-point transposed convolution."""
-        return cls(
-            layer.in_channels,
-            layer.out_channels,
-            layer.kernel_size,
-            layer.stride,
-            layer.padding,
-            layer.output_padding,
-            layer.dilation,
-            layer.groups,
-            layer.bias is not None,
-            layer.conv_mode,
-            layer.compute_mode,
-            dtype=dtype,
-            name=name,
-        )
+        return cls(**settings_of(layer), dtype=dtype, name=name)
 
     @classmethod
     def from_qat_module(cls, qat_module: Any) -> Self:

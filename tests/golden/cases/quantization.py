@@ -16,6 +16,7 @@ S = "np.float32(0.0371) * np.float32(0.0123)"
 B = f"{INTS}b = q(b, D.qint32({S})); "
 HELD = "; (y, y.dtype.metadata['mgb_dtype']['name'], D.get_scale(y.dtype))"
 CONV = "F.quantized.conv_bias_activation(x, w, b, "
+LOW_BITS = ("qint4", "quint4", "qint2", "quint2", "qint1")
 FULL = {"low": -128, "high": 128}
 
 
@@ -255,6 +256,43 @@ CASES = [
         x=i8(3, 12, **FULL),
         w=i8(5, 12, **FULL),
         b=i32(5, low=-9000, high=9000),
+    ),
+    case(
+        "unsigned_pooling",
+        [
+            f"{D}x = x.astype(D.quint8(0.05, {zero})); y = F.{expr}{HELD}"
+            for zero in (0, 80)
+            for expr in (
+                "max_pool2d(x, 3, 2, 1)",
+                "avg_pool2d(x, 2)",
+                "avg_pool2d(x, 3, 2, 1)",
+                "avg_pool2d(x, 3, 2, 1, 'average')",
+                "avg_pool2d(x, 2, 2, 1, 'average')",
+                "adaptive_avg_pool2d(x, 2)",
+                "adaptive_max_pool2d(x, 2)",
+            )
+        ],
+        x=f32(1, 2, 5, 5, low=-4, high=6),
+    ),
+    case(
+        "low_bits",
+        [
+            f"{D}p = Q.create_qparams(Q.QuantMode.{mode}, '{kind}', Tensor(0.5), Tensor(3.0)); Q.fake_quant_tensor(x, p)"
+            for kind in LOW_BITS
+            for mode in ("SYMMERTIC", "ASYMMERTIC")
+        ]
+        + [
+            f"{D}o = Q.{observer}(mode=Q.QuantMode.{mode}, dtype='{kind}'); o(x); p = o.get_qparams(); (p.scale, p.zero_point)"
+            for kind in LOW_BITS
+            for mode in ("SYMMERTIC", "ASYMMERTIC")
+            for observer in ("MinMaxObserver", "HistogramObserver", "ExponentialMovingAverageObserver")
+        ]
+        + [
+            f"{D}c = Q.ema_lowbit_fakequant_qconfig; (o, r) = (c.{part}_observer(), c.{part}_fake_quant()); o(x); "
+            "r(x, o.get_qparams())"
+            for part in ("weight", "act")
+        ],
+        x=given([-9, -1.3, -0.6, -0.5, 0, 0.3, 0.5, 1.5, 3, 7.4, 100]),
     ),
     case(
         "quantized_moved_on",
