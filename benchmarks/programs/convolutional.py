@@ -1,4 +1,8 @@
-"""Convolutional networks, training and inference: ``convolutional.py megengine|torch|channels_last NETWORK train|BATCH``.
+"""Convolutional networks: ``convolutional.py megengine|torch|channels_last|onnxruntime NETWORK WHAT [FILE]``.
+
+WHAT is ``train``, ``first`` (the first step), ``memory`` (the steps until an executable has taken over, and some more), the
+size of a batch to run in evaluation mode, ``export`` (write it to FILE as ONNX, which ``onnxruntime`` runs), ``products`` (how
+many multiplications a batch takes forwards) or ``peak`` (how many a second NumPy does in a large product of matrices).
 
 With ONE_CORE in the environment it runs on one core, and tells the time that it had it: other processes count little then.
 """
@@ -6,6 +10,7 @@ With ONE_CORE in the environment it runs on one core, and tells the time that it
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import resource
 import sys
@@ -14,13 +19,15 @@ import zlib
 
 STARTED = time.perf_counter()
 ONE_CORE = "ONE_CORE" in os.environ
+CLOCK = time.process_time if ONE_CORE else time.perf_counter
 if ONE_CORE:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 import numpy as np  # noqa: E402
 from blocks import serve  # noqa: E402
 
-SIDE, NETWORK, WHAT = sys.argv[1:]
+SIDE, NETWORK, WHAT, *FILE = sys.argv[1:]
+MEMORY_STEPS, MOST_SECONDS, PRODUCT = 6, 90, 2048
 # batch, size, classes
 SHAPES = {
     "resnet18_small": (16, 64, 100),
@@ -52,6 +59,8 @@ if OURS:
             return F.relu6(x)
 
     relu, flatten = F.relu, F.flatten
+elif SIDE == "onnxruntime":
+    nn = importlib.import_module("types").SimpleNamespace(Module=object)
 else:
     nn = importlib.import_module("torch.nn")
     torch = importlib.import_module("torch")
@@ -245,12 +254,77 @@ def inference(model, batch):
     return run
 
 
-if __name__ == "__main__":
-    model = made()
-    step = training(model) if WHAT == "train" else inference(model, int(WHAT))
+def by_onnxruntime(file, batch):
+    """The same for a file."""
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    if ONE_CORE:
+        options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    x = np.random.RandomState(0).randn(batch, 3, SIZE, SIZE).astype(np.float32)
+    return lambda: float(session.run(None, {name: x})[0].sum())
+
+
+def export(model, file):
+    """Write the network as it is evaluated."""
+    onnx = importlib.import_module("megengine.onnx")
+    model.eval()
+    onnx.export(model, file, [np.zeros((1, 3, SIZE, SIZE), np.float32)], dynamic_batch=True)
+
+
+def products(model):
+    """Multiplications of a batch."""
+    stats = importlib.import_module("megengine.utils.module_stats")
+    return int(stats.module_stats(model, input_shapes=(BATCH, 3, SIZE, SIZE), logging_to_stdout=False)[0].flops)
+
+
+def products_a_second():
+    """Multiplications of a product of matrices, each with an addition."""
+    a = np.random.RandomState(0).randn(PRODUCT, PRODUCT).astype(np.float32)
+    times = []
+    for _ in range(5):
+        start = CLOCK()
+        a @ a
+        times.append(CLOCK() - start)
+    return PRODUCT**3 / min(times)
+
+
+def through_the_take_over(step):
+    """Train until an executable has taken over, and some steps more."""
+    done = time.perf_counter() + MOST_SECONDS
+    while OURS and not megengine.graph.counters.take_overs and time.perf_counter() < done:
+        step()
+    for _ in range(MEMORY_STEPS):
+        step()
+
+
+def main():
+    """Do what the command line says."""
+    if WHAT == "peak":
+        print(json.dumps(products_a_second()))
+        return
+    model = None if SIDE == "onnxruntime" else made()
+    if WHAT == "export":
+        export(model, *FILE)
+        print("null")
+        return
+    if WHAT == "products":
+        print(json.dumps(products(model)))
+        return
+    if model is None:
+        step = by_onnxruntime(*FILE, int(WHAT))
+    else:
+        step = inference(model, int(WHAT)) if WHAT.isdigit() else training(model)
     values = [step()]
     first = time.perf_counter() - STARTED
-    values += [step() for _ in range(2)]
+    if WHAT == "memory":
+        through_the_take_over(step)
+    elif WHAT != "first":
+        values += [step() for _ in range(2)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    clock = time.process_time if ONE_CORE else time.perf_counter
-    serve(step, {"values": values, "first": first, "peak": peak}, warm_up=1, clock=clock)
+    serve(step, {"values": values, "first": first, "peak": peak}, warm_up=1, clock=CLOCK)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,14 +1,23 @@
-"""Training steps of a perceptron, a transformer, an LSTM and a ResNet in PyTorch, eager: ``models_torch.py TASK``."""
+"""Training steps of a perceptron, a transformer, an LSTM and a ResNet in PyTorch, eager: ``models_torch.py TASK``.
+
+With ONE_CORE in the environment it runs on one core, and tells the time that it had it.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
-import torch
-import torch.nn.functional as tf
-from blocks import serve
-from models import LSTM, MLP, RESNET, TRANSFORMER, batches, first_losses, weight
-from torch import nn
+ONE_CORE = "ONE_CORE" in os.environ
+if ONE_CORE:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+import torch  # noqa: E402
+import torch.nn.functional as tf  # noqa: E402
+from blocks import serve  # noqa: E402
+from models import LSTM, MLP, RESNET, TRANSFORMER, batches, first_losses, weight  # noqa: E402
+from torch import nn  # noqa: E402
 
 
 class Perceptron(nn.Module):
@@ -118,5 +127,7 @@ def make_step(task):
 
 
 if __name__ == "__main__":
+    if ONE_CORE:
+        torch.set_num_threads(1)
     step = make_step(sys.argv[1])
-    serve(step, first_losses(step), warm_up=3)
+    serve(step, first_losses(step), warm_up=3, clock=time.process_time if ONE_CORE else time.perf_counter)

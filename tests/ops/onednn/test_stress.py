@@ -11,5 +11,5 @@ from . import stress
 
 @pytest.mark.skipif(library() is None, reason="needs oneDNN")
 def test_threads_in_both_tiers() -> None:
-    count, _, _ = stress.run(2, threads=4)
+    count, _, _, _ = stress.run(2, threads=4)
     assert count > 4
