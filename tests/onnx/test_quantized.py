@@ -73,6 +73,8 @@ def test_models_go_out_and_come_back(integers: bool) -> None:
     wanted = net(Tensor(x)).numpy()
     model = onnx.export(net, None, [x], arg_names=["x"])
     assert FLOAT_ONLY.isdisjoint(kinds(model)) and kinds(model).count("QuantizeLinear") >= 8
+    makers = {output: n.op_type for n in model.graph.node for output in n.output}
+    assert {makers[n.input[0]] for n in model.graph.node if n.op_type == "Relu"} == {"DequantizeLinear"}, "not fused"
     held = {t.name: t for t in model.graph.initializer}
     weights = [t for t in held.values() if len(t.dims) > 1]
     assert len(weights) == 5 and all(t.data_type == package.TensorProto.INT8 for t in weights)

@@ -55,7 +55,7 @@ def integers(g: Graph, value: str, key: Key, exact: bool = False) -> str:
     """
     scale, meta = g.like(key.scale, _FLOAT), BY_CNAME[key.cname]
     if key.cname in _STORED:
-        return g.op("QuantizeLinear", value, scale, g.like(key.zero_point, _STORED[key.cname]))
+        return _steps(g, value, scale, g.like(key.zero_point, _STORED[key.cname]))
     whole = nearest(g, g.op("Div", value, scale), _FLOAT)
     if key.zero_point:
         whole = g.op("Add", whole, g.like(key.zero_point, _FLOAT))
@@ -65,6 +65,18 @@ def integers(g: Graph, value: str, key: Key, exact: bool = False) -> str:
     if exact:
         g.real[made, key] = value
     return made
+
+
+def _steps(g: Graph, value: str, scale: str, zero: str) -> str:
+    """Real numbers as 8-bit integers.
+
+    A rectifier before signed ones is written between two pairs, which changes nothing: a runtime fuses what is before it then.
+    """
+    maker = next((node for node in reversed(g.nodes) if value in node.output), None)
+    if maker is not None and maker.op_type == "Relu" and g.known[zero].dtype == np.int8 and not g.known[zero]:
+        before = g.op("QuantizeLinear", maker.input[0], scale, zero)
+        value = g.op("Relu", g.op("DequantizeLinear", before, scale, zero))
+    return g.op("QuantizeLinear", value, scale, zero)
 
 
 def goes_by_real_numbers(e: Call) -> bool:
@@ -217,7 +229,7 @@ def _rounded(g: Graph, e: Call, scale: np.ndarray | None, zero: np.ndarray | Non
     if (low, high) != (kind.min, kind.max):
         bounds = (g.like((end - at) * step, _FLOAT) for end in (low, high))
         x = g.op("Clip", x, *bounds)
-    return g.op("DequantizeLinear", g.op("QuantizeLinear", x, step_of, *zeros), step_of, *zeros)
+    return g.op("DequantizeLinear", _steps(g, x, step_of, *zeros), step_of, *zeros)
 
 
 _HELD = [np.iinfo(t) for t in (np.int8, np.uint8, np.int32)]
