@@ -9,7 +9,9 @@ wrapped in the simplest way.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -17,6 +19,7 @@ from .spellings import INPLACE, KEYWORDS, SORTING, WITHOUT
 
 _PACKAGE = __name__.partition(".")[0]
 _MISSING = object()
+NEAR = 0.75  # how alike a word and its misspelling are
 _FOREIGN = {own for spellings in KEYWORDS.values() for own in spellings}
 _FUNCTIONS = ("functional", "functional.nn", "functional.loss", "functional.vision")
 _constructors: set[type] = set()  # the classes whose constructors are explained
@@ -140,7 +143,10 @@ def keyword_error(name: str, parameters: Iterable[str], unknown: Iterable[str]) 
     spelling = next((f"{own}=" for own in KEYWORDS.get(keyword, ()) if own in known), None) or WITHOUT.get(keyword)
     if keyword == "dim" and name in SORTING:
         spelling = f"{SORTING[name]}: the last axis is sorted"
-    return TypeError(message if spelling is None else f"{message}; MegEngine's spelling is {spelling}")
+    if spelling is not None:
+        return TypeError(f"{message}; MegEngine's spelling is {spelling}")
+    near = get_close_matches(keyword, known, 1, NEAR)
+    return TypeError(f"{message}. Did you mean {near[0]!r}?" if near else message)
 
 
 def _explained_constructor(init: FunctionType) -> Callable[..., None]:
@@ -167,7 +173,10 @@ def _unknown(code: CodeType, kwargs: Iterable[str], message: str) -> list[str]:
         return [name for name in kwargs if f"unexpected keyword argument {name!r}" in message]
     known = _parameters(code)
     others = [name for name in kwargs if name not in known]
-    return [name for name in others if not code.co_flags & 8 or not set(known).isdisjoint(KEYWORDS.get(name, ()))]
+    if not code.co_flags & 8:
+        return others
+    missing = re.findall(r"'(\w+)'", message.partition("missing")[2])
+    return [n for n in others if not set(known).isdisjoint(KEYWORDS.get(n, ())) or get_close_matches(n, missing, 1, NEAR)]
 
 
 def constructor_error(made: Any, unknown: Iterable[str]) -> TypeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -10,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO)
 
 __all__ = ["replacing", "write_atomically", "written_beside"]
 
@@ -41,6 +44,12 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         if os.path.exists(path):
             shutil.copymode(path, beside)
         os.replace(beside, path)
+    except OSError as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+        if error.filename is None and error.errno in _NO_ROOM:
+            raise type(error)(error.errno, f"cannot save to {path}: {error.strerror}") from None
+        raise
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)

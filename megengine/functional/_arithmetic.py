@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..graph.apply import apply
 from ..ops import elemwise as ops
 from ..tensor import Tensor
-from ..tensor.operators import power
+from ..tensor.operators import divided, power
 
 
 def add(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -75,13 +75,16 @@ def floor_div(x: Tensor | float, y: Tensor | float) -> Tensor:
 
     Args:
         x: dividend.
-        y: divisor.
+        y: divisor; the quotient of integers by an element that is 0 is 0.
+
+    Raises:
+        ZeroDivisionError: a tensor of integers by the number 0.
 
     Example:
         >>> F.floor_div(Tensor([5, -5]), 2)
         Tensor([ 2 -3], dtype=int32, device=xpux:0)
     """
-    return apply(ops.floor_div, x, y)
+    return divided(ops.floor_div, x, y)
 
 
 def mod(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -91,13 +94,16 @@ def mod(x: Tensor | float, y: Tensor | float) -> Tensor:
 
     Args:
         x: dividend.
-        y: divisor.
+        y: divisor; the remainder of integers by an element that is 0 is 0.
+
+    Raises:
+        ZeroDivisionError: a tensor of integers by the number 0.
 
     Example:
         >>> F.mod(Tensor([5, -5]), 3), F.mod(Tensor([5.0, -5.0]), 3)
         (Tensor([2 1], dtype=int32, device=xpux:0), Tensor([ 2. -2.], device=xpux:0))
     """
-    return apply(ops.mod, x, y)
+    return divided(ops.mod, x, y)
 
 
 def neg(x: Tensor | float) -> Tensor:

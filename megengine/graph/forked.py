@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from typing import Any, NoReturn
 
 from .recorder import Recorder, thread
@@ -40,6 +42,14 @@ def _enter_child() -> None:
     recorder.node.next = _Refusing()
     thread.ended = None
     in_child = True
+    _keep_clients()
+
+
+def _keep_clients() -> None:
+    """Have XLA's clients stay when the interpreter ends: what ends them waits for their threads, which are not here."""
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    for client in getattr(bridge, "_backends", {}).values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
 
 
 if hasattr(os, "register_at_fork"):

@@ -52,6 +52,8 @@ def _numbers(data: Any, in_floats: bool = False) -> np.ndarray:
         raise ArgumentError(
             "cannot make a tensor of an array with masked elements: say what they are with .filled(value)"
         )
+    elif isinstance(data, type):
+        raise ArgumentError(f"cannot make a tensor of {_describe(data)}: give numbers")
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -66,7 +68,7 @@ def _numbers(data: Any, in_floats: bool = False) -> np.ndarray:
 
 def _of_objects(data: Any, array: np.ndarray, in_floats: bool) -> np.ndarray:
     """The numbers in an array of objects, or of an object that says how to become numbers."""
-    if not array.ndim and array.item() is data and hasattr(data, "__dlpack__"):
+    if not array.ndim and array.item() is data and hasattr(data, "__dlpack__") and not isinstance(data, type):
         return np.from_dlpack(data)
     elements = array.ravel().tolist()
     for k, element in enumerate(elements):
@@ -115,7 +117,7 @@ def as_operand(data: Any, others: tuple[Any, ...]) -> Any:
     if isinstance(data, np.generic):
         if data.dtype not in SUPPORTED and data.dtype.kind in "iuf":
             return int(data) if data.dtype.kind in "iu" else float(data)
-    elif not hasattr(data, "__array__") and not hasattr(data, "__len__"):
+    elif not isinstance(data, type) and not hasattr(data, "__array__") and not hasattr(data, "__len__"):
         if hasattr(data, "__index__"):
             return int(data)
         if hasattr(data, "__float__"):
@@ -162,5 +164,7 @@ def _describe(data: Any) -> str:
         return "None"
     if isinstance(data, str):
         return f"the str {data[:60]!r}"
+    if isinstance(data, type):
+        return f"the class {data.__name__}"
     name = type(data).__name__
     return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

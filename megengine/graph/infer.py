@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from .._support.tables import readable
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .caches import Cache
+from .memory import host_bytes
 from .signature import Signature, differentiable
 from .traced import forward, linearise
 from .value import Aval, aval
 
+WORTH_A_LOOK = 1 << 32  # bytes that every machine is taken to have
+TIMES = 4
 inferred = Cache(32_768)
 # What is raised where an op does not take its operands.
 _TRACING = TypeError, ValueError, IndexError, ArithmeticError, AssertionError, NotImplementedError
@@ -49,6 +54,7 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tupl
         outs, multi = _results(op, attrs, casts, specs, tracked)
     except _TRACING as error:
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
+    _can_be_held(op, outs)
     dtypes = [dtype for _, dtype in outs]
     if op.quantized is not None:
         found = op.quantized(op.name, own, **named)
@@ -56,6 +62,21 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tupl
     shapes = [shape for shape, _ in outs]
     formats = op.formats([s for s in specs if isinstance(s, Aval)], [len(s) for s in shapes], **named)
     return Signature(op, attrs, specs, casts, tuple(map(aval, shapes, dtypes, formats)), multi)
+
+
+def _can_be_held(op: Op, outs: list[tuple[tuple[int, ...], np.dtype]]) -> None:
+    """Refuse results that fill the memory several times over, at the line that asks for them.
+
+    Raises:
+        MemoryError: a result is larger. Some that are a little larger than the memory need not be there at once.
+    """
+    for shape, dtype in outs:
+        needed = prod(shape) * dtype.itemsize
+        if needed > WORTH_A_LOOK and needed > TIMES * host_bytes():
+            raise MemoryError(
+                f"{op.name}: a {dtype.name} tensor of shape {shape} takes {readable(needed)}, this machine has "
+                f"{readable(host_bytes())}"
+            )
 
 
 def _results(

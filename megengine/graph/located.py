@@ -31,7 +31,7 @@ def located(error: Exception, program: Program, sources: Sequence[Source]) -> Ex
     """
     found = _FAILED.search(str(error))
     if found is None:
-        return error
+        return MemoryError(f"out of memory: {error}") if "RESOURCE_EXHAUSTED" in str(error) else error
     where = []
     for equation in _equations(program, found["kind"], (found["x"], found["kernel"])):
         number = equation.number

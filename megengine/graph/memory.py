@@ -160,4 +160,9 @@ def _of_glibc(function: str) -> Any:
 def bytes_limit(device: Any) -> int:
     """Bytes the device has for arrays; the machine's memory for a CPU."""
     found = _stats(device).get("bytes_limit")
-    return int(found) if found else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(found) if found else host_bytes()
+
+
+def host_bytes() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -143,6 +143,18 @@ def global_names(code: CodeType) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
+def imported_names(code: CodeType) -> tuple[str, ...]:
+    """The modules that a function imports by their full names."""
+    return tuple(sorted({i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}))
+
+
+def is_of_library(cls: type) -> bool:
+    """Whether a class is written in a file of the standard library."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None) or ""
+    return file.startswith(_LIBRARY) and not file.startswith(_SITE)
+
+
+@lru_cache(maxsize=4096)
 def names_read(code: CodeType) -> frozenset[str]:
     """Names that a function uses for more than to change what they stand for, as in ``calls += 1`` or ``losses.append(x)``.
 

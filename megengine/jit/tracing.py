@@ -62,6 +62,10 @@ class _Traced(ShownCalls, Generic[P, R]):
     ) -> None:
         if not callable(function):
             raise TypeError(f"trace() takes a function, not {type(function).__name__}")
+        self._options = {
+            "symbolic": symbolic, "capture_as_const": capture_as_const, "record_only": record_only, "profiling": profiling,
+            "sublinear_memory_config": sublinear_memory_config, "dtr_config": dtr_config, "without_host": without_host,
+        }  # fmt: skip
         self.__wrapped__ = function
         functools.update_wrapper(self, function)
         self._symbolic = symbolic or record_only
@@ -81,6 +85,14 @@ class _Traced(ShownCalls, Generic[P, R]):
         name = getattr(self.__wrapped__, "__qualname__", None) or repr(self.__wrapped__)
         flags = [f for f in ("symbolic", "record_only", "without_host") if getattr(self, f"_{f}")]
         return f"trace({', '.join([name, *(f'{f}=True' for f in flags)])})"
+
+    def __reduce__(self) -> Any:
+        """One that a module defines is copied and pickled by its name; another is made again, without what it has recorded."""
+        name = getattr(self, "__qualname__", None)
+        found: Any = sys.modules.get(getattr(self, "__module__", None) or "")
+        for part in (name or "").split("."):
+            found = getattr(found, part, None)
+        return name if found is self else (_made_again, (type(self), self.__wrapped__, self._options))
 
     def _shown_call(self) -> tuple[Callable[..., Any], str]:
         return self.__wrapped__, getattr(self.__wrapped__, "__name__", "traced")
@@ -390,6 +402,11 @@ class trace(_Traced[P, R]):
         if not args and "function" not in kwargs:
             return functools.partial(cls, **kwargs)
         return super().__new__(cls)
+
+
+def _made_again(cls: type[_Traced[P, R]], function: Callable[P, R], options: dict[str, Any]) -> _Traced[P, R]:
+    """A copy of a traced function."""
+    return cls(function, **options)
 
 
 _keeping = threading.Lock()

@@ -13,7 +13,8 @@ import random
 import sys
 from array import array
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import partial
 from itertools import chain
 from operator import getitem, is_
@@ -26,7 +27,8 @@ from ..autodiff import GradManager
 from ..module import Module
 from ..optimizer import Optimizer
 from ..tensor import Tensor
-from .executed import Executed, global_names, is_watched_file
+from .behind import CACHED, behind, kept_by
+from .executed import Executed, global_names, imported_names, is_of_library, is_watched_file
 
 SLOT_LIMIT = 50_000
 BYTES_LIMIT = 1 << 24
@@ -66,6 +68,7 @@ class Watched:
         self._waiting: list[tuple[Any, str]] = [(root, ARGUMENT) for root in roots]
         for code, namespace in executed.codes.items():
             self._names(namespace, [n for n in global_names(code) if n in namespace])
+            self._waiting += [(sys.modules[n], n) for n in imported_names(code) if n in sys.modules]
         self._reach_all()
         self._waiting += [(function, function.__name__) for function in _functions_of(self._not_found())]
         self._reach_all()
@@ -113,7 +116,7 @@ class Watched:
                 self._waiting.append((value, name))
 
     def _names(self, namespace: Any, keys: list[Any], owner: Any = None, own: bool = False) -> None:
-        if keys:
+        if keys or owner is not None:  # an object without attributes may get some
             self._add(_Names(namespace, keys, owner, own))
 
     def _reach(self, thing: Any, name: str) -> None:
@@ -139,8 +142,9 @@ class Watched:
         elif isinstance(thing, partial):
             self._waiting += (thing.func, name), (thing.args, name), (thing.keywords, name)
         elif isinstance(thing, ModuleType):
-            if is_watched_file(getattr(thing, "__file__", None) or "<frozen >"):
-                self._names(vars(thing), [k for k in vars(thing) if k in self.executed.names])
+            watched = is_watched_file(getattr(thing, "__file__", None) or "<frozen >")
+            known = self.executed.names if watched else self.executed.own_names
+            self._names(vars(thing), [k for k in vars(thing) if k in known])
         elif isinstance(thing, type):
             self._reach_class(thing)
         elif isinstance(thing, np.ndarray):
@@ -155,6 +159,12 @@ class Watched:
         elif isinstance(thing, (list, tuple, deque, set, frozenset)):
             self._add(_Items(thing, name))
             self._reach_object(thing)
+        elif isinstance(thing, ContextVar):
+            self._add(_Looked(partial(thing.get, _MISSING), name))
+        elif (held := behind(thing)) is not None:
+            self._waiting += [(one, name) for one in held]
+            if isinstance(thing, CACHED):
+                self._add(_Looked(partial(kept_by, thing), name))
         elif hasattr(type(thing), "__next__") and type(thing).__module__ not in _OPAQUE:
             if self.executed.is_read(name):
                 self.refused = f"it uses the iterator `{name}`" if name != ARGUMENT else "an argument is an iterator"
@@ -201,6 +211,7 @@ class Watched:
             self._add(_Names(attributes, keys, thing, own, closed=True))
         elif type(attributes) is dict:
             known, whole = self.executed.names, own or isinstance(thing, Module) or self.executed.whole
+            whole = whole or is_of_library(cls)  # what its methods read has not been looked at
             self._names(attributes, [k for k in attributes if whole or k in known], thing, own)
         slots = [n for base in cls.__mro__ for n in _slots_of(base) if n not in ("__dict__", "__weakref__")]
         if slots and not _is_builtin(cls):
@@ -326,7 +337,7 @@ class _Names(_Entry):
         self.keys, self.values = [k for k, _ in kept], [v for _, v in kept]
         if self.count is not None:
             self.count = len(self._now())
-        return bool(kept)
+        return bool(kept) or self.count is not None
 
 
 class _Attributes(_Entry):
@@ -387,6 +398,22 @@ class _Cell(_Entry):
 
     def changes(self) -> list[Change]:
         return [] if self.same() else [(self.label, self._now())]
+
+
+class _Looked(_Entry):
+    """What a function of C code tells."""
+
+    def __init__(self, look: Callable[[], Any], name: str) -> None:
+        self.look = look
+        self.label = name
+        self.values = [look()]
+
+    def same(self) -> bool:
+        return _same(self.look(), self.values[0])
+
+    def without_changes(self) -> bool:
+        self.values = [self.look()]
+        return True
 
 
 class _Items(_Entry):

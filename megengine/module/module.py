@@ -19,6 +19,8 @@ from ..graph import compile, flush_before, reset_together, scopes
 from ..graph.called import ShownCalls
 from ..graph.guards import note_dependence
 from ..graph.recorder import thread
+from ..graph.shared import exclusive
+from ..graph.source import warn_once
 from ..tensor import Parameter, Tensor
 from .access import access_structure as _access_structure  # noqa: F401  # programs import these from here
 from .state import load_state
@@ -42,6 +44,9 @@ def _is_buffer(obj: Any) -> bool:
 
 def _anything(_: Any) -> bool:
     return True
+
+
+_OF_EVERY_MODULE = frozenset(("_modules", "training", "_forward_hooks", "_forward_pre_hooks", "_name", "name"))
 
 
 def _without_requires_grad(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -432,7 +437,8 @@ class Module(ShownCalls, metaclass=ABCMeta):
             {'bias': (2,), 'weight': (2, 3)}
         """
         if rst is None:
-            rst = OrderedDict()
+            with exclusive:  # another thread's step comes before all of it or after
+                return Module.state_dict(self, OrderedDict(), prefix, keep_var)
         for key, tensor in self.named_tensors(recursive=False):
             if prefix + key in rst:
                 raise AssertionError(f"two states are called {prefix + key}")
@@ -484,6 +490,11 @@ class Module(ShownCalls, metaclass=ABCMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         modules = self.__dict__.get("_modules")
+        if isinstance(value, np.ndarray) and isinstance(self.__dict__.get(name), Parameter):
+            warn_once(
+                "replaced",
+                f"{name!r} was a Parameter and is an array now, which is neither trained nor saved; write {name}[...] = array",
+            )
         holder = is_module(value) or isinstance(value, CONTAINERS)
         if name != "_modules":
             if modules is None and (holder or isinstance(value, Tensor)):
@@ -500,6 +511,8 @@ class Module(ShownCalls, metaclass=ABCMeta):
     def __getattr__(self, name: str) -> Any:
         if hasattr(type(self), name):
             return object.__getattribute__(self, name)  # a property failed: its own error
+        if name in _OF_EVERY_MODULE and "_modules" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__}.__init__() has not called super().__init__()")
         raise no_attribute(self, name, NETWORK)
 
     def __delattr__(self, name: str) -> None:

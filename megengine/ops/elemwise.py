@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import autocast, formats, promote, quantized, ranges
+from .conversion import convert
 from .op import op
 
 
@@ -43,7 +44,10 @@ def div(x, y):
 
 @op(promote=promote.arithmetic, differentiable=False, strict=True)
 def floor_div(x, y):
-    return jnp.floor(x / y) if jnp.issubdtype(x.dtype, jnp.inexact) else x // y
+    if jnp.issubdtype(x.dtype, jnp.inexact):
+        return jnp.floor(x / y)
+    by_zero = y == 0  # 0, as NumPy has it; XLA's quotient would be rounded down once more
+    return jnp.where(by_zero, 0, x // jnp.where(by_zero, 1, y)).astype(x.dtype)
 
 
 @op(promote=promote.arithmetic, differentiable=(True, False), strict=True)
@@ -262,7 +266,7 @@ def clip(x, low, high):
 
 
 def _choice(name, kinds):
-    return [promote.BOOL, *promote.comparison(name, kinds[1:])]
+    return [promote.BOOL, *promote.chosen(name, kinds[1:])]
 
 
 @op(promote=_choice, formats=formats.dropped)
@@ -276,10 +280,7 @@ def _cast_on_host(array, dtype):
 
 @op(on_host=_cast_on_host)
 def cast(x, *, dtype):
-    if jnp.issubdtype(x.dtype, jnp.floating) and np.dtype(dtype).kind in "iu" and np.dtype(dtype).itemsize < 4:
-        # Out of range they wrap, as C's conversions do, instead of saturating.
-        x = x.astype(jnp.int32)
-    return x.astype(dtype)
+    return convert(x, dtype)
 
 
 @op(quantized=quantized.kept)

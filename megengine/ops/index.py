@@ -16,6 +16,7 @@ from jax import lax
 
 from . import formats, quantized
 from .bounds import within
+from .conversion import convert
 from .op import op
 
 
@@ -91,7 +92,7 @@ def getitem(x, *numbers, spec):
 
 @op()
 def setitem(x, value, *numbers, spec):
-    value = value.astype(x.dtype)
+    value = convert(value, x.dtype)
     if _has(spec, "a") or _has(spec, "s"):
         index: list[Any] = []
         rest, axis = iter(numbers), 0
@@ -158,7 +159,7 @@ def gather(x, index, *, axis):
 def scatter(x, index, source, *, axis):
     grid = list(jnp.indices(index.shape, sparse=True))
     grid[axis] = index
-    return x.at[tuple(grid)].set(source.astype(x.dtype))
+    return x.at[tuple(grid)].set(convert(source, x.dtype))
 
 
 @op(quantized=quantized.kept)

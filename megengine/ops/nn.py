@@ -9,6 +9,7 @@ from jax import lax
 
 from . import autocast, formats, promote, quantized
 from .batch import normalize
+from .conversion import convert
 from .op import op
 from .sizes import reshaped
 
@@ -123,7 +124,7 @@ def local_response_norm(x, *, size, k, alpha, beta):
 @op(differentiable=(True, False), formats=formats.dropped, quantized=quantized.kept)
 def pad(x, value, *, widths, mode):
     if mode == "constant":
-        return jnp.pad(x, widths, constant_values=value.astype(x.dtype))
+        return jnp.pad(x, widths, constant_values=convert(value, x.dtype))
     return jnp.pad(x, widths, mode={"replicate": "edge"}.get(mode, mode))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from .conversion import convert
 from .formats import FormatRule, kept
 from .ranges import RangeRule
 
@@ -105,7 +106,7 @@ class Op:
             return lower
 
         def cast_then_lower(*arrays: Any) -> Any:
-            return lower(*(a if t is None else a.astype(t) for a, t in zip(arrays, targets, strict=True)))
+            return lower(*(a if t is None else convert(a, t) for a, t in zip(arrays, targets, strict=True)))
 
         return cast_then_lower
 

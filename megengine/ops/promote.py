@@ -102,6 +102,18 @@ def comparison(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
     return [common(name, kinds)] * len(kinds)
 
 
+def chosen(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
+    """``where``: integers and bools meet in the smallest dtype that holds both, beside float16 in that."""
+    tensors = {k for k in kinds if isinstance(k, np.dtype)}
+    if len(tensors) == 2 and len(kinds) == 2 and COMPLEX64 not in tensors:
+        floats = [t for t in tensors if t in FLOATS]
+        if not floats:
+            return [np.promote_types(*tensors)] * 2
+        if len(floats) == 1:
+            return floats * 2
+    return comparison(name, kinds)
+
+
 def compared(name: str, kinds: Sequence[Any]) -> Sequence[Any]:
     """``== != < <= > >=``: operands meet, bools included; narrow integers and an int in 32 bits, since the int may not fit."""
     meet = common(name, kinds)

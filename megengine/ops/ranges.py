@@ -14,8 +14,10 @@ import numpy as np
 RangeRule = Callable[[int, np.dtype, int], "int | float | None"]
 
 
-def wraps(value: int, dtype: np.dtype, position: int) -> int:
-    """``+ - *`` are computed modulo 2^32 in any case."""
+def wraps(value: int, dtype: np.dtype, position: int) -> int | None:
+    """``+ - *`` are computed modulo 2^32 in any case, of ints that 64 bits hold."""
+    if not -(1 << 63) <= value < 1 << 64:
+        return None
     return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import formats, promote, quantized
 from .bounds import within
+from .conversion import convert
 from .op import op
 
 
@@ -86,12 +87,12 @@ def constant(*, value, shape, dtype):
 
 @op()
 def full(value, *, shape, dtype):
-    return jnp.broadcast_to(value if dtype is None else value.astype(dtype), shape)
+    return jnp.broadcast_to(value if dtype is None else convert(value, dtype), shape)
 
 
 @op(differentiable=False)
 def full_like(x, value):
-    return jnp.full(x.shape, value.astype(x.dtype))
+    return jnp.full(x.shape, convert(value, x.dtype))
 
 
 @op()
@@ -103,9 +104,10 @@ def arange(start, step, *, count, dtype):
 
 @op()
 def linspace(start, stop, *, count, dtype):
-    # The reference steps from the left; only the size is static.
+    # The reference steps from the left; only the size is static. The last number is what it is to be, whatever was rounded.
     step = (stop - start) / max(count - 1, 1)
-    return (start + step * jnp.arange(count, dtype=jnp.float32)).astype(dtype)
+    place = jnp.arange(count, dtype=jnp.float32)
+    return convert(jnp.where((place == count - 1) & (place > 0), stop, start + step * place), dtype)
 
 
 @op()

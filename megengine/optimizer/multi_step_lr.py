@@ -21,7 +21,8 @@ class MultiStepLR(LRScheduler):
         current_epoch: the last epoch, when training goes on. Default: -1, a start
 
     Raises:
-        ValueError: the milestones are not in order, or a negative factor.
+        TypeError: the milestones are no sequence.
+        ValueError: they are not in order, or a negative factor.
 
     Example:
         >>> optimizer = megengine.optimizer.SGD(megengine.Parameter([1.0]), lr=1.0)
@@ -37,6 +38,8 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, current_epoch: int = -1
     ) -> None:
+        if not isinstance(milestones, Iterable):
+            raise TypeError(f"milestones must be a list of epochs, not {milestones!r}")
         self.milestones = milestones if isinstance(milestones, list | tuple) else list(milestones)
         if list(self.milestones) != sorted(self.milestones):
             raise ValueError(f"Milestones should be a list of increasing integers. Got {self.milestones}")

@@ -225,6 +225,10 @@ class Optimizer(metaclass=ABCMeta):
             >>> optimizer.state_dict()["state"]
             {0: {'momentum_buffer': array([0.], dtype=float32)}}
         """
+        with graph.exclusive:  # another thread's step comes before all of it or after
+            return self._state_dict(keep_var)
+
+    def _state_dict(self, keep_var: bool) -> dict[str, Any]:
         numbers = self._numbers()
         groups = []
         for group in self.param_groups:

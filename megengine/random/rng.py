@@ -71,6 +71,20 @@ class _Streams:
         self.states: dict[tuple[str, str], Tensor] = {}
         self.host: dict[str, Xoroshiro128] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The states as arrays: only streams have tensors of their dtype."""
+        with exclusive:
+            return {**vars(self), "states": {place: state.numpy() for place, state in self.states.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.states = {place: self._held(given, resolve(place[1])) for place, given in state["states"].items()}
+
+    @staticmethod
+    def _held(state: Any, device: Device) -> Tensor:
+        held: Tensor = state if isinstance(state, Tensor) else new_handle(host_value(np.array(state), device))
+        return held
+
     def restart(self, seed: int) -> None:
         """Begin again; the states stay the same tensors, since traced functions hold them."""
         with exclusive:
@@ -130,6 +144,15 @@ class RNG:
         if self._streams is _shared:
             return f"{type(self).__name__}(the shared streams, seed={_shared.seed})"
         return f"{type(self).__name__}(seed={self._streams.seed}, device={self._where().logical_name!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copies of one that shares the module's streams share them too, and do not repeat their numbers."""
+        return {**vars(self), "_streams": None if self._streams is _shared else self._streams}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._streams is None:
+            self._streams = _shared
 
     def _where(self) -> Device:
         return resolve(self._device)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import struct
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from .._support.files import replacing
+from ..graph import exclusive
 from . import foreign, pickler, pytorch, safetensors
 from .checksum import SummedWriter, verified_payloads
 from .errors import CheckpointError, RefusedError
@@ -62,13 +65,14 @@ def save(obj: Any, f: Any, pickle_module: Any = pickle, pickle_protocol: int = p
     if not isinstance(f, str | os.PathLike):
         if not hasattr(f, "write"):
             raise AssertionError(f"{f} does not support write")
-        _dump(obj, f, pickle_module, pickle_protocol)
+        with exclusive if isinstance(f, io.BytesIO) else nullcontext():
+            _dump(obj, f, pickle_module, pickle_protocol)
         return
     path = os.path.realpath(f)
     if path.endswith(".safetensors"):
         safetensors.save(obj, path)
         return
-    with replacing(path) as file:
+    with replacing(path) as file, exclusive:  # another thread's step comes before all of what is saved or after
         summed = SummedWriter(file)
         _dump(obj, summed, pickle_module, pickle_protocol)
         summed.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import struct
 from collections.abc import Mapping
 from types import ModuleType
@@ -39,9 +40,21 @@ def save(state: Any, path: str) -> None:
     package = _package()
     with replacing(path) as file:
         if file.seekable():
-            package.save_file(arrays, file.name, _METADATA)
+            _save_file(package, arrays, file.name)
         else:
             file.write(package.save(arrays, _METADATA))
+
+
+def _save_file(package: ModuleType, arrays: dict[str, np.ndarray], name: str) -> None:
+    from safetensors import SafetensorError
+
+    try:
+        package.save_file(arrays, name, _METADATA)
+    except SafetensorError as error:
+        found = re.search(r"os error (\d+)", str(error))
+        if found is None:
+            raise
+        raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
 
 
 def load(file: Any, name: str) -> dict[str, np.ndarray]:

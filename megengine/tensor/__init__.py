@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copyreg
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
@@ -38,6 +38,16 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 
+class _NotHere:
+    """An attribute of PyTorch's tensors that, being set, would change nothing: it can be neither read nor set."""
+
+    def __get__(self, tensor: Any, owner: Any = None) -> NoReturn:
+        raise AttributeError  # Tensor.__getattr__ says more
+
+    def __set__(self, tensor: Any, value: Any) -> NoReturn:
+        raise AttributeError("'Tensor' object has no attribute 'data' to set; MegEngine's spelling is x[...] = y")
+
+
 class Tensor(Protocols):
     """A multi-dimensional array of one dtype on one device, the operand of every operation.
 
@@ -67,6 +77,7 @@ class Tensor(Protocols):
 
     __slots__ = ("__dict__",)
 
+    data = _NotHere()
     dmap_callback: Any = None
     _grad: Tensor | None = None
     _qparams: QParams | None = None

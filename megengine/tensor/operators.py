@@ -72,6 +72,29 @@ def _in_place(forward: Any) -> Any:
     return assign
 
 
+def _dividing(op: Op) -> tuple[Any, Any, Any]:
+    """As :func:`_binary`, of ops that integers do not have with 0."""
+
+    def forward(self: Any, other: Any) -> Any:
+        return divided(op, self, other)
+
+    def reflected(self: Any, other: Any) -> Any:
+        return apply(op, other, self)
+
+    return forward, reflected, _in_place(forward)
+
+
+def divided(op: Op, x: Any, y: Any) -> Any:
+    """The quotient or remainder of numbers.
+
+    Raises:
+        ZeroDivisionError: a tensor of integers by the number 0.
+    """
+    if type(y) is int and not y and isinstance(x, Handle) and x._value.aval.dtype.kind in "iu":
+        raise ZeroDivisionError(f"{op.name}: a tensor of dtype {x._value.aval.dtype.name} cannot be divided by 0")
+    return apply(op, x, y)
+
+
 def _logical(op: Op) -> tuple[Any, Any, Any]:
     def forward(self: Any, other: Any) -> Any:
         return apply(op, self, _require_bools(op.name, self, other))
@@ -91,7 +114,7 @@ def _equality(op: Op, without_value: bool) -> Any:
 
 def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
     """Quotient rounded down and the remainder that belongs to it, which has the divisor's sign."""
-    remainder = apply(ops.mod, x, y)  # C's for floats
+    remainder = divided(ops.mod, x, y)  # C's for floats
     if remainder._value.aval.is_float:
         other_sign = apply(ops.less, apply(ops.mul, remainder, y), 0)
         remainder = apply(ops.where, other_sign, apply(ops.add, remainder, y), remainder)
@@ -126,8 +149,8 @@ class Operators(Handle):
     __sub__, __rsub__, __isub__ = _binary(ops.sub)
     __mul__, __rmul__, __imul__ = _binary(ops.mul)
     __truediv__, __rtruediv__, __itruediv__ = _binary(ops.div)
-    __floordiv__, __rfloordiv__, __ifloordiv__ = _binary(ops.floor_div)
-    __mod__, __rmod__, __imod__ = _binary(ops.mod)
+    __floordiv__, __rfloordiv__, __ifloordiv__ = _dividing(ops.floor_div)
+    __mod__, __rmod__, __imod__ = _dividing(ops.mod)
     __lshift__, __rlshift__, __ilshift__ = _binary(ops.left_shift)
     __rshift__, __rrshift__, __irshift__ = _binary(ops.right_shift)
     __and__, __rand__, __iand__ = _logical(ops.logical_and)

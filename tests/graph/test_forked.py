@@ -14,6 +14,7 @@ import pytest
 import megengine as mge
 import megengine.functional as F
 from megengine import Tensor
+from tests.processes import Programs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -62,3 +63,21 @@ def test_the_parent_goes_on() -> None:
     x = Tensor([1.0]) * 2
     _forked(lambda: sys.version)
     assert (x + 1).item() == 3
+
+
+def test_a_forked_child_ends(programs: Programs) -> None:
+    """What ends XLA's client at the interpreter's end would wait for its threads for ever."""
+    program = """
+        import os, sys, warnings
+        import megengine as mge
+        warnings.simplefilter("ignore")
+        (mge.tensor([1.0]) + 1).numpy()
+        import jax
+        jax.local_devices()
+        child = os.fork()
+        if not child:
+            sys.exit(3)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    out, error = programs.start(program).communicate(timeout=120)
+    assert out.strip() == "3", error

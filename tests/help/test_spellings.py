@@ -167,7 +167,7 @@ def test_copies_and_pickles_still_work(words: dict[str, Any]) -> None:
         (lambda x: x.sum(dim=1), "Tensor.sum.*axis="),
         (lambda x: x.max(dim=1, keepdim=True), "Tensor.max.*axis="),
         (lambda x: x.flatten(end_dim=1), "Tensor.flatten.*end_axis="),
-        (lambda x: F.sum(x, axes=1), "'axes'$"),
+        (lambda x: F.sum(x, axes=1), "'axes'. Did you mean 'axis'.$"),
         (lambda x: M.ReLU(inplace=True), "ReLU.__init__.*'inplace'; .*x = F.relu"),
         (lambda x: M.Dropout(p=0.5), "Dropout.__init__.*drop_prob="),
         (lambda x: M.Linear(2, 3, device="cuda"), "Linear.__init__.*set_default_device"),

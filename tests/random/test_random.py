@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import megengine as mge
+import megengine.module as M
 from megengine import random
 from megengine.random import RNG
 from tests.golden import record_random
@@ -107,3 +111,22 @@ def test_recorded_behaviour(recorded: dict, cpu_generator: None) -> None:
         assert got["raises"] == "ValueError"
     else:
         assert {"statement": recorded["statement"], **got} == recorded
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda rng: pickle.loads(pickle.dumps(rng))])
+def test_copies_go_on_where_they_were_made(copied: Any) -> None:
+    rng = mge.random.RNG(seed=3)
+    rng.normal(size=5), rng.permutation(4)
+    net = M.Sequential(M.ReLU())
+    net.rng = rng
+    other = copied(net).rng
+    for draw in ("normal", "uniform"):
+        np.testing.assert_array_equal(getattr(other, draw)(size=4).numpy(), getattr(rng, draw)(size=4).numpy())
+    np.testing.assert_array_equal(other.permutation(9).numpy(), rng.permutation(9).numpy())
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda rng: pickle.loads(pickle.dumps(rng))])
+def test_copies_of_one_that_shares_the_streams_do_not_repeat_them(copied: Any) -> None:
+    rng = mge.random.RNG()
+    other = copied(rng)
+    assert not np.array_equal(rng.normal(size=8).numpy(), other.normal(size=8).numpy())

@@ -1,0 +1,82 @@
+"""Mistakes of the first hour that would change nothing, or that Python explains by something else."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import megengine.module as M
+import megengine.optimizer as O  # as short as the others
+from megengine import Parameter, Tensor, data
+
+
+@pytest.mark.parametrize(
+    ("call", "wrong", "right"),
+    [
+        (lambda: M.Conv2d(3, 8, kernal_size=3), "kernal_size", "kernel_size"),
+        (lambda: M.ConvBn2d(3, 8, kernelsize=3), "kernelsize", "kernel_size"),
+        (lambda: M.Linear(3, out_feature=2), "out_feature", "out_features"),
+        (lambda: M.MaxPool2d(kernal_size=2), "kernal_size", "kernel_size"),
+        (lambda: M.BatchNorm2d(4, momentun=0.9), "momentun", "momentum"),
+        (lambda: M.Dropout(drop_probs=0.5), "drop_probs", "drop_prob"),
+        (lambda: O.SGD([Parameter([1.0])], lr=0.1, momentun=0.9), "momentun", "momentum"),
+        (lambda: O.Adam([Parameter([1.0])], lr=0.1, beta=(0.9, 0.99)), "beta", "betas"),
+        (lambda: data.RandomSampler(np.arange(3), batchsize=2), "batchsize", "batch_size"),
+    ],
+)
+def test_a_misspelt_setting(call: Callable[[], object], wrong: str, right: str) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{wrong}'. Did you mean '{right}'"):
+        call()
+
+
+def test_a_setting_that_is_missing_is_named_where_none_is_misspelt() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'kernel_size'"):
+        M.Conv2d(3, 8, name="first")
+
+
+class Forgetful(M.Module):
+    def __init__(self) -> None:
+        self.n = 3
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.n
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        repr,
+        lambda net: net(Tensor([1.0])),
+        lambda net: net.training,
+    ],
+)
+def test_a_module_whose_init_does_not_call_that_of_its_base(use: Callable[[M.Module], object]) -> None:
+    with pytest.raises(AttributeError, match=r"Forgetful.__init__\(\) has not called super\(\).__init__\(\)"):
+        use(Forgetful())
+
+
+def test_the_data_of_a_tensor_cannot_be_assigned() -> None:
+    net = M.Linear(2, 3)
+    before = net.weight.numpy()
+    for value in (np.zeros((3, 2)), Tensor(np.zeros((3, 2))), None):
+        with pytest.raises(AttributeError, match=r"no attribute 'data' to set; MegEngine's spelling is x\[...\] = y"):
+            net.weight.data = value
+    np.testing.assert_array_equal(net.weight.numpy(), before)
+    assert not hasattr(net.weight, "data") and not hasattr(Tensor, "data")
+    copy.deepcopy(net.weight)
+
+
+def test_a_parameter_replaced_by_an_array_is_told() -> None:
+    net = M.Linear(2, 3)
+    with pytest.warns(UserWarning, match="'weight' was a Parameter and is an array now"):
+        net.weight = np.zeros((3, 2), "float32")
+    net.other = np.zeros(3)
+    net.bias = Tensor(np.zeros(3))
+
+
+def test_milestones_are_a_list() -> None:
+    with pytest.raises(TypeError, match="milestones must be a list of epochs, not 3"):
+        O.MultiStepLR(O.SGD([Parameter([1.0])], lr=0.1), 3)  # type: ignore[arg-type]
