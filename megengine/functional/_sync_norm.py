@@ -70,6 +70,9 @@ def sync_batch_norm(
         raise NotImplementedError(
             f"sync_batch_norm: eps_mode='max' takes four dimensions, the input has shape {inp.shape}"
         )
+    given = inp.dtype
+    if several and inp.dtype.itemsize < 4:
+        inp = inp.astype("float32")  # sums and numbers of elements beyond what halves hold
     if training:
         centred, variance, batch = _of_all(inp, members) if several else _of_this(inp)
         held = [
@@ -88,7 +91,8 @@ def sync_batch_norm(
     out = centred / sqrt(maximum(variance, eps) if eps_mode.lower() == "max" else variance + eps)
     if weight is not None:
         out = out * _by_channel(weight, inp.ndim)
-    return out if bias is None else out + _by_channel(bias, inp.ndim)
+    out = out if bias is None else out + _by_channel(bias, inp.ndim)
+    return out.astype(given) if several else out
 
 
 def _of_this(inp: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -102,17 +106,26 @@ def _of_this(inp: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
 
 
 def _of_all(inp: Tensor, group: Group) -> tuple[Tensor, Tensor, list[Tensor]]:
-    """The same of the batches of all processes, which need not be equally large."""
-    from ..distributed.functional import all_reduce_sum
+    """The same of the batches of all processes, which need not be equally large, by one message.
 
-    axes = [k for k in range(inp.ndim) if k != 1]
-    count = full((1,), inp.size / max(inp.shape[1], 1), dtype=inp.dtype, device=inp.device)
-    total = all_reduce_sum(concat([sum(inp, axes), count]), group)
-    count = total[-1].detach()
-    average = _by_channel(total[:-1] / count, inp.ndim)
-    centred = inp - average
-    variance = _by_channel(all_reduce_sum(sum(centred * centred, axes), group) / count, inp.ndim)
-    return centred, variance, [average, variance * (count / maximum(count - 1, 1))]
+    Each tells its number of elements, their mean and their squared deviations from it, which are combined as Chan, Golub and
+    LeVeque do (1979).
+    """
+    from ..distributed.functional import all_gather
+
+    axes, channels = [k for k in range(inp.ndim) if k != 1], inp.shape[1]
+    elements = inp.size // max(channels, 1)
+    own = sum(inp, axes) / max(elements, 1)
+    spread = sum((inp - _by_channel(own, inp.ndim)) ** 2, axes)
+    told = concat([full((1,), elements, dtype=inp.dtype, device=inp.device), own, spread])
+    of_all = all_gather(told.reshape(1, -1), group)
+    counts, means, spreads = of_all[:, :1].detach(), of_all[:, 1 : 1 + channels], of_all[:, 1 + channels :]
+    count = maximum(sum(counts), 1)
+    average = sum(counts * means, 0) / count
+    variance = (sum(spreads, 0) + sum(counts * (means - average) ** 2, 0)) / count
+    centred = inp - _by_channel(average, inp.ndim)
+    batch = [average, variance * (count / maximum(count - 1, 1))]
+    return centred, _by_channel(variance, inp.ndim), batch
 
 
 def _by_channel(x: Tensor, ndim: int) -> Tensor:

@@ -100,6 +100,24 @@ def observed(rank: int) -> list[tuple[float, float]]:
     return [(observer.min_val.item(), observer.max_val.item()) for observer in observers]
 
 
+def images(rank: int) -> np.ndarray:
+    return np.random.default_rng(5 + rank).standard_normal((2 + rank, 3, 2, 2), np.float32) * 3 + 40
+
+
+def normalised(x: np.ndarray) -> tuple[Any, ...]:
+    """A normalised batch, a gradient, the running statistics, and how many messages that took; the same in half precision."""
+    norm, inp = M.SyncBatchNorm(3), Tensor(x)
+    before = runtime.ran[0, 1]
+    manager = GradManager().attach([inp, norm.weight])
+    with manager:
+        y = norm(inp)
+        manager.backward((F.sigmoid(y) ** 2).sum())
+    messages = runtime.ran[0, 1] - before
+    half = M.SyncBatchNorm(3)(Tensor(x, dtype="float16"))
+    found = (y, inp.grad, norm.weight.grad, norm.running_mean, norm.running_var, half)
+    return (*(t.numpy() for t in found), messages)
+
+
 def batches() -> list[list[int]]:
     """This rank's part of a data set in two kinds of order, by loaders with a worker and without."""
     numbers = ArrayDataset(np.arange(9, dtype="int32"))
@@ -127,6 +145,7 @@ def everything() -> dict[str, Any]:
     found["reduced"] = reduced_gradients()
     found["observed"] = observed(rank)
     found["batches"] = batches()
+    found["normalised"] = normalised(images(rank))
     alone = dist.new_group([rank])
     found["alone"] = C.all_reduce_sum(Tensor([float(rank)]), alone).numpy().tolist()
     if rank == 0:
@@ -167,6 +186,17 @@ def test_collectives_and_their_gradients() -> None:
     assert [r["observed"] for r in results] == [[(-1.0, 3.0)] * 2] * RANKS
     assert [r["batches"][0] for r in results] == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 0]]
     assert {n for r in results for n in r["batches"][1]} == {*range(9)}  # ranks shuffle alike without a seed
+    y, dx, dw, average, variance, half, _ = normalised(np.concatenate([images(r) for r in range(RANKS)]))
+    parts = [slice(0, 2), slice(2, 5)]  # a batch of two and one of three
+    for part, r in zip(parts, results, strict=True):
+        of_rank = r["normalised"]
+        for found, expected in zip(of_rank[:2], (y, dx), strict=True):
+            np.testing.assert_allclose(found, expected[part], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(of_rank[3], average, rtol=1e-5)
+        np.testing.assert_allclose(of_rank[4], variance, rtol=1e-4)
+        np.testing.assert_allclose(of_rank[5], half[part], atol=2e-2)
+        assert of_rank[5].dtype == np.float16 and of_rank[6] == 2  # one there, one back
+    np.testing.assert_allclose(sum(r["normalised"][2] for r in results), dw, rtol=1e-4)
     for reduced in (r["reduced"] for r in results):
         for method, divisor in (("sum", 1), ("mean", RANKS)):
             grads, messages = reduced[method]
