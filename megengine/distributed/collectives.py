@@ -50,3 +50,4 @@ COLLECTIVES = {
     "ALL_TO_ALL": Collective(lambda xs, axis, concat_axis: _all_to_all(xs, axis, concat_axis), False),
 }
 FOR_ROOT = ("REDUCE_SUM", "GATHER")  # only the first rank of the group has the result
+ROOTED = (*FOR_ROOT, "BROADCAST", "SCATTER")  # only the first rank gives, or gets

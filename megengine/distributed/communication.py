@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..graph.flushing import evaluate
 from ..graph.recorder import thread
-from ..graph.tape import GradNode
+from ..graph.tape import GradNode, Tape
 from ..graph.value import Value, aval, new_handle
 from ..tensor import Tensor
 from . import runtime
-from .collectives import FOR_ROOT
+from .collectives import FOR_ROOT, ROOTED
 from .group import Group, next_call
 from .waiting import Call, agree, carried_out
 
-Pull = Callable[[Tensor], Tensor]
+Pull = Callable[[Tensor | None], Tensor | None]  # None where only the root has something to give, or to get
 
 
-def communicate(inp: Tensor, name: str, group: Group, axes: dict[str, int], pull: Pull | None) -> Tensor | None:
+def communicate(
+    inp: Tensor, name: str, group: Group, axes: dict[str, int], pull: Pull | None, tracked: bool = True
+) -> Tensor | None:
     """This rank's result of a collective.
 
     Args:
@@ -28,6 +31,7 @@ def communicate(inp: Tensor, name: str, group: Group, axes: dict[str, int], pull
         group: the ranks, the root first.
         axes: dimensions, by name.
         pull: from the cotangent of the result to that of ``inp``; None for one that has no gradient.
+        tracked: whether a gradient may be asked for.
 
     Returns:
         The result; None for one that only the root has.
@@ -40,33 +44,58 @@ def communicate(inp: Tensor, name: str, group: Group, axes: dict[str, int], pull
     if value.aval.dtype.metadata is not None:
         raise TypeError(f"{name} takes plain numbers, not {value.aval.dtype.name}: convert with astype()")
     call = next_call(group, f"{name} of {value.aval!r}" + "".join(f", {k}={v}" for k, v in axes.items()))
-    _agree(group, call)
+    pulled = _pulled_by_all(group, call, name, _recorded(inp)) if tracked and name in ROOTED else None
+    if pulled is None:
+        _agree(group, call)
     ranks, how = tuple(group.proc_ranks), tuple(axes.items())
     array = carried_out(call, lambda: runtime.run(name, value.array, ranks, how))
     if name in FOR_ROOT and group.rank > 0:
+        if pulled and pull is not None:
+            track_sent(inp, lambda: pull(None), also=True)
         return None
     out = Value(None, aval(tuple(array.shape), np.dtype(value.aval.dtype)), array, value.device)
     result: Tensor = new_handle(out)
-    _track(inp, result, name, pull)
+    if not tracked or not result._value.aval.is_float:
+        return result
+    if _recorded(inp):
+        node = _CollectiveNode(thread.recorder.tapes, ((inp._node, inp._slot),))
+        node.name, node.pull_one, node.zero = name, None if pulled is False else pull, zero_of(inp)
+        result._node, result._slot = node, 0
+    elif pulled and pull is not None:
+        track_received(result, pull)
     return result
+
+
+def _pulled_by_all(group: Group, call: Call, name: str, recorded: bool) -> bool:
+    """Whether there is a gradient in which all ranks take part: if that of a rank which gives something is recorded."""
+    told = agree(call, recorded)
+    return any(told.values()) if name in FOR_ROOT else bool(told[group.proc_ranks[0]])
+
+
+def zero_of(x: Tensor) -> Callable[[], Tensor]:
+    """What makes zeros of a tensor's shape and dtype."""
+    shape, dtype = x._value.aval.shape, x._value.aval.dtype
+    return lambda: Tensor(np.zeros(shape, dtype))
 
 
 class _CollectiveNode(GradNode):
     """The gradient node of a collective."""
 
-    __slots__ = ("name", "pull_one")
+    __slots__ = ("name", "pull_one", "zero")
 
     name: str
     pull_one: Pull | None
+    zero: Callable[[], Tensor]
 
     def pull(self, cots: list[Tensor | None], need: tuple[int, ...]) -> Sequence[Tensor | None]:
         """The cotangent of its operand."""
-        if self.pull_one is None:
-            raise NotImplementedError(
-                f"{self.name} has no gradient, since only the root has its result: use all_reduce_sum or all_gather"
-            )
         (cotangent,) = cots
-        return [None if cotangent is None else self.pull_one(cotangent)]
+        if self.pull_one is None and self.name not in ROOTED:
+            raise NotImplementedError(f"{self.name} has no gradient")
+        if cotangent is None:
+            return [None]
+        given = None if self.pull_one is None else self.pull_one(cotangent)
+        return [self.zero() if given is None else given]
 
 
 def _recorded(x: Tensor) -> bool:
@@ -75,19 +104,12 @@ def _recorded(x: Tensor) -> bool:
     return bool(thread.recorder.tapes) and made_by is not None and made_by.live() and x._value.aval.is_float
 
 
-def _track(inp: Tensor, result: Tensor, name: str, pull: Pull | None) -> None:
-    if _recorded(inp):
-        node = _CollectiveNode(thread.recorder.tapes, ((inp._node, inp._slot),))
-        node.name, node.pull_one = name, pull
-        result._node, result._slot = node, 0
-
-
 class _SentNode(GradNode):
     """The gradient node of a tensor that was sent to another rank, which sends its cotangent."""
 
     __slots__ = ("receive",)
 
-    receive: Callable[[], Tensor]
+    receive: Callable[[], Tensor | None]
 
     def pull(self, cots: list[Tensor | None], need: tuple[int, ...]) -> Sequence[Tensor | None]:
         """The cotangent of what was sent."""
@@ -99,7 +121,7 @@ class _ReceivedNode(GradNode):
 
     __slots__ = ("send",)
 
-    send: Callable[[Tensor], None]
+    send: Callable[[Tensor], Any]
 
     def pull(self, cots: list[Tensor | None], need: tuple[int, ...]) -> Sequence[Tensor | None]:
         """Send it; nothing in this process is a gradient of it."""
@@ -109,23 +131,26 @@ class _ReceivedNode(GradNode):
         return [None]
 
 
-def track_sent(inp: Tensor, receive: Callable[[], Tensor]) -> bool:
+def track_sent(inp: Tensor, receive: Callable[[], Tensor | None], also: bool = False) -> bool:
     """Have the next backward pass go on from a tensor that is sent; says whether it is recorded.
 
     Args:
         inp: what is sent.
         receive: gets its cotangent.
+        also: whether to get one although the tensor is not recorded, for the sake of other ranks.
     """
-    if not _recorded(inp):
+    tapes = thread.recorder.tapes
+    recorded = _recorded(inp)
+    if not recorded and not (also and tapes):
         return False
-    node = _SentNode(thread.recorder.tapes, ((inp._node, inp._slot),))
+    node = _SentNode(tapes, ((inp._node, inp._slot) if recorded else _somewhere(tapes),))
     node.receive = receive
-    for tape in thread.recorder.tapes:
+    for tape in tapes:
         tape.sent.append(node)
-    return True
+    return recorded
 
 
-def track_received(received: Tensor, send: Callable[[Tensor], None]) -> None:
+def track_received(received: Tensor, send: Callable[[Tensor], Any]) -> None:
     """Have the backward pass that comes to a tensor send its cotangent.
 
     Args:
@@ -134,10 +159,14 @@ def track_received(received: Tensor, send: Callable[[Tensor], None]) -> None:
     """
     tapes = thread.recorder.tapes
     if tapes:
-        # The path has to lead to something that is attached.
-        node = _ReceivedNode(tapes, ((GradNode(tapes, (), leaf_of=tapes), 0),))
+        node = _ReceivedNode(tapes, (_somewhere(tapes),))
         node.send = send
         received._node, received._slot = node, 0
+
+
+def _somewhere(tapes: tuple[Tape, ...]) -> tuple[GradNode, int]:
+    """Something attached, to which the path of a backward pass has to lead."""
+    return GradNode(tapes, (), leaf_of=tapes), 0
 
 
 def _agree(group: Group, call: Call) -> None:

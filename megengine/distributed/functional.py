@@ -19,7 +19,7 @@ from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError
 from ..ops import elemwise
 from ..tensor import Tensor
-from .communication import Pull, communicate, track_received, track_sent
+from .communication import Pull, communicate, track_received, track_sent, zero_of
 from .group import WORLD, Group, as_group, get_client, get_rank, get_world_size
 
 __all__ = [
@@ -72,7 +72,9 @@ def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor
     return _collective(inp, mode, group, device)
 
 
-def _collective(inp: Tensor, mode: Any, group: Ranks, device: Any, axis: int = 0, concat_axis: int = 0) -> Any:
+def _collective(
+    inp: Tensor, mode: Any, group: Ranks, device: Any, axis: int = 0, concat_axis: int = 0, tracked: bool = True
+) -> Any:
     if not isinstance(inp, Tensor):
         raise ArgumentError(f"a collective function takes a Tensor, not {type(inp).__name__}")
     name = mode if isinstance(mode, str) else getattr(mode, "name", mode)
@@ -82,7 +84,7 @@ def _collective(inp: Tensor, mode: Any, group: Ranks, device: Any, axis: int = 0
     target = resolve(device) if device else inp.device
     if members.size > 1:
         axes = {"axis": axis, "concat_axis": concat_axis} if name in _WITH_AXES else {}
-        out = communicate(inp, name, members, axes, _pull(name, inp, members, axis, concat_axis))
+        out = communicate(inp, name, members, axes, _pull(name, inp, members, axis, concat_axis), tracked)
     else:
         out = apply(elemwise.copy, inp) if target.name == inp.device.name else inp.to(target.name)
     return out if out is None or target.name == out.device.name else out.to(target.name)
@@ -93,22 +95,27 @@ _WITH_AXES = ("ALL_GATHER", "GATHER", "REDUCE_SCATTER_SUM", "SCATTER", "ALL_TO_A
 
 def _pull(name: str, inp: Tensor, group: Group, axis: int, concat_axis: int) -> Pull | None:
     """From the cotangent of a collective's result to that of its operand, in each rank."""
+    shape, dtype = inp._value.aval.shape, inp._value.aval.dtype
+    zero = zero_of(inp)
 
-    def zero_but_of_root(given: Any) -> Any:
-        return apply(elemwise.mul, inp.detach(), 0.0) if given is None else given
+    def of_gathered(dy: Any) -> Any:
+        whole = [n * group.size if k == axis else n for k, n in enumerate(shape)]
+        return scatter(Tensor(np.zeros(whole, dtype)) if dy is None else dy, group, axis=axis)
 
     def of_chosen(dy: Any) -> Any:
         chosen = apply(elemwise.equal, inp.detach(), _collective(inp.detach(), name, group, None))
         return apply(elemwise.mul, all_reduce_sum(dy, group), chosen.astype(dy.dtype))
 
-    pulls: dict[str, Pull] = {
+    pulls: dict[str, Any] = {
         "ALL_REDUCE_SUM": lambda dy: all_reduce_sum(dy, group),
         "ALL_REDUCE_MAX": of_chosen,
         "ALL_REDUCE_MIN": of_chosen,
-        "BROADCAST": lambda dy: zero_but_of_root(reduce_sum(dy, group)),
+        "REDUCE_SUM": lambda dy: broadcast(zero() if dy is None else dy, group),
+        "BROADCAST": lambda dy: reduce_sum(dy, group),
+        "GATHER": of_gathered,
         "ALL_GATHER": lambda dy: reduce_scatter_sum(dy, group, axis=axis),
         "REDUCE_SCATTER_SUM": lambda dy: all_gather(dy, group, axis=axis),
-        "SCATTER": lambda dy: zero_but_of_root(gather(dy, group, axis=axis)),
+        "SCATTER": lambda dy: gather(dy, group, axis=axis),
         "ALL_TO_ALL": lambda dy: all_to_all(dy, group, split_axis=concat_axis, concat_axis=axis),
     }
     return pulls.get(name)
@@ -164,6 +171,11 @@ def broadcast(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
         Tensor([1. 2.], device=xpux:0)
     """
     return _collective(inp, CollectiveMode.BROADCAST, group, device)  # type: ignore[no-any-return]
+
+
+def broadcast_numbers(inp: Tensor, group: Group, device: Any = None) -> Tensor:
+    """The root's tensor, for all processes, without a gradient."""
+    return _collective(inp.detach(), CollectiveMode.BROADCAST, group, device, tracked=False)  # type: ignore[no-any-return]
 
 
 def all_gather(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0) -> Tensor:
@@ -380,7 +392,7 @@ def remote_send(inp: Tensor, dest_rank: int) -> None:
     _peer("remote_send", dest_rank)
     sent = track_sent(inp, lambda: remote_recv(dest_rank))
     get_client().user_set(_next_key(get_rank(), dest_rank), [list(inp._value.aval.shape), inp.dtype.name, sent])
-    _collective(inp.detach(), "BROADCAST", Group([get_rank(), dest_rank]), None)
+    broadcast_numbers(inp, Group([get_rank(), dest_rank]))
 
 
 def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) -> Tensor:
@@ -402,7 +414,7 @@ def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) ->
     _peer("remote_recv", src_rank)
     shape, dtype, tracked = get_client().user_pop(_next_key(src_rank, get_rank()))
     room = Tensor(np.zeros(shape, dtype_of(dtype)))
-    received: Tensor = _collective(room, "BROADCAST", Group([src_rank, get_rank()]), device)
+    received = broadcast_numbers(room, Group([src_rank, get_rank()]), device)
     if tracked:
         track_received(received, lambda cotangent: remote_send(cotangent, src_rank))
     return received

@@ -131,22 +131,20 @@ ENDED = -1  # in place of the number of looks
 GONE = ["", "no call any more", "", ENDED]  # what a rank says that has nothing more to do
 
 
-def agree(call: Call) -> None:
-    """Wait until all ranks of a call have come to it.
+def agree(call: Call, also: Any = None) -> dict[int, Any]:
+    """Wait until all ranks of a call have come to it; what each has also said, by rank.
 
     Raises:
         CollectiveError: some did not come, or do something else.
     """
-    seconds = SHORT
+    said, seconds = [call.what, call.where, also], SHORT
     try:
         while True:
-            found = call.client.agree(
-                call.name, call.rank, len(call.ranks), [call.what, call.where], min(seconds, patience())
-            )
-            for rank, word in found.items():
-                call.compare(int(rank), *word)
+            found = call.client.agree(call.name, call.rank, len(call.ranks), said, min(seconds, patience()))
+            for rank, (what, where, _) in found.items():
+                call.compare(int(rank), what, where)
             if len(found) == len(call.ranks):
-                return
+                return {int(rank): word[2] for rank, word in found.items()}
             call.look([int(rank) for rank in found])
             seconds = LOOK
     finally:

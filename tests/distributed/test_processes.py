@@ -92,6 +92,23 @@ def reduced_gradients() -> dict[str, Any]:
     return found
 
 
+def from_the_root(rank: int) -> dict[str, Any]:
+    """Gradients of what the root alone computes, and of what nobody needs a gradient of."""
+    found: dict[str, Any] = {}
+    for name in ("broadcast", "scatter"):
+        x, w = Tensor(array(0)), Parameter([3.0])
+        manager = GradManager().attach([w])
+        with manager:
+            y = getattr(C, name)(x * w if rank == 0 else x)
+            manager.backward((y * (rank + 1)).sum())
+        found[name] = None if w.grad is None else w.grad.item()
+        with manager:
+            y = getattr(C, name)(x * w if rank == 1 else x)  # the root's has no gradient, so nobody waits for one
+            manager.backward((y * w).sum())
+        found[f"{name} of another's"] = w.grad.item() - (found[name] or 0.0)
+    return found
+
+
 def observed(rank: int) -> list[tuple[float, float]]:
     """Least and greatest number that observers have seen in both ranks."""
     observers: list[Any] = [SyncMinMaxObserver(dtype="qint8"), SyncExponentialMovingAverageObserver(dtype="qint8")]
@@ -138,8 +155,14 @@ def everything() -> dict[str, Any]:
             manager.backward((y * y * (rank + 1)).sum())
         found[name] = y.numpy(), x.grad.numpy()
     for name in ("reduce_sum", "gather"):
-        result = getattr(C, name)(Tensor(array(rank)))
+        x = Tensor(array(rank))
+        manager = GradManager().attach([x])
+        with manager:
+            result = getattr(C, name)(x * 2)
+            manager.backward([] if result is None else (result * result).sum())
         found[name] = None if result is None else result.numpy()
+        found[f"gradient of {name}"] = x.grad.numpy()
+    found["from the root"] = from_the_root(rank)
     half = C.all_reduce_sum(Tensor([0.5, rank], dtype="float16"))
     found["dtypes"] = half.dtype.name, C.all_reduce_max(Tensor([rank, -rank], dtype="int8")).numpy().tolist()
     found["reduced"] = reduced_gradients()
@@ -178,8 +201,20 @@ def test_collectives_and_their_gradients() -> None:
                     sides.append(sum(float((got[r].astype(np.float64) ** 2).sum()) * (r + 1) for r in range(RANKS)))
                 numeric[index] = (sides[0] - sides[1]) / (2 * step)
             np.testing.assert_allclose(results[rank][name][1], numeric, rtol=2e-2, atol=2e-2, err_msg=name)
-    np.testing.assert_allclose(results[0]["reduce_sum"], sum(xs), rtol=1e-6)
-    np.testing.assert_array_equal(results[0]["gather"], np.concatenate(xs))
+    np.testing.assert_allclose(results[0]["reduce_sum"], 2 * sum(xs), rtol=1e-6)
+    np.testing.assert_array_equal(results[0]["gather"], 2 * np.concatenate(xs))
+    for rank, r in enumerate(results):
+        np.testing.assert_allclose(r["gradient of reduce_sum"], 8 * sum(xs), rtol=1e-6)
+        np.testing.assert_allclose(r["gradient of gather"], 8 * xs[rank], rtol=1e-6)
+        parts = np.split(xs[0], RANKS)
+        of_root = r["from the root"]
+        assert [of_root[name] is None for name in ("broadcast", "scatter")] == [rank == 1] * 2
+        np.testing.assert_allclose(of_root["broadcast of another's"], xs[0].sum(), rtol=1e-5)
+        np.testing.assert_allclose(of_root["scatter of another's"], parts[rank].sum(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(results[0]["from the root"]["broadcast"], 3 * xs[0].sum(), rtol=1e-5)
+    np.testing.assert_allclose(
+        results[0]["from the root"]["scatter"], parts[0].sum() + 2 * parts[1].sum(), rtol=1e-4, atol=1e-5
+    )
     assert results[1]["reduce_sum"] is None and results[1]["gather"] is None
     assert [r["dtypes"] for r in results] == [("float16", [1, 0])] * RANKS
     assert [r["alone"] for r in results] == [[0.0], [1.0]]
