@@ -154,13 +154,14 @@ def reduce_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor 
     return _collective(inp, CollectiveMode.REDUCE_SUM, group, device)  # type: ignore[no-any-return]
 
 
-def broadcast(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
+def broadcast(inp: Tensor, group: Ranks = WORLD, device: Any = None, tracked: bool = True) -> Tensor:
     """The root's tensor, for all processes.
 
     Args:
         inp: what the root gives; that of the others is not looked at.
         group: the processes, as a group or a list of ranks, the root first. Default: all
         device: where the result is. Default: where the input is
+        tracked: whether gradients go back to the root, which the processes then ask each other.
 
     Raises:
         TypeError: the input is not a tensor.
@@ -170,12 +171,7 @@ def broadcast(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:
         >>> F.distributed.broadcast(Tensor([1.0, 2.0]))
         Tensor([1. 2.], device=xpux:0)
     """
-    return _collective(inp, CollectiveMode.BROADCAST, group, device)  # type: ignore[no-any-return]
-
-
-def broadcast_numbers(inp: Tensor, group: Group, device: Any = None) -> Tensor:
-    """The root's tensor, for all processes, without a gradient."""
-    return _collective(inp.detach(), CollectiveMode.BROADCAST, group, device, tracked=False)  # type: ignore[no-any-return]
+    return _collective(inp, CollectiveMode.BROADCAST, group, device, tracked=tracked)  # type: ignore[no-any-return]
 
 
 def all_gather(inp: Tensor, group: Ranks = WORLD, device: Any = None, axis: int = 0) -> Tensor:
@@ -392,7 +388,7 @@ def remote_send(inp: Tensor, dest_rank: int) -> None:
     _peer("remote_send", dest_rank)
     sent = track_sent(inp, lambda: remote_recv(dest_rank))
     get_client().user_set(_next_key(get_rank(), dest_rank), [list(inp._value.aval.shape), inp.dtype.name, sent])
-    broadcast_numbers(inp, Group([get_rank(), dest_rank]))
+    broadcast(inp.detach(), Group([get_rank(), dest_rank]), tracked=False)
 
 
 def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) -> Tensor:
@@ -414,7 +410,7 @@ def remote_recv(src_rank: int, device: Any = None, inp: Tensor | None = None) ->
     _peer("remote_recv", src_rank)
     shape, dtype, tracked = get_client().user_pop(_next_key(src_rank, get_rank()))
     room = Tensor(np.zeros(shape, dtype_of(dtype)))
-    received = broadcast_numbers(room, Group([src_rank, get_rank()]), device)
+    received = broadcast(room, Group([src_rank, get_rank()]), device, tracked=False)
     if tracked:
         track_received(received, lambda cotangent: remote_send(cotangent, src_rank))
     return received

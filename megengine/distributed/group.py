@@ -14,7 +14,7 @@ from ..device import get_default_device, set_default_device
 from ..graph.source import here, text
 from .machines import address_towards, detected, free_port, is_loopback
 from .server import Client, Server, patience
-from .waiting import GONE, Call, agree
+from .waiting import Call, agree, gone
 
 __all__ = [
     "Group", "WORLD", "init_process_group", "is_distributed", "get_rank", "get_world_size", "get_backend",
@@ -255,7 +255,7 @@ def all_end(how: str = "", wait: bool = True) -> bool:
         wait: whether to wait.
     """
     state = _initialised()
-    get_client().waiting(state.rank, GONE)
+    get_client().waiting(state.rank, gone(dict(state.calls)))
     while True:  # a process that fails instead is noticed by its launcher, which ends this one
         ends = get_client().agree("end", state.rank, state.world_size, how, 3600.0 if wait else 0.0)
         if not wait or len(ends) == state.world_size:
@@ -266,7 +266,7 @@ def _at_exit() -> None:
     """Part from the others at the end of a program that no launcher runs; who waits for this rank learns that it has gone."""
     if _state is not None:
         with suppress(ConnectionError):
-            get_client().waiting(_state.rank, GONE)
+            get_client().waiting(_state.rank, gone(dict(_state.calls)))
         forget()
 
 
@@ -462,5 +462,5 @@ def next_call(group: Group, what: str) -> Call:
     """What this rank is about to do together with the others of a group, at the line of the user's program."""
     state = _initialised()
     state.calls[group.key] += 1
-    number, where = str(state.calls[group.key]), text(here(1))
-    return Call(get_client(), state.rank, state.world_size, group.proc_ranks, number, what, where)
+    counts, where = dict(state.calls), text(here(1))
+    return Call(get_client(), state.rank, state.world_size, group.proc_ranks, counts, what, where)

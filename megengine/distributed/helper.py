@@ -13,7 +13,7 @@ from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..ops import shape as shape_ops
 from ..tensor import Tensor
-from .functional import all_reduce_sum, broadcast_numbers
+from .functional import all_reduce_sum, broadcast
 from .group import BACKENDS, WORLD, Group, as_group, group_barrier
 
 __all__ = [
@@ -176,7 +176,7 @@ def bcast_list_(inps: Sequence[Tensor], group: Any = WORLD) -> None:
         if not isinstance(x, Tensor):
             raise ArgumentError(f"bcast_list_ takes Tensors, not {type(x).__name__}")
         if members.size > 1:
-            x._reset(broadcast_numbers(x, members))
+            x._reset(broadcast(x.detach(), members, tracked=False))
 
 
 def _check_method(reduce_method: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .server import Client, patience
 
-__all__ = ["GONE", "NOTE", "Call", "CollectiveError", "agree", "carried_out", "hangs", "keep_notes"]
+__all__ = ["NOTE", "Call", "CollectiveError", "agree", "carried_out", "gone", "hangs", "keep_notes"]
 
 SHORT, LOOK = 1.0, 2.0  # seconds that a rank waits before it says so, and between looks at what the others say
 
@@ -50,13 +50,20 @@ class Call:
         rank: this one.
         world_size: how many ranks there are.
         ranks: those that take part, this one among them.
-        number: which of such calls of these ranks it is.
+        counts: by group, how many calls this rank has come to, this one counted.
         what: such as ``"ALL_REDUCE_SUM of float32[3]"``.
         where: the line.
     """
 
     def __init__(
-        self, client: Client, rank: int, world_size: int, ranks: list[int], number: str, what: str, where: str
+        self,
+        client: Client,
+        rank: int,
+        world_size: int,
+        ranks: list[int],
+        counts: dict[str, int],
+        what: str,
+        where: str,
     ) -> None:
         self.client = client
         self.rank = rank
@@ -64,12 +71,14 @@ class Call:
         self.ranks = ranks
         self.what = what
         self.where = where
-        self.name = f"{','.join(map(str, ranks))} {number}"
+        self.counts = counts
+        group = ",".join(map(str, ranks))
+        self.name = f"{group} {counts[group]}"
         self.deadline = time.monotonic() + patience()
         self._first: dict[str, list[Any]] | None = None
         self._looks = 0
         if _notes is not None:
-            _notes.write(f"{what} at {where} (call {number} of rank {','.join(map(str, ranks))})")
+            _notes.write(f"{what} at {where} (call {counts[group]} of rank {group})")
 
     def look(self, came: list[int]) -> None:
         """Say that this rank waits, and see what the others wait for.
@@ -81,7 +90,7 @@ class Call:
             CollectiveError: others have come to something else, all wait for each other, or the time is over.
         """
         self._looks += 1
-        board = self.client.waiting(self.rank, [self.name, self.what, self.where, self._looks])
+        board = self.client.waiting(self.rank, [self.name, self.what, self.where, self._looks, self.counts])
         self._first = board if self._first is None else self._first
         here = [rank for rank in self.ranks if str(rank) in board and board[str(rank)][0] == self.name]
         for rank in here:
@@ -99,15 +108,14 @@ class Call:
     def compare(self, rank: int, what: str, where: str) -> None:
         """Refuse that another rank does something else in this call."""
         if what != self.what:
-            self.client.agree(
-                self.name, self.rank, len(self.ranks), [self.what, self.where], 0.0
-            )  # that one is told, too
+            said = [self.what, self.where, None]
+            self.client.agree(self.name, self.rank, len(self.ranks), said, 0.0)  # so that that one is told, too
             raise CollectiveError(
                 f"the ranks do different things: {self.what} at {self.where} here, {what} at {where} in rank {rank}"
             )
 
     def _all_wait(self, board: dict[str, list[Any]]) -> bool:
-        """Whether every rank of the program waits, has said so again since this one began to, and no call has all its ranks."""
+        """Whether every rank waits, has said so again since this one began to, and lacks another one in its call."""
         first = self._first
         if first is None or len(board) < self.world_size:
             return False
@@ -116,10 +124,7 @@ class Call:
             moved = before is None or before[:3] != word[:3] or (word[3] == before[3] and word[3] != ENDED)
             if rank != str(self.rank) and moved:
                 return False
-        calls: dict[str, set[str]] = {}
-        for rank, word in board.items():
-            calls.setdefault(word[0], set()).add(rank)
-        return not any(ranks >= set(name.partition(" ")[0].split(",")) for name, ranks in calls.items())
+        return not any(_has_all(word[0], board) for word in board.values())
 
     def over(self) -> None:
         """Take back that this rank waits, if it has said so."""
@@ -128,7 +133,17 @@ class Call:
 
 
 ENDED = -1  # in place of the number of looks
-GONE = ["", "no call any more", "", ENDED]  # what a rank says that has nothing more to do
+
+
+def gone(counts: dict[str, int]) -> list[Any]:
+    """What a rank says that has nothing more to do."""
+    return ["", "no call any more", "", ENDED, counts]
+
+
+def _has_all(call: str, board: dict[str, list[Any]]) -> bool:
+    """Whether all ranks of a call have come to it, be it that some are beyond it: then it only takes its time."""
+    group, _, number = call.partition(" ")
+    return bool(group) and all(board[rank][4].get(group, 0) >= int(number) for rank in group.split(","))
 
 
 def agree(call: Call, also: Any = None) -> dict[int, Any]:
