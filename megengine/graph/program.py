@@ -192,8 +192,8 @@ class Program:
 
     @cached_property
     def kept(self) -> tuple[int, ...]:
-        """Which inputs are kernels that its executable keeps as the library has them: none if it overwrites its inputs."""
-        return () if self.donated or not self.laid_out else kernels(self.function)
+        """Which inputs are kernels that its executable keeps as the library has them: those that it does not overwrite."""
+        return tuple(k for k in kernels(self.function) if k not in self.donated) if self.laid_out else ()
 
     @cached_property
     def laid_out(self) -> bool:

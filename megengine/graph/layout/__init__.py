@@ -14,7 +14,7 @@ from typing import Any
 import jax
 from jax.extend.core import ClosedJaxpr, Literal
 
-from ...ops.conv import conv
+from ...ops.conv import conv, conv_transpose
 from ...ops.onednn import custom_call
 from ..ir import Equation, Function
 from .arrays import Laid
@@ -53,7 +53,7 @@ def text(run: Callable[..., list[Any]], *arrays: Any) -> str:
 def kernels(function: Function) -> tuple[int, ...]:
     """Which inputs of a function are the kernels of its convolutions, as they are."""
     number = {var: k for k, var in enumerate(function.inputs)}
-    equations = [e for e in function.equations if isinstance(e, Equation) and e.op is conv]
+    equations = [e for e in function.equations if isinstance(e, Equation) and e.op in (conv, conv_transpose)]
     return tuple(sorted({number[e.inputs[1]] for e in equations if e.inputs[1] in number}))  # type: ignore[index]
 
 

@@ -36,9 +36,10 @@ class Net(M.Module):
         self.first = M.Conv2d(16, 24, 3, padding=1, bias=False)
         self.norm = M.BatchNorm2d(24)
         self.second = M.Conv2d(24, 24, 3, groups=2)
+        self.last = M.ConvTranspose2d(24, 16, 2, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.second(F.relu(self.norm(self.first(x))))
+        return self.last(self.second(F.relu(self.norm(self.first(x)))))
 
 
 def wanted(net: Net, x: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ def test_an_update_in_place_is_noticed(rng: np.random.Generator) -> None:
     start = kept.kept_bytes()
     run(net, x)
     both = kept.kept_bytes() - start
-    assert both >= 4 * (24 * 16 * 9 + 24 * 12 * 9)
+    assert both >= 4 * (24 * 16 * 9 + 24 * 12 * 9 + 24 * 16 * 4)
     net.first.weight[...] = net.first.weight.numpy() * 2
     run(net, x)
     net.second.weight *= -1
@@ -83,6 +84,40 @@ def test_a_donated_kernel_is_noticed(rng: np.random.Generator) -> None:
             optimizer.step().clear_grad()
         run(net, x, 3)
     assert graph.counters.bytes_donated > donated
+
+
+def test_a_program_that_overwrites_its_input_keeps_kernels(rng: np.random.Generator) -> None:
+    net = M.Conv2d(16, 16, 3, padding=1)
+    start, donated = kept.kept_bytes(), graph.counters.bytes_donated
+    x, value = rng.standard_normal((2, 16, 12, 12), np.float32), None
+    for _ in range(5):
+        found = net(Tensor(x)).numpy()
+        value = found if value is None else value
+        np.testing.assert_array_equal(found, value)
+    assert kept.kept_bytes() > start and graph.counters.bytes_donated > donated
+    del net
+
+
+def trained(x: np.ndarray, state: dict[str, np.ndarray]) -> tuple[np.ndarray, int]:
+    """The last kernel after some steps of what alone is trained, and how many bytes were kept for what is not."""
+    net, start = Net(), kept.kept_bytes()
+    net.load_state_dict(state)
+    gm, optimizer = GradManager().attach(net.last.parameters()), SGD(net.last.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(6):
+        with gm:
+            gm.backward((net(Tensor(x)) ** 2).mean())
+            optimizer.step().clear_grad()
+    return net.last.weight.numpy(), kept.kept_bytes() - start
+
+
+def test_kernels_that_are_not_trained_are_kept(rng: np.random.Generator) -> None:
+    x, state = rng.standard_normal((2, 16, 12, 12), np.float32), Net().state_dict()
+    found, size = trained(x, state)
+    with graph.tier("host"):
+        wanted, _ = trained(x, state)
+    np.testing.assert_allclose(found, wanted, 1e-4, 1e-5)
+    assert not np.allclose(found, state["last.weight"], 1e-4, 1e-4)
+    assert 4 * (24 * 16 * 9 + 24 * 12 * 9) <= size < 4 * (24 * 16 * 9 + 24 * 12 * 9 + 24 * 16 * 4)
 
 
 def test_arrays_have_numbers_of_their_own() -> None:
