@@ -30,6 +30,9 @@ def getitem(x: Any, index: Any) -> Any:
     """
     if index is False:
         return getitem(getitem(x, None), slice(0, 0))
+    shape = x._value.aval.shape
+    if type(index) is int and shape and not keeps_sizes(x):  # as a loop over a tensor has it
+        return apply(ops.getitem, x, _in_range(index, shape[0], 0), spec=("i", *":" * (len(shape) - 1)))
     spec, numbers = _plan(x, index)
     if all(e == ":" for e in spec):
         return apply(elemwise.copy, x)
