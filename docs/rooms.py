@@ -72,7 +72,11 @@ ROOMS = [
         "pictures", "pictures/", "Graphs as pages, SVG, DOT and tables: folded by module, with what each part costs."
     ),
     of_graph("replay", "capture replay symbolic transcript", "Calls that are recorded once and run again without recording."),
-    of_graph("apply", "apply backward transfer modes ahead sized", "Recording: ops, their gradients, and settings for a while."),
+    of_graph(
+        "apply",
+        "apply backward partition transfer modes ahead sized",
+        "Recording: ops, their gradients, and settings for a while.",
+    ),
     of_graph(
         "execution",
         "flushing fast_path execute checks located recompile step shared",
@@ -95,7 +99,7 @@ ROOMS = [
     of_graph("host", "host/ symbols written", "The tier that needs no compiler: jaxprs as NumPy calls."),
     of_graph(
         "platform",
-        "blas calling compiler memory patience runtime sound tiers",
+        "blas calling collectives compiler memory patience runtime sound tiers",
         "Memory, threads, processes, signals, and JAX's settings.",
     ),
     of_graph(

@@ -33,7 +33,7 @@ from .recorder import Recorder, pack, thread
 from .recording import Recording
 from .source import text
 from .tape import keep
-from .tiers import place_of, tier_of
+from .tiers import divided, partitions, place_of, tier_of
 from .together import set_together
 from .trie import Call, Node
 from .value import Value
@@ -81,7 +81,10 @@ def _execute(recorder: Recorder) -> None:
     guards = _guards(recorder, values) if in_graph else ()
     residuals = tuple([(n.number, n.linearised) for n in nodes])
     recompute = recorder.recompute if recorder.nodes or recorder.stepped else None  # there may be gradients
-    key = Key(live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device), recompute)
+    shardings = divided([values[p].array for p, _ in positions]) if partitions() else ()
+    key = Key(
+        live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device), recompute, shardings
+    )
     program = _program(recorder, node, key, values)
     program.prepare(tier_of(recorder.device))
     remember(recorder, program)
@@ -159,7 +162,8 @@ def calling(program: Program) -> CallingPython:
 
 
 def _copied(array: Any, device: Device) -> Any:
-    if array.device.platform == "cpu":
+    devices = array.devices()
+    if len(devices) == 1 and next(iter(devices)).platform == "cpu":
         # One that were bound to the default device would have the program compiled for that once more.
         return jax.device_put(np.array(array), None if device.is_default else array.sharding)
     return array.copy()
@@ -303,7 +307,12 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
         forked.refuse()
     node, values = recorder.node, list(recorder.index)
     position = {value: k for k, value in enumerate(values)}
-    key = Key(tuple(sorted(position[v] for v in wanted)), check_nan=options.check_nan, place=place_of(recorder.device))
+    key = Key(
+        tuple(sorted(position[v] for v in wanted)),
+        check_nan=options.check_nan,
+        place=place_of(recorder.device),
+        divided=divided([values[p].array for p, _ in node.input_positions()]),
+    )
     program = lookup(node, key) or make(node, key, _recording(recorder, node, values))
     snapshot = Recorder(recorder.device)
     snapshot.floats, snapshot.ints = recorder.floats[: node.floats], recorder.ints[: node.ints]

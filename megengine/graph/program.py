@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -22,6 +24,7 @@ from .background import submit
 from .blas import adapt, begin, end
 from .build import build
 from .caches import Weighed
+from .collectives import collectives_of
 from .counters import alive, counters, counting
 from .device import resolve
 from .donate import pair
@@ -41,7 +44,7 @@ from .runtime import prune_once
 from .serials import WithSerials, numbers_of
 from .signature import Signature
 from .sound import PRODUCTS_ALONE, first_options, sound
-from .tiers import Tier, earns
+from .tiers import Tier, earns, partitions
 from .trie import ROOT, Node, forget
 from .trie import prune as drop
 from .value import Aval
@@ -66,6 +69,7 @@ class Key(NamedTuple):
         trusted: calls whose operands' values are known to be ones that they take.
         place: the name of the device, unless it is the default one.
         recompute: how much is computed again where gradients need it; None for nothing.
+        divided: how inputs are divided among devices, if any is (see :func:`megengine.graph.tiers.divided`).
     """
 
     outputs: tuple[int, ...]
@@ -76,6 +80,7 @@ class Key(NamedTuple):
     trusted: tuple[int, ...] = ()
     place: str = ""
     recompute: tuple[int, int] | None = None
+    divided: tuple[Any, ...] = ()
 
 
 class Program:
@@ -108,6 +113,7 @@ class Program:
         refused: whether the first tier fails at it.
         calls_library: whether its executable calls a library by way of Python; assumed until it is known.
         reason: what ``counters.compilations`` counts it by when it is compiled.
+        collectives: what the devices exchange in a run, as XLA planned it: bytes a device receives, by collective.
     """
 
     def __init__(self, node: Node, key: Key, recording: Recording) -> None:
@@ -154,6 +160,7 @@ class Program:
         self.reason: str | None = None
         self.refused = False
         self.calls_library = True
+        self.collectives: Counter[str] = Counter()
         self.run: Run = self._compile_first
         self._unobserved: Run = self.run
         self.proven = False
@@ -198,7 +205,7 @@ class Program:
     @cached_property
     def laid_out(self) -> bool:
         """Whether it is compiled in the layout of oneDNN's convolutions."""
-        on_cpu = options.channels_behind and self.place.platform == "cpu"
+        on_cpu = options.channels_behind and self.place.platform == "cpu" and not partitions()
         return on_cpu and any("conv" in e.name for e in self.function.equations) and custom_call.ready()
 
     @cached_property
@@ -240,7 +247,16 @@ class Program:
         function = self.plan.callable(jnp, attrgetter("staged"))
         if self.laid_out:
             function = channels_behind(function, [k + self.offset for k in self.kept])
-        return jax.jit(function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options)
+        layout: dict[str, Any] = {"out_shardings": self._shardings()} if self.key.divided else {}
+        return jax.jit(
+            function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options, **layout
+        )
+
+    def _shardings(self) -> list[Any]:
+        """What replaces an input stays divided as that is; XLA chooses for all else."""
+        replaced = [self.key.divided[k] for k in self.donated]
+        rest = len(self.live) + len(self.plan.extra) - len(replaced)
+        return [*[None] * self.leading, *replaced, *[None] * rest]
 
     def prepare(self, tier: Tier) -> None:
         """Called before each run: from here on the program is run by this tier, or by what has been compiled meanwhile."""
@@ -364,12 +380,17 @@ class Program:
             before = set(loaded_by_xla())
             start = time.perf_counter()
             told = "compiling a program of %d ops; later processes load it from the disk", self.node.depth
-            with announced(*told), custom_call.noticing() as noticed:
+            # XLA cannot divide what a library does: it would gather the operands on every device.
+            alone = custom_call.portable() if partitions() else nullcontext()
+            with announced(*told), alone, custom_call.noticing() as noticed:
                 if not sound(self.jitted, args):
                     self.jitted = self.numbered(self.stage(PRODUCTS_ALONE))
                 outs = self._timed(args, start)
             self.calls_library = noticed.called
-            self.needs = max((bytes_needed(e) for e in loaded_by_xla() if e not in before), default=0)
+            made = [e for e in loaded_by_xla() if e not in before]
+            self.needs = max(map(bytes_needed, made), default=0)
+            if partitions():
+                self.collectives = sum(map(collectives_of, made), Counter())
             return outs
 
     def _timed(self, args: tuple[Any, ...], start: float | None = None) -> Any:

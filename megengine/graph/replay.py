@@ -23,7 +23,7 @@ from .recorder import Recorder, pack, thread
 from .shared import exclusive
 from .signature import Signature
 from .source import Source
-from .tiers import tier_of
+from .tiers import divided, partitions, tier_of
 from .value import Handle, Value, new_handle
 
 
@@ -156,6 +156,8 @@ class Replay:
         for snapshot, before, _ in self.guards:
             if snapshot() != before:
                 return False
+        if partitions() and divided([o.value(args).array for o in self.inputs]) != self.program.key.divided:
+            return False
         return not self.trusted or self._are_fit(args)
 
     def has_as_its_own(self, args: Sequence[Handle]) -> bool:

@@ -11,7 +11,8 @@ for good: calling an executable takes as long.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
@@ -44,7 +45,9 @@ _HOST = Tier("interpreter", False)
 _ONLY_HOST = {"auto": _HOST, "host": _HOST, "compiled": _HOST}
 _BY_INTERPRETER = {"auto": Tier("interpreter", True), "host": _HOST, "compiled": COMPILED}
 _BY_OPS = {"auto": Tier("ops", True), "host": Tier("ops", False), "compiled": COMPILED}
+_ONLY_COMPILED = dict.fromkeys(("auto", "host", "compiled"), COMPILED)
 _of_physical: dict[str, dict[str, Tier]] = {}
+_partitioned = False
 _places: dict[str, str] = {}
 
 
@@ -56,6 +59,27 @@ def tier_of(device: Device) -> Tier:
     return _of_physical[physical][options.tier]
 
 
+def partition() -> None:
+    """From now on arrays may be divided among devices: every program is compiled, for XLA to partition it."""
+    global _partitioned
+    _partitioned = True
+    _of_physical.clear()
+
+
+def partitions() -> bool:
+    """Whether arrays may be divided among devices."""
+    return _partitioned
+
+
+def divided(arrays: Iterable[Any]) -> tuple[Any, ...]:
+    """How JAX's arrays are divided among devices, each by its sharding, or None; empty if none of them is."""
+    if not _partitioned:
+        return ()
+    shardings = [getattr(array, "sharding", None) for array in arrays]
+    found = tuple([s if s is not None and len(s.device_set) > 1 else None for s in shardings])
+    return found if any(found) else ()
+
+
 def place_of(device: Device) -> str:
     """What distinguishes the programs of a device: its name, unless it is the default one."""
     physical = device.physical
@@ -65,6 +89,8 @@ def place_of(device: Device) -> str:
 
 
 def _of_device(device: jax.Device) -> dict[str, Tier]:
+    if _partitioned:
+        return _ONLY_COMPILED
     if device.platform != "cpu" or options.first_tier == "ops":
         return _BY_OPS
     # What is compiled in the background is compiled for the default device.

@@ -12,6 +12,7 @@ import numpy as np
 from .. import graph
 from .._help.describe import plural, settings
 from ..functional import zeros_like
+from ..graph.partition import follow
 from ..tensor import Parameter, Tensor
 from .idle import Progress
 
@@ -296,6 +297,7 @@ class Optimizer(metaclass=ABCMeta):
                     raise ValueError(
                         f"loaded state dict: {name} of parameter {number} has shape {value.shape}, here {here.shape}"
                     )
+                follow(value, (param if here is None else here)._value)
         return new_state
 
     def backward(self, loss: Any) -> None:

@@ -16,6 +16,7 @@ from ..graph.dtypes import BFLOAT16, dtype_of
 from ..graph.errors import SizeError
 from ..graph.guards import note_held, note_view
 from ..graph.host_data import host_value, to_array
+from ..graph.partition import follow
 from ..graph.recorder import thread
 from ..graph.value import Handle, Value, aval, new_handle, register_handle_type
 from ..logger import get_logger
@@ -387,7 +388,9 @@ class Tensor(Protocols):
         capture = thread.recorder.capture
         if capture is not None:
             capture.wrote(self)
+        before = self._value
         rebind(self, other)
+        follow(self, before)
 
     def __getitem__(self, index: Any) -> Tensor:
         return _getitem(self, index)

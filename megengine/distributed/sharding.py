@@ -1,0 +1,200 @@
+"""One program on several devices: tensors divided among them, and XLA partitions each step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from ..graph import partition
+from ..tensor import Tensor
+from ..tensor.protocols import realize
+
+if TYPE_CHECKING:
+    from ..graph.inspect import Ran
+    from ..module import Module
+
+__all__ = ["Mesh", "collectives", "fully_shard", "mesh", "shard", "spec_of"]
+
+Axis = str | None | tuple[str, ...]
+
+
+class Mesh:
+    """The devices of this process as a grid whose dimensions have names; :func:`mesh` makes one.
+
+    Attributes:
+        sizes: the number of devices along each dimension, by its name.
+        devices: JAX's, in an array with these dimensions.
+    """
+
+    def __init__(self, sizes: dict[str, int], devices: np.ndarray) -> None:
+        self.sizes = sizes
+        self.devices = devices
+        self.jax = jax.sharding.Mesh(devices, tuple(sizes))
+
+    def __repr__(self) -> str:
+        return f"Mesh({', '.join(f'{name}={size}' for name, size in self.sizes.items())})"
+
+    def sharding(self, spec: Sequence[Axis], shape: tuple[int, ...]) -> NamedSharding:
+        """The division of an array of this shape.
+
+        Raises:
+            ValueError: an unknown name, a name used twice, more entries than dimensions, or a size that cannot be divided.
+        """
+        entries = [entry if isinstance(entry, tuple) else () if entry is None else (entry,) for entry in spec]
+        named = [name for entry in entries for name in entry]
+        for name in named:
+            if name not in self.sizes:
+                raise ValueError(f"{name!r} in {tuple(spec)} is no dimension of {self}")
+        if len({*named}) < len(named):
+            raise ValueError(f"{tuple(spec)} names a dimension of the mesh twice")
+        if len(entries) > len(shape):
+            raise ValueError(f"{tuple(spec)} has more entries than a tensor of shape {shape} has dimensions")
+        for axis, (size, entry) in enumerate(zip(shape, entries, strict=False)):
+            parts = prod(self.sizes[name] for name in entry)
+            if size % parts:
+                raise ValueError(f"dimension {axis} of a tensor of shape {shape} cannot be divided among {parts} devices")
+        return NamedSharding(self.jax, PartitionSpec(*[entry or None for entry in entries]))
+
+
+_current: Mesh | None = None
+
+
+def mesh(**sizes: int) -> Mesh:
+    """Arrange the devices of this process in a grid, on which :func:`shard` divides tensors from now on.
+
+    From the first mesh on every program of the process is compiled when first met. On a CPU
+    ``XLA_FLAGS=--xla_force_host_platform_device_count=8``, set before the program starts, simulates 8 devices.
+
+    Args:
+        sizes: the number of devices along each dimension of the grid, by a name of choice; one of them may be -1, for as many as
+            there are.
+
+    Raises:
+        ValueError: no or negative sizes, or more devices than there are.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> dist.mesh(data=1)
+        Mesh(data=1)
+    """
+    global _current
+    devices = jax.local_devices()
+    known = prod(size for size in sizes.values() if size != -1)
+    open_ = [name for name, size in sizes.items() if size == -1]
+    if not sizes or len(open_) > 1 or known < 1 or any(size < 1 and size != -1 for size in sizes.values()):
+        raise ValueError(f"mesh({sizes}): name the dimensions of a grid, with positive sizes; one may be -1")
+    if open_:
+        sizes = {**sizes, open_[0]: len(devices) // known}
+    count = prod(sizes.values())
+    if not 1 <= count <= len(devices):
+        raise ValueError(f"a mesh of {sizes} needs {max(count, known)} devices, and this process has {len(devices)}")
+    partition.begin()
+    _current = Mesh(dict(sizes), np.array(devices[:count]).reshape(tuple(sizes.values())))
+    return _current
+
+
+def shard(tensor: Tensor, *spec: Axis, mesh: Mesh | None = None) -> Tensor:
+    """Divide the elements of a tensor among the devices of a mesh; its numbers stay.
+
+    XLA partitions what is computed with it (GSPMD, Xu et al., 2021) and adds what the devices have to exchange: divided inputs
+    train data-parallel, divided parameters are gathered when needed (as in FSDP) or multiplied in parts (tensor parallelism).
+    Results, gradients and optimizer states follow.
+
+    Args:
+        tensor: input, parameter, or result; it is changed in place.
+        spec: for each dimension the name of the mesh's dimension that divides it, several of them as a tuple, or None; what is
+            left out is whole on every device.
+        mesh: where. Default: the one made last
+
+    Returns:
+        the tensor.
+
+    Raises:
+        RuntimeError: there is no mesh.
+        ValueError: the division does not fit the mesh or the tensor.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> grid = dist.mesh(data=1)
+        >>> x = dist.shard(Tensor(np.ones((4, 2), "float32")), "data")
+        >>> dist.spec_of(x), float((x * 2).sum())
+        (('data',), 16.0)
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"shard takes a Tensor, not {type(tensor).__name__}")
+    partition.lay_out(tensor, _of(mesh).sharding(spec, tensor.shape))
+    return tensor
+
+
+def _of(mesh: Mesh | None) -> Mesh:
+    found = _current if mesh is None else mesh
+    if found is None:
+        raise RuntimeError("there is no mesh: make one first, as in megengine.distributed.mesh(data=-1)")
+    return found
+
+
+def fully_shard(module: Module, axis: str, mesh: Mesh | None = None) -> Module:
+    """Divide each parameter and buffer of a module along its longest dimension that can be divided (FSDP, Zhao et al., 2023).
+
+    Args:
+        module: changed in place; its optimizer's state follows its parameters with the first step.
+        axis: the dimension of the mesh.
+        mesh: where. Default: the one made last
+
+    Returns:
+        the module.
+
+    Raises:
+        RuntimeError: there is no mesh.
+        ValueError: the mesh has no such dimension.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> grid = dist.mesh(data=1)
+        >>> dist.fully_shard(M.Linear(4, 8), "data")(Tensor(np.ones((2, 4), "float32"))).shape
+        (2, 8)
+    """
+    grid = _of(mesh)
+    for tensor in module.tensors():
+        parts = grid.sizes.get(axis, 1)
+        fitting = [k for k, size in enumerate(tensor.shape) if size >= parts and size % parts == 0]
+        along = max(fitting, key=lambda k: tensor.shape[k], default=None)
+        spec = () if along is None and axis in grid.sizes else (*[None] * (along or 0), axis)
+        shard(tensor, *spec, mesh=grid)
+    return module
+
+
+def spec_of(tensor: Tensor) -> tuple[Axis, ...] | None:
+    """How a tensor's elements are divided, as :func:`shard` takes it; None where they are all on one device.
+
+    Runs what is pending.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> print(dist.spec_of(Tensor([1.0])))
+        None
+    """
+    realize(tensor._value)
+    sharding = partition.sharding_of(tensor)
+    return tuple(sharding.spec) if isinstance(sharding, NamedSharding) else None
+
+
+def collectives(ran: Sequence[Ran]) -> dict[str, int]:
+    """What each device received in programs that ran, as XLA planned it: bytes, by the kind of collective.
+
+    Args:
+        ran: what :func:`megengine.graph.watch` saw.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> with megengine.graph.watch() as seen:
+        ...     y = (Tensor([1.0, 2.0]) * 2).numpy()
+        >>> dist.collectives(seen)
+        {}
+    """
+    return partition.collectives([one.program for one in ran])
