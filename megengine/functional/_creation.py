@@ -12,9 +12,12 @@ from ..graph.apply import apply, apply_on
 from ..graph.dtypes import dtype_of
 from ..graph.errors import ArgumentError, RangeError
 from ..graph.host_data import as_constant, checked_for, to_array
+from ..graph.sized import apply_sized, sizes_follow
 from ..ops import shape as ops
+from ..ops import sized
 from ..tensor import Tensor
 from ..tensor import axes as _axes
+from ..tensor.graph_sizes import in_graph
 from ._args import plain, require_tensor
 
 Shape = int | Sequence[int] | Tensor
@@ -170,6 +173,9 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
+    if any(map(sizes_follow, (start, stop, step))):
+        bounds = in_graph([start, stop, step], whole=False)
+        return apply_sized(sized.arange_by, bounds, dtype=dtype_of(dtype), at_most=0)  # type: ignore[no-any-return]
     first, end, by = (_number("arange", name, x) for name, x in (("start", start), ("stop", stop), ("step", step)))
     if by == 0:
         raise RuntimeError("arange: step cannot be 0")
@@ -204,6 +210,9 @@ def linspace(
         >>> F.linspace(0, 1, 5)
         Tensor([0.   0.25 0.5  0.75 1.  ], device=xpux:0)
     """
+    if sizes_follow(num):
+        ends = [x if isinstance(x, Tensor) else Tensor(plain(x), dtype="float32") for x in (start, stop)]
+        return apply_sized(sized.linspace_by, *ends, num, dtype=dtype_of(dtype), at_most=0)  # type: ignore[no-any-return]
     count = _number("linspace", "num", num)
     if count < 0 or count != int(count):
         raise RuntimeError(f"linspace: num must be a whole number from 0 on, not {num}")

@@ -7,9 +7,12 @@ from typing import Any
 
 from ..graph.apply import apply
 from ..graph.errors import ArgumentError
+from ..graph.sized import apply_sized
 from ..ops import shape as ops
+from ..ops import sized
 from ..tensor import Tensor
 from ..tensor import axes as _axes
+from ..tensor.graph_sizes import in_graph
 from ._args import require_tensor
 
 
@@ -108,6 +111,9 @@ def broadcast_to(inp: Tensor, shape: Any) -> Tensor:
     require_tensor(inp, "inp")
     if isinstance(shape, (tuple, list)) and any(n is None for n in shape):
         shape = _kept_sizes(inp.shape, shape)
+    sizes = in_graph(shape)
+    if sizes is not None:
+        return apply_sized(sized.broadcast_by, inp, sizes, at_most=inp.shape)  # type: ignore[no-any-return]
     target = _axes.as_shape(shape)
     if any(n < 0 for n in target):
         raise ArgumentError(f"broadcast_to: the sizes of a shape cannot be negative: {target}")

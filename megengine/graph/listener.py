@@ -39,6 +39,10 @@ class Listener:
         """The host looks at ``value`` for the size of a result alone."""
         self.reads(value)
 
+    def follows(self, value: Value) -> bool:
+        """Whether a call that is kept computes ``value`` or is given it, so that another call may have another."""
+        return False
+
     def wrote(self, handle: Handle) -> None:
         """``handle`` is rebound."""
 

@@ -23,6 +23,12 @@ def keeps_sizes(*operands: Handle) -> bool:
     return any(isinstance(x._value, Symbol) for x in operands)
 
 
+def sizes_follow(x: Any) -> bool:
+    """Whether sizes that this tensor holds belong into the graph, for another run may have others."""
+    capture = thread.recorder.capture
+    return isinstance(x, Handle) and capture is not None and capture.keeps_sizes and capture.follows(x._value)
+
+
 def read_for_size(name: str, x: Any) -> np.ndarray:
     """The elements of a tensor that the size of a result follows from."""
     capture = thread.recorder.capture

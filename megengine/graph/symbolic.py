@@ -70,6 +70,10 @@ class Symbolic(Listener):
         """MegEngine's graphs find sizes as they run; here a part runs first, so the call cannot be compared."""
         self.whole = False
 
+    def follows(self, value: Value) -> bool:
+        """The transcript knows."""
+        return self.transcript is not None and self.transcript.follows(value)
+
     def _is_inside(self, value: Value) -> bool:
         if value.array is not None:
             return value in self.computed

@@ -102,9 +102,13 @@ class Transcript:
         if origin is not None:
             self._where[other] = origin
 
+    def follows(self, value: Value) -> bool:
+        """See :class:`~megengine.graph.listener.Listener`."""
+        return value.recorder is thread.recorder or value in self._where
+
     def reads(self, value: Value) -> None:
         """See :class:`~megengine.graph.listener.Listener`."""
-        if value.recorder is thread.recorder or value in self._where:
+        if self.follows(value):
             self.refused = self.refused or (
                 "it reads the value of a tensor that it computes or is given, and what it does next may depend on that "
                 f"({text(here(2))})"
@@ -241,6 +245,10 @@ class Transcribing(Listener):
 
     def sizes(self, value: Value) -> None:
         """An op of its own says what the size follows from."""
+
+    def follows(self, value: Value) -> bool:
+        """See :class:`Transcript`."""
+        return self.transcript.follows(value)
 
     def interrupted(self, reason: str) -> None:
         """See :class:`Transcript`."""

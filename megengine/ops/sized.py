@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from .op import Op, op
+from .shape import arange, linspace
 
 
 @op(differentiable=False)
@@ -43,6 +44,18 @@ def reshape_by(x, sizes, *, shape):
 def broadcast_by(x, sizes, *, shape):
     """Broadcast to sizes that a vector holds."""
     return jnp.broadcast_to(x, shape)
+
+
+@op(differentiable=False)
+def arange_by(bounds, *, count, dtype):
+    """From a start to a stop by a step, which a vector holds."""
+    return arange.lower(bounds[0], bounds[2], count=count, dtype=dtype)
+
+
+@op(differentiable=False)
+def linspace_by(start, stop, num, *, count, dtype):
+    """As many numbers as ``num`` says from one to another."""
+    return linspace.lower(start.reshape(()), stop.reshape(()), count=count, dtype=dtype)
 
 
 @op(differentiable=False)
@@ -84,9 +97,18 @@ def nms_places(boxes, *, threshold, limit):
 FROM_NUMBERS: dict[Op, tuple[str, int, Callable[[Any, Sequence[Any]], Any]]] = {
     true_places: ("count", 0, lambda mask, shape: int(np.count_nonzero(mask))),
     leading: ("count", 1, lambda length, shape: min(max(int(length.reshape(())), 0), shape[0])),
-    reshape_by: ("shape", 1, lambda sizes, shape: _filled(sizes, shape)),
-    broadcast_by: ("shape", 1, lambda sizes, shape: tuple(map(int, sizes))),
+    reshape_by: ("shape", 1, lambda sizes, shape: _filled(sizes.reshape(-1), shape)),
+    broadcast_by: ("shape", 1, lambda sizes, shape: tuple(map(int, sizes.reshape(-1)))),
+    arange_by: ("count", 0, lambda bounds, shape: _steps(bounds)),
+    linspace_by: ("count", 2, lambda count, shape: int(count.reshape(()))),
 }
+
+
+def _steps(bounds: np.ndarray) -> int:
+    start, stop, step = bounds.tolist()
+    if bounds.dtype.kind in "iu":
+        return len(range(start, stop, step))
+    return max(int(np.ceil((np.float32(stop) - np.float32(start)) / np.float32(step))), 0)
 
 
 def _filled(sizes: np.ndarray, shape: Sequence[int]) -> tuple[int, ...]:

@@ -18,13 +18,16 @@ from ..graph.guards import note_held, note_view
 from ..graph.host_data import host_value, to_array
 from ..graph.partition import follow
 from ..graph.recorder import thread
+from ..graph.sized import apply_sized
 from ..graph.value import Handle, Value, aval, new_handle, register_handle_type
 from ..logger import get_logger
 from ..ops import elemwise, reduce
 from ..ops import shape as shape_ops
+from ..ops import sized as sized_ops
 from ..ops.formats import FORMATS
 from . import axes as _axes
 from .conversions import converted, moved, requantized
+from .graph_sizes import in_graph
 from .indexing import getitem as _getitem
 from .indexing import setitem as _setitem
 from .protocols import Protocols, realize
@@ -319,7 +322,11 @@ class Tensor(Protocols):
         Raises:
             RuntimeError: the number of elements differs.
         """
-        target = _axes.as_shape(shape[0] if len(shape) == 1 else shape)
+        given = shape[0] if len(shape) == 1 else shape
+        sizes = in_graph(given)
+        if sizes is not None:
+            return apply_sized(sized_ops.reshape_by, self, sizes, at_most=self.shape)  # type: ignore[no-any-return]
+        target = _axes.as_shape(given)
         return apply(shape_ops.reshape, self, shape=_axes.reshape_target(self.shape, target))
 
     def transpose(self, *pattern: Any) -> Tensor:
@@ -335,7 +342,11 @@ class Tensor(Protocols):
         return apply(shape_ops.reshape, self, shape=_axes.flatten_target(self.shape, start_axis, end_axis))
 
     def _broadcast(self, *shape: Any) -> Tensor:
-        target = _axes.as_shape(shape[0] if len(shape) == 1 else shape)
+        given = shape[0] if len(shape) == 1 else shape
+        sizes = in_graph(given)
+        if sizes is not None:
+            return apply_sized(sized_ops.broadcast_by, self, sizes, at_most=self.shape)  # type: ignore[no-any-return]
+        target = _axes.as_shape(given)
         return apply(shape_ops.broadcast_to, self, shape=target)
 
     def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:

@@ -132,3 +132,38 @@ def test_a_symbolic_trace_that_is_not_kept() -> None:
     for _ in range(3):
         data = boxes(10)
         np.testing.assert_array_equal(traced(Tensor(data)).numpy(), data[data[:, 0] > 0.5])
+
+
+INT, X = np.int32, np.arange(12, dtype=np.float32).reshape(3, 4)
+# What is given besides numbers are sizes: a function, a call, and another call.
+GIVEN: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]] = {
+    "reshape": (lambda x, sizes: F.reshape(x, sizes), (X, INT([2, 6])), (X, INT([4, -1]))),
+    "reshape, one of them": (lambda x, n: x.reshape(n, -1), (X, INT([2])), (X, INT([4]))),
+    "broadcast_to": (lambda x, sizes: F.broadcast_to(x, sizes) * 2, (X, INT([2, 3, 4])), (X, INT([5, 3, 4]))),
+    "broadcast_to, one of them": (lambda x, n: F.broadcast_to(x, (n * 2, None, 4)), (X, INT([2])), (X, INT([1]))),
+    "arange": (lambda start, stop: F.arange(start, stop, 2), (INT([1]), INT([9])), (INT([0]), INT([5]))),
+    "arange by": (lambda by, stop: F.arange(0, stop, by), (np.float32([0.5]), INT([2])), (np.float32([0.3]), INT([3]))),
+    "linspace": (lambda start, n: F.linspace(start, 9, n), (np.float32([1]), INT([9])), (np.float32([3]), INT([1]))),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_sizes_that_are_given(name: str) -> None:
+    function, first, then = GIVEN[name]
+    traced = trace(function, symbolic=name != "arange", capture_as_const=True)
+    traced(*map(Tensor, first))
+    file = io.BytesIO()
+    traced.dump(file, output_names=["y"])
+    graph = GraphInference(io.BytesIO(file.getvalue()))
+    for args in (first, then):
+        found, wanted = graph.run(*args)["y"], function(*map(Tensor, args)).numpy()
+        assert (found.shape, found.dtype) == (wanted.shape, wanted.dtype)
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_sizes_from_outside_stay_what_they_are() -> None:
+    """A constant needs no op of its own, so the file is of version 1 and follows other batches."""
+    sizes = Tensor(INT([3, 2, 2]))
+    _, file = dumped(lambda x: F.reshape(x, sizes), X)
+    assert json.loads(zipfile.ZipFile(io.BytesIO(file)).read("format.json"))["version"] == 1
+    assert GraphInference(io.BytesIO(file)).run(np.zeros((5, 4), np.float32))["y"].shape == (5, 2, 2)

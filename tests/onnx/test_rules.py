@@ -15,6 +15,7 @@ from megengine.graph.exchange import Model
 from megengine.graph.infer import infer
 from megengine.graph.ir import Equation, Function, Scalar, Var
 from megengine.graph.value import aval
+from megengine.jit import trace
 from megengine.onnx.writing import RULES
 from tests.ops.test_platforms import LINES, OPS, parsed
 
@@ -29,7 +30,7 @@ DECOMPOSED = [
 REFUSED_OPS = ["batch_norm_training", "correlation", "matinv", "roi_pooling", "svd"]
 DRAWN = {"normal", "uniform"}
 # What these give depends on sizes that their operands hold: tried as parts of a program, below.
-SIZED = {"broadcast_by", "leading", "nms_places", "reshape_by", "true_places"}
+SIZED = {"arange_by", "broadcast_by", "leading", "linspace_by", "nms_places", "reshape_by", "true_places"}
 # Halves go to the even integer there, and away from zero here.
 STEPS = {"batch_conv_bias", "conv_bias", "quantize", "quantized_conv_transpose"}
 # onnxruntime on the CPU has no kernel for these dtypes; the file is checked all the same.
@@ -39,7 +40,7 @@ REFUSED = ("mean_pool: int8", "conv_transpose: int8")
 
 def test_which_ops_have_a_rule() -> None:
     assert set(RULES) < set(OPS) and set(OPS) - set(RULES) >= {*DECOMPOSED, *REFUSED_OPS}
-    assert len(RULES) == 168
+    assert len(RULES) == 170
 
 
 def single(line: str) -> tuple[Model, list[np.ndarray], list[Any], list[np.ndarray]]:
@@ -181,3 +182,24 @@ def test_sizes_that_are_no_multiple_of_the_batch_are_refused() -> None:
         onnx.export(
             lambda x: F.vision.cvt_color(x, "RGB2GRAY"), None, [np.zeros((2, 2, 2, 3), np.float32)], dynamic_batch=True
         )
+
+
+@pytest.mark.parametrize(
+    ("function", "first", "then"),
+    [
+        (lambda a, b: F.arange(a, b, 2), (1, 9), (0, 5)),
+        (lambda a, n: F.linspace(a, 9, n), (1.0, 9), (3.0, 1)),
+        (lambda a, n: F.broadcast_to(F.reshape(a, (n, -1)), (2, n, 1)), (3.0, 1), (4.0, 1)),
+    ],
+    ids=["arange", "linspace", "reshape and broadcast"],
+)
+def test_sizes_that_are_given(function: Any, first: tuple[Any, ...], then: tuple[Any, ...]) -> None:
+    def arrays(args: tuple[Any, ...]) -> list[np.ndarray]:
+        return [Tensor(a).numpy() for a in args]
+
+    traced = trace(function, symbolic=True, capture_as_const=True)
+    traced(*map(Tensor, arrays(first)))
+    made = onnx.export(traced, None)
+    for args in (first, then):
+        (found,) = run(made, arrays(args))
+        np.testing.assert_allclose(found, function(*map(Tensor, arrays(args))).numpy(), rtol=1e-6)

@@ -40,6 +40,21 @@ def _broadcast_by(g: Graph, e: Call) -> str:
     return g.op("Expand", e.x, g.cast(e.inputs[1], np.int64))
 
 
+@rule("arange_by")
+def _arange_by(g: Graph, e: Call) -> str:
+    bounds = [g.squeeze(g.slice(e.x, [k], [k + 1], [0]), 0) for k in range(3)]
+    return g.cast(g.op("Range", *bounds), e["dtype"])
+
+
+@rule("linspace_by")
+def _linspace_by(g: Graph, e: Call) -> str:
+    start, stop = (g.cast(g.op("Reshape", x, g.ints()), np.float32) for x in e.inputs[:2])
+    count = g.cast(g.op("Reshape", e.inputs[2], g.ints()), np.float32)
+    zero, one = g.like(0, np.float32), g.like(1, np.float32)
+    step = g.op("Div", g.op("Sub", stop, start), g.op("Max", g.op("Sub", count, one), one))
+    return g.cast(g.op("Add", start, g.op("Mul", step, g.op("Range", zero, count, one))), e["dtype"])
+
+
 @rule("shape_of")
 def _shape_of(g: Graph, e: Call) -> str:
     return g.cast(g.op("Shape", e.x), np.int32)
