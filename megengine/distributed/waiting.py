@@ -75,7 +75,7 @@ class Call:
         group = ",".join(map(str, ranks))
         self.name = f"{group} {counts[group]}"
         self.deadline = time.monotonic() + patience()
-        self._first: dict[str, list[Any]] | None = None
+        self._seen: dict[str, list[Any]] = {}  # what each rank that waits said when it was first seen to wait for that
         self._looks = 0
         if _notes is not None:
             _notes.write(f"{what} at {where} (call {counts[group]} of rank {group})")
@@ -91,7 +91,8 @@ class Call:
         """
         self._looks += 1
         board = self.client.waiting(self.rank, [self.name, self.what, self.where, self._looks, self.counts])
-        self._first = board if self._first is None else self._first
+        seen = {rank: self._seen.get(rank, word) for rank, word in board.items()}
+        self._seen = {rank: before if before[:3] == board[rank][:3] else board[rank] for rank, before in seen.items()}
         here = [rank for rank in self.ranks if str(rank) in board and board[str(rank)][0] == self.name]
         for rank in here:
             self.compare(rank, *board[str(rank)][1:3])
@@ -116,13 +117,10 @@ class Call:
 
     def _all_wait(self, board: dict[str, list[Any]]) -> bool:
         """Whether every rank waits, has said so again since this one began to, and lacks another one in its call."""
-        first = self._first
-        if first is None or len(board) < self.world_size:
+        if len(board) < self.world_size:
             return False
         for rank, word in board.items():
-            before = first.get(rank)
-            moved = before is None or before[:3] != word[:3] or (word[3] == before[3] and word[3] != ENDED)
-            if rank != str(self.rank) and moved:
+            if rank != str(self.rank) and ENDED != word[3] == self._seen[rank][3]:
                 return False
         return not any(_has_all(word[0], board) for word in board.values())
 

@@ -31,6 +31,8 @@ def test_a_rank_that_is_slower_in_a_call_is_not_taken_to_wait_in_vain(client: di
     for _ in range(3):
         ahead.look([])
         slow.look([])
+    slow.over()
+    assert list(client.waiting(0, None)) == []
 
 
 def test_ranks_that_wait_for_each_other(client: dist.Client) -> None:
