@@ -113,7 +113,8 @@ def real_of(x, scale, zero_point=0):
 def rounded(scaled, to: Key):
     """Integers of a quantised dtype from real numbers divided by its scale: halves go away from zero."""
     meta = BY_CNAME[to.cname]
-    whole = jnp.trunc(scaled + jnp.copysign(jnp.float32(0.5), scaled)) + to.zero_point
+    half = jnp.where(scaled < 0, jnp.float32(-0.5), jnp.float32(0.5))
+    whole = jnp.trunc(scaled + half) + to.zero_point
     return jnp.clip(whole, meta.qmin, meta.qmax).astype(meta.np_dtype_str)
 
 

@@ -19,6 +19,7 @@ from megengine.ops.bilinear import convolve
 from megengine.ops.convolve_integers import convolve_integers
 from megengine.ops.onednn.library import library
 from megengine.ops.pool import max_pool
+from megengine.ops.quantized import Key, rounded
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs oneDNN")
 
@@ -63,6 +64,23 @@ def test_nothing_is_copied_between_two_convolutions(layer: Callable[..., Any], r
     assert [made[name] for name in found[1:-1]] == ["broadcast_in_dim"] * (len(found) - 2)
     assert "f32[4,12,12,16]{3,2,1,0} custom-call" in jax.jit(channels_behind(f)).lower(x).compile().as_text()
     np.testing.assert_allclose(channels_behind(f)(x)[0], jax.jit(f)(x)[0], 1e-4, 1e-3)
+
+
+def test_integers_stay_behind_between_two_convolutions(rng: np.random.Generator) -> None:
+    """What brings sums to the steps of the next layer, bits of numbers included, is computed where they lie."""
+    x, w = (jnp.asarray(rng.integers(-9, 9, shape), jnp.int8) for shape in (SHAPE, (16, 16, 3, 3)))
+    of = Key("QuantizedS8", 0.125, 0)
+
+    def f(x: Any) -> list[Any]:
+        for round_by in (jnp.trunc, lambda y: jnp.copysign(jnp.floor(jnp.abs(y)), y)):
+            sums = convolve_integers(x, w, **SAME)
+            x = rounded(jnp.maximum(round_by(sums.astype(jnp.float32) / 64), -9), of)
+        return [x]
+
+    found = re.findall(r"transpose\[.*\] (\w+)", text(f, x))
+    made = dict(re.findall(r"(\w+):\w+\[4,16,12,12\] = (\w+)", text(f, x)))
+    assert len(found) > 1 and {made[name] for name in found[1:-1]} == {"broadcast_in_dim"}
+    np.testing.assert_array_equal(channels_behind(f)(x)[0], jax.jit(f)(x)[0])
 
 
 RULES: dict[str, Callable[[Any], Any]] = {
