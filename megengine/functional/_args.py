@@ -20,6 +20,18 @@ def require_tensor(x: Any, name: str) -> None:
         raise ArgumentError(f"{name} must be a Tensor, not {type(x).__name__}")
 
 
+def tensor_of(x: Any) -> Any:
+    """A tensor, or an array, which has what functions ask of one.
+
+    Raises:
+        ArgumentError: something else.
+    """
+    if isinstance(x, Tensor | np.ndarray):
+        return x
+    hint = ": make one of it with Tensor(...)" if isinstance(x, int | float | list | tuple) else ""
+    raise ArgumentError(f"the input must be a Tensor, not {type(x).__name__}{hint}")
+
+
 def plain(x: Any) -> Any:
     """A number of NumPy's as Python's, which schedules made by ``numpy.linspace`` give; everything else as it is."""
     return x.item() if isinstance(x, np.generic) else x

@@ -7,6 +7,7 @@ from typing import Any
 from ..graph.apply import apply
 from ..ops import conv as ops
 from ..tensor import Tensor
+from ._args import tensor_of
 from ._settings import require_dims, require_mode, sizes
 
 
@@ -88,6 +89,7 @@ def conv1d(
         >>> F.conv1d(Tensor([[[1.0, 2.0, 3.0, 4.0]]]), Tensor([[[1.0, -1.0]]]))
         Tensor([[[-1. -1. -1.]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     check_modes(conv_mode, compute_mode)
     require_dims(inp, 3, "conv1d: the input")
     if groups == 1:

@@ -18,7 +18,7 @@ from ..ops import sized
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.graph_sizes import in_graph
-from ._args import plain, require_tensor
+from ._args import plain, require_tensor, tensor_of
 
 Shape = int | Sequence[int] | Tensor
 
@@ -268,6 +268,7 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
         >>> F.diag(Tensor([[1.0, 2.0], [3.0, 4.0]]))
         Tensor([1. 4.], device=xpux:0)
     """
+    inp = tensor_of(inp)
     if inp.ndim not in (1, 2):
         raise RuntimeError(f"diag takes a vector or a matrix, not shape {inp.shape}")
     return apply(ops.diag, inp, k=_axes.as_int(k, "k"))

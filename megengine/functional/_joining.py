@@ -12,6 +12,7 @@ from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
+from ._args import tensor_of
 
 
 def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
@@ -86,6 +87,8 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
         >>> F.split(Tensor([1, 2, 3]), 2)
         (Tensor([1 2], dtype=int32, device=xpux:0), Tensor([3], dtype=int32, device=xpux:0))
     """
+    inp = tensor_of(inp)
+    axis = _axes.as_int(axis, "axis")
     if not -inp.ndim <= axis < inp.ndim:
         raise IndexError(f"split: axis {axis} is out of range for shape {inp.shape}")
     axis %= inp.ndim
@@ -123,6 +126,7 @@ def tile(inp: Tensor, reps: Iterable[int]) -> Tensor:
         Tensor([[1 2 1 2]
          [1 2 1 2]], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     counts = _axes.as_shape(reps, "reps")
     if any(n < 0 for n in counts):
         raise RuntimeError(f"tile: negative numbers of copies: {counts}")
@@ -144,6 +148,7 @@ def repeat(inp: Tensor, repeats: int, axis: int | None = None) -> Tensor:
         >>> F.repeat(Tensor([1, 2]), 2)
         Tensor([1 1 2 2], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     count = _axes.as_int(repeats, "repeats")
     if count < 1:
         raise AssertionError(f"repeat: repeats must be at least 1, not {count}")
@@ -167,6 +172,7 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
         >>> F.roll(Tensor([1, 2, 3]), 1)
         Tensor([3 1 2], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     if axis is None:
         return apply(ops.roll, inp, shift=(_axes.as_int(shift, "shift"),), axes=None)
     if isinstance(shift, int) != isinstance(axis, int):

@@ -13,7 +13,7 @@ from ..ops import linalg, reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.operators import matmul as _matmul
-from ._args import require_tensor
+from ._args import require_tensor, tensor_of
 
 
 def matmul(
@@ -84,6 +84,8 @@ def dot(inp1: Tensor, inp2: Tensor) -> Tensor:
         >>> F.dot(Tensor([1.0, 2.0, 3.0]), Tensor([4.0, 5.0, 6.0]))
         Tensor(32.0, device=xpux:0)
     """
+    inp1 = tensor_of(inp1)
+    inp2 = tensor_of(inp2)
     if inp1.ndim > 1 or inp2.ndim > 1:
         raise AssertionError(f"dot takes vectors or scalars, not shapes {inp1.shape} and {inp2.shape}; see matmul")
     return apply(linalg.dot, inp1, inp2)
@@ -169,6 +171,7 @@ def norm(
         >>> F.norm(Tensor([[3.0, 4.0], [6.0, 8.0]]), axis=1)
         Tensor([ 5. 10.], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return apply(reduce.norm, inp, **_which_norm("norm", inp, ord, axis), keepdims=bool(keepdims))
 
 
@@ -190,6 +193,7 @@ def normalize(
         >>> F.normalize(Tensor([3.0, 4.0]))
         Tensor([0.6 0.8], device=xpux:0)
     """
+    inp = tensor_of(inp)
     within("eps", eps, 0)
     return apply(reduce.normalize, inp, eps, **_which_norm("normalize", inp, ord, axis))
 

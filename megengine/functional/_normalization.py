@@ -13,7 +13,7 @@ from ..graph.together import reset_together
 from ..ops import nn as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
-from ._args import plain
+from ._args import plain, tensor_of
 from ._creation import full
 
 
@@ -53,6 +53,7 @@ def layer_norm(
         >>> F.nn.layer_norm(Tensor([[1.0, 2.0, 3.0]]), 3, affine=False)
         Tensor([[-1.2247  0.      1.2247]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     sizes = _axes.as_shape(normalized_shape, "normalized_shape")
     if not sizes:
         raise AssertionError("layer_norm: normalized_shape is empty")
@@ -97,6 +98,7 @@ def general_norm(
         Tensor([[-1. -1.]
          [ 1.  1.]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     given = _axes.as_shape(normalized_axis, "normalized_axis")
     axes = tuple(a + inp.ndim if a < 0 else a for a in given)
     if not axes or list(axes) != sorted(set(axes)) or axes[0] < 0 or axes[-1] >= inp.ndim:
@@ -132,6 +134,7 @@ def group_norm(
         >>> F.nn.group_norm(Tensor([[1.0, 3.0, 5.0, 9.0]]), 2, affine=False)
         Tensor([[-1.  1. -1.  1.]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     if not eps >= 0:
         within("eps", eps, 0)
     return apply(ops.group_norm, inp, *_parameters("group_norm", affine, weight, bias), groups=num_groups, eps=eps)
@@ -158,6 +161,7 @@ def instance_norm(
         Tensor([[[-1.  1.]
           [-1.  1.]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     channels = inp.shape[1] if inp.ndim > 1 else 0
     if not eps >= 0:
         within("eps", eps, 0)
@@ -250,6 +254,7 @@ def local_response_norm(
         >>> F.nn.local_response_norm(F.ones((1, 2, 1, 1)), 3, k=0.0, alpha=2.0, beta=0.5).flatten()
         Tensor([0.5 0.5], device=xpux:0)
     """
+    inp = tensor_of(inp)
     if inp.ndim < 2:
         raise RuntimeError(f"local_response_norm: the input needs channels, it has shape {inp.shape}")
     numbers = {"k": float(k), "alpha": float(alpha), "beta": float(beta)}

@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
 from ..tensor.indexing import axes_of
-from ._args import require_tensor
+from ._args import require_tensor, tensor_of
 from ._joining import stack
 
 
@@ -132,6 +132,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
         Tensor([[2]
          [3]], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     index = _as_index(index)
     if inp.ndim != index.ndim:
         raise ValueError(
@@ -172,6 +173,7 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
         Tensor([[0. 5.]
          [6. 0.]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     index = _as_index(index)
     if not isinstance(source, Tensor):
         source = as_constant(source, (inp,))

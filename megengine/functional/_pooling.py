@@ -9,6 +9,7 @@ from ..ops import deform
 from ..ops import pool as ops
 from ..ops.quantized import is_quantized, key_of
 from ..tensor import Tensor
+from ._args import tensor_of
 from ._settings import SettingError, require_dims, require_mode, sizes
 
 
@@ -45,6 +46,7 @@ def max_pool2d(
         >>> F.max_pool2d(F.arange(8).reshape(1, 1, 2, 4), 2)
         Tensor([[[[5. 7.]]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return apply(ops.max_pool, inp, **_windows(kernel_size, stride, padding))
 
 
@@ -78,6 +80,7 @@ def avg_pool2d(
         >>> F.avg_pool2d(Tensor([[[[1.0, 3.0]]]]), (1, 2), padding=(0, 1), mode="average")
         Tensor([[[[0.5 1.5]]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     name = require_mode(mode, ("average_count_exclude_padding", "average"), "mode")
     return _mean(inp, _windows(kernel_size, stride, padding), name == "average")
 
@@ -121,6 +124,7 @@ def adaptive_max_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
         >>> F.adaptive_max_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
         Tensor([[[[5. 7.]]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return apply(ops.max_pool, inp, **_adaptive("adaptive_max_pool2d", inp, oshp))
 
 
@@ -144,6 +148,7 @@ def adaptive_avg_pool2d(inp: Tensor, oshp: tuple[int, int] | int | Tensor) -> Te
         >>> F.adaptive_avg_pool2d(F.arange(8).reshape(1, 1, 2, 4), (1, 2))
         Tensor([[[[2.5 4.5]]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return _mean(inp, _adaptive("adaptive_avg_pool2d", inp, oshp), True)
 
 

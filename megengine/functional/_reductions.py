@@ -10,7 +10,7 @@ from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.reductions import reduced
-from ._args import require_tensor
+from ._args import require_tensor, tensor_of
 
 Axis = int | Sequence[int] | None
 
@@ -31,6 +31,7 @@ def sum(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.sum(Tensor([[1, 2], [3, 4]]), axis=0)
         Tensor([4 6], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.sum, inp, axis, keepdims)
 
 
@@ -50,6 +51,7 @@ def prod(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.prod(Tensor([[1, 2], [3, 4]]), axis=0)
         Tensor([3 8], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.prod, inp, axis, keepdims)
 
 
@@ -69,6 +71,7 @@ def mean(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.mean(Tensor([[1, 2], [3, 4]]), axis=0)
         Tensor([2. 3.], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.mean, inp, axis, keepdims)
 
 
@@ -88,6 +91,7 @@ def var(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.var(Tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0)
         Tensor([1. 4.], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.var, inp, axis, keepdims)
 
 
@@ -107,6 +111,7 @@ def std(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.std(Tensor([[1.0, 2.0], [3.0, 6.0]]), axis=0)
         Tensor([1. 2.], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.std, inp, axis, keepdims)
 
 
@@ -126,6 +131,7 @@ def min(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.min(Tensor([[1, 2], [3, 0]]), axis=0)
         Tensor([1 0], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.min, inp, axis, keepdims)
 
 
@@ -145,6 +151,7 @@ def max(inp: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
         >>> F.max(Tensor([[1, 2], [3, 0]]), axis=0)
         Tensor([3 2], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     return reduced(reduce.max, inp, axis, keepdims)
 
 
@@ -218,4 +225,5 @@ def cumsum(inp: Tensor, axis: int) -> Tensor:
         >>> F.cumsum(Tensor([1, 2, 3]), 0)
         Tensor([1 3 6], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     return apply(reduce.cumsum, inp, axis=_axes.one_axis(axis, inp.ndim, "cumsum"))

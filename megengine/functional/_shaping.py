@@ -13,7 +13,7 @@ from ..ops import sized
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.graph_sizes import in_graph
-from ._args import require_tensor
+from ._args import require_tensor, tensor_of
 
 
 def reshape(inp: Tensor, target_shape: Any) -> Tensor:
@@ -30,6 +30,7 @@ def reshape(inp: Tensor, target_shape: Any) -> Tensor:
         >>> F.reshape(Tensor([[1, 2], [3, 4]]), (4,))
         Tensor([1 2 3 4], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     return inp.reshape(target_shape)
 
 
@@ -48,7 +49,8 @@ def flatten(inp: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
         >>> F.flatten(F.zeros((2, 3, 4)), 1).shape
         (2, 12)
     """
-    return inp.flatten(start_axis, end_axis)
+    inp = tensor_of(inp)
+    return (inp if isinstance(inp, Tensor) else Tensor(inp)).flatten(start_axis, end_axis)
 
 
 def transpose(inp: Tensor, pattern: Iterable[int | str]) -> Tensor:
@@ -65,6 +67,7 @@ def transpose(inp: Tensor, pattern: Iterable[int | str]) -> Tensor:
         >>> F.transpose(F.zeros((2, 3)), (1, "x", 0)).shape
         (3, 1, 2)
     """
+    inp = tensor_of(inp)
     return inp.transpose(pattern)
 
 
@@ -83,6 +86,8 @@ def swapaxes(inp: Tensor, axis1: int, axis2: int) -> Tensor:
         >>> F.swapaxes(F.zeros((2, 3, 4)), 0, 2).shape
         (4, 3, 2)
     """
+    inp = tensor_of(inp)
+    axis1, axis2 = _axes.as_int(axis1, "axis1"), _axes.as_int(axis2, "axis2")
     pattern = list(range(inp.ndim))
     for axis in (axis1, axis2):
         if not -inp.ndim <= axis < inp.ndim:
@@ -145,6 +150,7 @@ def expand_dims(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
         >>> F.expand_dims(F.zeros((2, 3)), (0, -1)).shape
         (1, 2, 3, 1)
     """
+    inp = tensor_of(inp)
     axes = (axis,) if not isinstance(axis, (list, tuple)) else tuple(axis)
     total = inp.ndim + len(axes)
     wanted = sorted(_axes.one_axis(a, total, "expand_dims") for a in axes)
@@ -169,6 +175,7 @@ def squeeze(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
         >>> F.squeeze(F.zeros((1, 3, 1)), 0).shape
         (3, 1)
     """
+    inp = tensor_of(inp)
     if axis is None:
         axes = tuple(k for k, n in enumerate(inp.shape) if n == 1)
     else:

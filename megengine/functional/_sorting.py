@@ -6,6 +6,7 @@ from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
+from ._args import tensor_of
 
 
 def sort(inp: Tensor, descending: bool = False) -> tuple[Tensor, Tensor]:
@@ -72,6 +73,7 @@ def topk(
         >>> F.topk(Tensor([2.0, 4.0, 1.0, 3.0]), 2)
         (Tensor([4. 3.], device=xpux:0), Tensor([1 3], dtype=int32, device=xpux:0))
     """
+    inp = tensor_of(inp)
     if inp.ndim not in (1, 2):
         raise RuntimeError(f"topk: the input needs 1 or 2 dimensions, it has shape {inp.shape}")
     count = int(k) if isinstance(k, float) else _axes.as_int(k, "k")

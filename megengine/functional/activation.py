@@ -9,6 +9,7 @@ from ..ops import activation as ops
 from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
+from ._args import tensor_of
 
 __all__ = [
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
@@ -188,6 +189,7 @@ def softmax(inp: Tensor, axis: int | Sequence[int] | None = None) -> Tensor:
         Tensor([[0.5 0.5]
          [0.  1. ]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     if axis is None:
         axis = 0 if inp.ndim in (0, 1, 3) else 1
     return apply(ops.softmax, inp, axis=_axes.reduction_axes(axis, inp.ndim, "softmax"))
@@ -207,6 +209,7 @@ def logsoftmax(inp: Tensor, axis: int | Sequence[int]) -> Tensor:
         >>> F.nn.logsoftmax(Tensor([[0.0, 0.0]]), 1)
         Tensor([[-0.6931 -0.6931]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return apply(ops.logsoftmax, inp, axis=_axes.reduction_axes(axis, inp.ndim, "logsoftmax"))
 
 
@@ -225,4 +228,5 @@ def logsumexp(inp: Tensor, axis: int | Sequence[int], keepdims: bool = False) ->
         >>> F.nn.logsumexp(Tensor([[0.0, 0.0], [100.0, 0.0]]), 1)
         Tensor([  0.6931 100.    ], device=xpux:0)
     """
+    inp = tensor_of(inp)
     return apply(reduce.logsumexp, inp, axis=_axes.reduction_axes(axis, inp.ndim, "logsumexp"), keepdims=bool(keepdims))

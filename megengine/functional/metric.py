@@ -8,6 +8,7 @@ from .._help.ranges import within
 from ..graph.apply import apply
 from ..ops import reduce
 from ..tensor import Tensor
+from ._args import tensor_of
 
 __all__ = ["topk_accuracy"]
 
@@ -31,6 +32,7 @@ def topk_accuracy(logits: Tensor, target: Tensor, topk: int | Iterable[int] = 1)
         >>> F.topk_accuracy(scores, Tensor([1, 1]))
         Tensor(0.5, device=xpux:0)
     """
+    logits = tensor_of(logits)
     counts = (topk,) if isinstance(topk, int) else tuple(topk)
     for k in counts:
         within("topk", k, 1, logits.shape[-1])

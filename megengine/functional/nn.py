@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
 from . import _settings
-from ._args import plain, require_tensor
+from ._args import plain, require_tensor, tensor_of
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d
 from ._ctc import ctc_loss as ctc_loss
@@ -126,6 +126,7 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
         Tensor([[1 0 0]
          [0 0 1]], dtype=int32, device=xpux:0)
     """
+    inp = tensor_of(inp)
     if np.dtype(inp.dtype).kind not in "iu":
         raise RuntimeError(f"one_hot takes integers, not {np.dtype(inp.dtype).name}; convert with astype('int32')")
     classes = _axes.as_int(num_classes, "num_classes")
@@ -272,6 +273,7 @@ def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:
         Tensor([[[[0. 1.]
            [2. 3.]]]], device=xpux:0)
     """
+    inp = tensor_of(inp)
     factor = _axes.as_int(upscale_factor, "upscale_factor")
     if inp.ndim < 3 or factor < 1 or inp.shape[-3] % factor**2:
         raise RuntimeError(f"pixel_shuffle: the channels of shape {inp.shape} are no multiple of {factor} * {factor}")

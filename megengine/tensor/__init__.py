@@ -45,8 +45,10 @@ logger = get_logger(__name__)
 class _NotHere:
     """An attribute of PyTorch's tensors that, being set, would change nothing: it can be neither read nor set."""
 
-    def __get__(self, tensor: Any, owner: Any = None) -> NoReturn:
-        raise AttributeError  # Tensor.__getattr__ says more
+    def __get__(self, tensor: Any, owner: Any = None) -> Any:
+        if tensor is None:
+            return self
+        raise no_tensor_attribute(tensor, "data")
 
     def __set__(self, tensor: Any, value: Any) -> NoReturn:
         raise AttributeError("'Tensor' object has no attribute 'data' to set; MegEngine's spelling is x[...] = y")
@@ -334,7 +336,7 @@ class Tensor(Protocols):
         if not pattern:
             pattern = tuple(reversed(range(self.ndim)))
         elif len(pattern) == 1 and not isinstance(pattern[0], (int, str, np.integer)):
-            pattern = pattern[0].tolist() if isinstance(pattern[0], Tensor) else _axes.as_pattern(pattern[0])
+            pattern = _axes.as_pattern(pattern[0].tolist() if isinstance(pattern[0], Tensor) else pattern[0])
         return apply(shape_ops.transpose, self, pattern=_axes.transpose_pattern(self.ndim, pattern))
 
     def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
@@ -425,6 +427,9 @@ class Tensor(Protocols):
         if hasattr(type(self), name):
             return object.__getattribute__(self, name)  # a property failed: its own error
         raise no_tensor_attribute(self, name)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name != "data"]
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return self.numpy(), self.dtype, self.device.logical_name

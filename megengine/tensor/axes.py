@@ -66,7 +66,7 @@ def reduction_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...] | None:
     Raises:
         AssertionError: an axis is named twice or out of range.
     """
-    if axis is None or (ndim == 0 and axis in (0, -1)):
+    if axis is None or (ndim == 0 and not isinstance(axis, np.ndarray) and axis in (0, -1)):
         return None
     if isinstance(axis, Iterable) and not isinstance(axis, str) and not isinstance(axis, Handle):
         axes = [as_int(a, "axis") for a in axis]
@@ -124,6 +124,7 @@ def flatten_target(shape: tuple[int, ...], start_axis: int, end_axis: int) -> tu
     """The shape with axes ``start_axis .. end_axis`` made one; a scalar becomes a vector."""
     shape = shape or (1,)
     ndim = len(shape)
+    start_axis, end_axis = as_int(start_axis, "start_axis"), as_int(end_axis, "end_axis")
     start = start_axis + ndim if start_axis < 0 else start_axis
     end = end_axis + ndim if end_axis < 0 else end_axis
     if not (0 <= start < ndim and 0 <= end < ndim):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import megengine.functional as F
 import megengine.module as M
 import megengine.optimizer as O  # as short as the others
 from megengine import Parameter, Tensor, data
@@ -65,7 +66,7 @@ def test_the_data_of_a_tensor_cannot_be_assigned() -> None:
         with pytest.raises(AttributeError, match=r"no attribute 'data' to set; MegEngine's spelling is x\[...\] = y"):
             net.weight.data = value
     np.testing.assert_array_equal(net.weight.numpy(), before)
-    assert not hasattr(net.weight, "data") and not hasattr(Tensor, "data")
+    assert not hasattr(net.weight, "data") and "data" not in dir(net.weight)
     copy.deepcopy(net.weight)
 
 
@@ -80,3 +81,48 @@ def test_a_parameter_replaced_by_an_array_is_told() -> None:
 def test_milestones_are_a_list() -> None:
     with pytest.raises(TypeError, match="milestones must be a list of epochs, not 3"):
         O.MultiStepLR(O.SGD([Parameter([1.0])], lr=0.1), 3)  # type: ignore[arg-type]
+
+
+REST: dict[str, tuple[object, ...]] = {
+    "cumsum": (0,), "expand_dims": (0,), "logsoftmax": (1,), "logsumexp": (1,), "reshape": ((3, 2),), "transpose": ((1, 0),),
+    "swapaxes": (0, 1), "split": (2,), "repeat": (2,), "tile": (2,), "roll": (1,), "topk": (1,), "norm": (2, 1),
+}  # fmt: skip
+FUNCTIONS = [
+    *REST, "diag", "flatten", "max", "mean", "min", "prod", "softmax", "squeeze", "std", "sum", "var", "relu", "argmax", "sort",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_no_tensor_is_named(name: str) -> None:
+    function, rest = getattr(F, name), REST.get(name, ())
+    for wrong in (None, "abc", {"a": 1}, np, F.relu):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"give numbers|must be a Tensor, not|None and is not supported"
+        ):
+            function(wrong, *rest)
+    rows = np.float32(
+        [[1, 4, 2], [5, 3, 6]]
+    )  # the first two refuse arrays, the others give arrays for them, as in MegEngine
+    if name not in ("argmax", "norm", "reshape", "transpose", "swapaxes"):
+        for found, wanted in zip(_parts(function(rows, *rest)), _parts(function(Tensor(rows), *rest)), strict=True):
+            np.testing.assert_array_equal(found.numpy(), wanted.numpy())
+
+
+def _parts(result: object) -> list[Tensor]:
+    return list(result) if isinstance(result, (list, tuple)) else [result]  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.swapaxes(x, 0, (0, 1)),
+        lambda x: F.split(x, 2, [0, 1]),
+        lambda x: F.flatten(x, 0, None),
+        lambda x: F.flatten(x, [0]),
+        lambda x: x.transpose(Tensor(0)),
+        lambda x: F.sum(x, "0"),
+    ],
+)
+def test_an_axis_that_is_no_number(call: Callable[[Tensor], object]) -> None:
+    with pytest.raises((TypeError, ValueError), match="must be an integer, not|must be a sequence, not"):
+        call(Tensor(np.ones((2, 3))))
