@@ -67,8 +67,11 @@ def _check_linear(x, weight, *bias):
     quantized=quantized.product,
 )
 def linear(x, weight, *bias):
-    # Several times as quick on CPUs as with the weight transposed, of one row or of small integers.
-    y = lax.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())), preferred_element_type=wide_sums(x.dtype))
+    wide = wide_sums(x.dtype)
+    if wide is None and not all(type(n) is int and n == 1 for n in x.shape[:-1]):
+        y = jnp.matmul(x, weight.T)  # whose gradient is a twentieth faster
+    else:  # XLA on CPUs copies a transposed matrix that meets one row, or small integers
+        y = lax.dot_general(x, weight, (((x.ndim - 1,), (1,)), ((), ())), preferred_element_type=wide)
     return y + bias[0] if bias else y
 
 
