@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Sharding
 
 from ..ops.partition import partitioned
 from . import program, tiers
 from .apply import apply, rebind
 from .errors import UsageError
-from .flushing import flush
+from .flushing import evaluate, flush
 from .host_array import plain
 from .recorder import thread
-from .value import Handle, Value
+from .value import Handle, Value, aval, new_handle
 
-__all__ = ["begin", "collectives", "follow", "lay_out", "sharding_of"]
+__all__ = ["begin", "collectives", "follow", "laid_out_as", "lay_out", "pieces_of", "sharding_of"]
 
 
 def begin() -> None:
@@ -58,6 +60,29 @@ def follow(handle: Handle, other: Value) -> None:
 def sharding_of(handle: Handle) -> Any:
     """How a tensor's elements lie on devices, as JAX says it; None for data that have not left the host."""
     return getattr(handle._value.array, "sharding", None)
+
+
+def pieces_of(handle: Handle) -> Iterator[tuple[int, tuple[int, ...], np.ndarray]]:
+    """Each element of a tensor once, in the parts that devices hold: the device's number, where the part begins, its elements."""
+    if handle._value.array is None:
+        evaluate(handle._value)
+    array, shape = handle._value.array, handle._value.aval.shape
+    if not isinstance(array, jax.Array):
+        yield 0, (0,) * len(shape), plain(array)
+        return
+    for piece in array.addressable_shards:
+        if piece.replica_id == 0:
+            start = tuple([s.indices(n)[0] for s, n in zip(piece.index, shape, strict=True)])
+            yield piece.device.id, start, np.asarray(piece.data)
+
+
+def laid_out_as(handle: Handle, dtype: np.dtype, read: Callable[[Any], np.ndarray]) -> Handle | None:
+    """A new tensor, divided as another one is, of parts that are read one by one; None where that one is not divided."""
+    for sharding in tiers.divided([handle._value.array]):
+        array = jax.make_array_from_callback(handle._value.aval.shape, sharding, read)
+        made: Handle = new_handle(Value(None, aval(array.shape, dtype), array, handle._value.device))
+        return made
+    return None
 
 
 def collectives(programs: list[program.Program]) -> dict[str, int]:

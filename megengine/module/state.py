@@ -49,11 +49,10 @@ def entries(module: Module, prefix: str) -> Iterator[tuple[str, Tensor, bool]]:
         yield from entries(child, f"{prefix}{key}.")
 
 
-def fitted(key: str, tensor: Tensor, value: Any, flat: bool) -> np.ndarray:
-    """The array in the tensor's shape; only where states are listed flattened may its own differ."""
-    if not isinstance(value, np.ndarray):
-        hint = "; pass its numpy()" if isinstance(value, Tensor) else ""
-        raise AssertionError(f"the state of {key} must be a NumPy array, got {type(value).__name__}{hint}: {value}")
+def fitted(key: str, tensor: Tensor, value: Any, flat: bool) -> np.ndarray | Tensor:
+    """The array or tensor in the tensor's shape; only where states are listed flattened may its own differ."""
+    if not isinstance(value, (np.ndarray, Tensor)):
+        raise AssertionError(f"the state of {key} must be a NumPy array, got {type(value).__name__}: {value}")
     if value.shape == tensor.shape:
         return value
     if flat and value.size == tensor.size:
@@ -61,8 +60,10 @@ def fitted(key: str, tensor: Tensor, value: Any, flat: bool) -> np.ndarray:
     raise ValueError(f"param `{key}` shape mismatch, should be {tuple(tensor.shape)}, get {value.shape}")
 
 
-def as_state(key: str, tensor: Tensor, value: np.ndarray) -> Tensor:
+def as_state(key: str, tensor: Tensor, value: np.ndarray | Tensor) -> Tensor:
     """The array as a tensor beside the one that it is for."""
+    if isinstance(value, Tensor):
+        return value.detach().to(tensor.device)
     try:
         return Tensor(value, device=tensor.device)
     except ArgumentError as error:

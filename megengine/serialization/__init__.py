@@ -6,5 +6,6 @@ MegEngine's format is a pickle. Loading is safe: see :func:`load`.
 from .checkpoint import load, save
 from .errors import CheckpointError, RefusedError
 from .location import dmap
+from .sharded import load_sharded, save_sharded
 
-__all__ = ["CheckpointError", "RefusedError", "dmap", "load", "save"]
+__all__ = ["CheckpointError", "RefusedError", "dmap", "load", "load_sharded", "save", "save_sharded"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
@@ -95,6 +96,24 @@ def train(net: Bag, way: str, tracing: bool = False) -> dict[str, Any]:
     }
 
 
+def checkpointed(net: Bag) -> dict[str, Any]:
+    """Parts of divided parameters in files, loaded again by whoever divides them otherwise or not at all."""
+    dist.fully_shard(net, "data")
+    dist.shard(net.norm.weight)
+    wanted = net.state_dict()
+    state = net.state_dict(keep_var=True)
+    mge.serialization.save_sharded({"net": state, "epoch": 3, "way": ["fsdp", (1, None)]}, "sharded")
+    sizes = [path.stat().st_size for path in sorted(Path("sharded").glob("part-*"))]
+    state["up.weight"] = dist.shard(Tensor(np.zeros((4 * WIDTH, WIDTH), np.float32)), None, "data")
+    loaded = mge.serialization.load_sharded("sharded", {"net": state})
+    whole = mge.serialization.load_sharded("sharded")
+    same = all(np.array_equal(tree["net"][k].numpy(), v) for k, v in wanted.items() for tree in (loaded, whole))
+    specs = [dist.spec_of(tree["net"]["up.weight"]) for tree in (loaded, whole)]
+    net.load_state_dict(loaded["net"])
+    rest = [loaded["epoch"], loaded["way"], dist.spec_of(net.up.weight)]
+    return {"same": same, "rest": rest, "sizes": sizes, "specs": specs}
+
+
 def convolved() -> float:
     """How far a convolution of divided images is from that of whole ones."""
     layer, images = M.Conv2d(4, 8, 3), np.random.default_rng(0).standard_normal((8, 4, 9, 9)).astype(np.float32)
@@ -122,11 +141,12 @@ def misused() -> list[str]:
 
 
 def main() -> None:
-    networks = [network() for _ in range(5)]  # before there is a mesh nothing is compiled
+    networks = [network() for _ in range(6)]  # before there is a mesh nothing is compiled
     found: dict[str, Any] = {"one": train(networks.pop(), "one")}
     dist.mesh(data=-1)
     found |= {way: train(networks.pop(), way) for way in ("data", "fsdp")}
     found["traced"] = train(networks.pop(), "fsdp", tracing=True)
+    found["checkpointed"] = checkpointed(networks.pop())
     found["convolved"], found["misused"] = convolved(), misused()
     y = dist.shard(Tensor(np.arange(16, dtype=np.float32)) * 2, "data")
     found["pending"] = [dist.spec_of(y), y.sum().item(), y[y > 20].shape]

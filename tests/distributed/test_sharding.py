@@ -53,6 +53,13 @@ def test_the_collectives_that_xla_chose_are_told(found: Any) -> None:
     assert gradients <= found["data"]["collectives"]["all-reduce"] <= gradients * 1.2
 
 
+def test_each_device_saves_its_part(found: Any) -> None:
+    made = found["checkpointed"]
+    assert made["same"] and made["rest"] == [3, ["fsdp", [1, None]], [None, "data"]]
+    assert len(made["sizes"]) == 8 and max(made["sizes"]) < 1.2 * min(made["sizes"])
+    assert made["specs"] == [[None, "data"], None]
+
+
 def test_results_and_other_ops(found: Any) -> None:
     spec, total, chosen = found["pending"]
     assert (spec, total, chosen) == (["data"], 240.0, [5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -40,7 +41,7 @@ def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
     return b"".join([struct.pack("<Q", len(text)), text, *parts])
 
 
-def unpack(data: bytes) -> dict[str, np.ndarray]:
+def unpack(data: bytes | memoryview) -> dict[str, np.ndarray]:
     """The arrays, which cannot be written to.
 
     Raises:
@@ -48,7 +49,7 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
     """
     try:
         (length,) = struct.unpack_from("<Q", data)
-        header = json.loads(data[8 : 8 + length])
+        header = json.loads(bytes(data[8 : 8 + length]))
         body = memoryview(data)[8 + length :]
         return {
             name: np.frombuffer(body[slice(*entry["data_offsets"])], _DTYPES[entry["dtype"]]).reshape(entry["shape"])
@@ -57,3 +58,12 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
         }
     except (struct.error, ValueError, KeyError, TypeError) as error:
         raise GraphFileError(f"the weights in the file are damaged: {error}") from error
+
+
+def unpack_lazily(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, which are read from it as they are used, and cannot be written to.
+
+    Raises:
+        GraphFileError: damaged, or cut off.
+    """
+    return unpack(np.memmap(path, np.uint8, "r").data if path.stat().st_size else b"")
