@@ -49,7 +49,11 @@ def aval(shape: tuple[int, ...], dtype: np.dtype, format: str = "default") -> Av
         # NumPy calls quantised dtypes equal that differ in metadata.
         key = (shape, dtype, str(dtype.metadata), format)
     found = _interned.get(key)
-    return found if found is not None else _interned.setdefault(key, Aval(shape, dtype, format))
+    if found is not None:
+        return found
+    # The dtype of an array from a file may show its byte order, and would then do so wherever it is interned.
+    own = np.dtype(dtype.type) if dtype.metadata is None else dtype
+    return _interned.setdefault(key, Aval(shape, own, format))
 
 
 class Value:
