@@ -1,6 +1,6 @@
 """The tutorial's network and a small convolutional one on Fashion-MNIST, in float32 and as networks of 8-bit integers.
 
-    python examples/quantize.py [--epochs 3] [--data FOLDER] [--colour]
+    python examples/quantize.py [--epochs 3] [--data FOLDER]
 
 Prints what became of each layer, and of both networks the accuracy, the bytes of the weights and the time of an answer: in
 float32, calibrated (the float32 network and a look at 1,000 images), and trained for one epoch more with rounded weights and
@@ -55,37 +55,6 @@ class Convolutional(M.Module):
         return self.dequant(self.classifier(F.flatten(x, 1)))
 
 
-class Colour(M.Module):
-    """Two residual blocks for colour pictures of 32 x 32."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.quant, self.dequant = M.QuantStub(), M.DequantStub()
-        self.first = M.ConvBnRelu2d(3, 16, 3, stride=2, padding=1)
-        self.second, self.third = M.ConvBnRelu2d(16, 16, 3, padding=1), M.ConvBn2d(16, 16, 3, padding=1)
-        self.join = M.Elemwise("fuse_add_relu")
-        self.widen = M.ConvBnRelu2d(16, 32, 3, stride=2, padding=1)
-        self.fourth, self.fifth = M.ConvBnRelu2d(32, 32, 3, padding=1), M.ConvBn2d(32, 32, 3, padding=1)
-        self.join2 = M.Elemwise("fuse_add_relu")
-        self.classifier = M.Linear(32, 10)
-
-    def forward(self, x: mge.Tensor) -> mge.Tensor:
-        x = self.first(self.quant(x))
-        x = self.widen(self.join(self.third(self.second(x)), x))
-        x = self.join2(self.fifth(self.fourth(x)), x)
-        return self.dequant(self.classifier(F.flatten(F.avg_pool2d(x, 8), 1)))
-
-
-def colour_pictures(count: int, seed: int) -> Arrays:
-    """Made-up pictures of CIFAR-10's size: one of ten patterns, moved, darker or brighter, and under noise."""
-    patterns = np.kron(np.random.default_rng(7).normal(size=(10, 3, 8, 8)), np.ones((4, 4)))
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 10, count)
-    moved = (np.roll(patterns[k], rng.integers(-6, 7, 2), (1, 2)) * rng.uniform(0.2, 1.2) for k in labels)
-    noise = rng.normal(0, 1.5, (count, 3, 32, 32))
-    return np.clip(np.stack([*moved]) + noise, -4, 4).astype(np.float32) / 4, labels.astype(np.int32)
-
-
 def batches(arrays: Arrays, size: int) -> Iterator[tuple[mge.Tensor, mge.Tensor]]:
     for start in range(0, len(arrays[0]) - size + 1, size):
         images, labels = (a[start : start + size] for a in arrays)
@@ -130,13 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Quantize two networks on Fashion-MNIST.")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--data", help="folder with the four files of the data set")
-    parser.add_argument(
-        "--colour", action="store_true", help="a network for colour pictures, which are made up, instead"
-    )
     options = parser.parse_args()
-    if options.colour:
-        compare([Colour], colour_pictures(6000, 0), colour_pictures(5000, 1), options.epochs)
-        return
     train, test = (
         (np.float32(images).reshape(-1, 1, 28, 28) / 255 - 0.5, np.int32(labels))
         for images, labels in (FashionMNIST(options.data, train=part).arrays for part in (True, False))

@@ -18,7 +18,7 @@ from .host_array import plain
 from .recorder import thread
 from .value import Handle, Value, aval, new_handle
 
-__all__ = ["begin", "collectives", "follow", "laid_out_as", "lay_out", "pieces_of", "sharding_of"]
+__all__ = ["begin", "collectives", "follow", "is_divided", "laid_out_as", "lay_out", "pieces_of", "sharding_of"]
 
 
 def begin() -> None:
@@ -55,6 +55,11 @@ def follow(handle: Handle, other: Value) -> None:
         return
     for sharding in tiers.divided([other.array]):
         lay_out(handle, sharding)
+
+
+def is_divided(handle: Handle) -> bool:
+    """Whether a tensor's data are divided among devices."""
+    return bool(tiers.divided([handle._value.array]))
 
 
 def sharding_of(handle: Handle) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph.errors import ArgumentError
+from ..graph.partition import is_divided
 from ..graph.together import reset_together
 from ..tensor import Tensor
 from .structure import is_module, logger
@@ -50,9 +51,10 @@ def entries(module: Module, prefix: str) -> Iterator[tuple[str, Tensor, bool]]:
 
 
 def fitted(key: str, tensor: Tensor, value: Any, flat: bool) -> np.ndarray | Tensor:
-    """The array or tensor in the tensor's shape; only where states are listed flattened may its own differ."""
-    if not isinstance(value, (np.ndarray, Tensor)):
-        raise AssertionError(f"the state of {key} must be a NumPy array, got {type(value).__name__}: {value}")
+    """The array, or tensor that is divided among devices, in the shape that is wanted; it may differ where states are flat."""
+    if not (isinstance(value, np.ndarray) or (isinstance(value, Tensor) and is_divided(value))):
+        hint = "; pass its numpy()" if isinstance(value, Tensor) else ""
+        raise AssertionError(f"the state of {key} must be a NumPy array, got {type(value).__name__}{hint}: {value}")
     if value.shape == tensor.shape:
         return value
     if flat and value.size == tensor.size:

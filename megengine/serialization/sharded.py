@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from .._support.files import write_atomically
@@ -91,10 +92,10 @@ def load_sharded(folder: str | os.PathLike[str], like: Any = None) -> Any:
     Args:
         folder: of the checkpoint.
         like: a state of the same structure: a tensor is divided as the one at its place there is, and each device reads its part
-            only. Default: every tensor is whole
+            only. Default: none is divided
 
     Returns:
-        the state, with tensors, for ``load_state_dict``.
+        the state for ``load_state_dict``: tensors that are divided as such, the others as arrays.
 
     Raises:
         CheckpointError: the folder holds no whole checkpoint, or one of a newer version.
@@ -141,15 +142,12 @@ class _Reader:
         if kind == "value":
             return value
         entry = self.tensors[value]
-        shape, dtype = tuple(entry["shape"]), np.dtype(entry["dtype"])
+        shape, dtype = tuple(entry["shape"]), np.dtype(getattr(ml_dtypes, entry["dtype"], entry["dtype"]))
         whole = tuple(slice(0, n) for n in shape)
-        if kind == "array":
-            return self.part_of(entry, whole, dtype)
-        if isinstance(like, Tensor) and like.shape == shape:
+        divided = None
+        if kind == "tensor" and isinstance(like, Tensor) and like.shape == shape:
             divided = laid_out_as(like, dtype, lambda index: self.part_of(entry, _filled(index, shape), dtype))
-            if divided is not None:
-                return divided
-        return Tensor(self.part_of(entry, whole, dtype), dtype=dtype)
+        return self.part_of(entry, whole, dtype) if divided is None else divided
 
     def part_of(self, entry: dict[str, Any], wanted: tuple[slice, ...], dtype: np.dtype) -> np.ndarray:
         """The elements within these bounds, of the pieces that have some of them."""

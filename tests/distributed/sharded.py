@@ -107,8 +107,8 @@ def checkpointed(net: Bag) -> dict[str, Any]:
     state["up.weight"] = dist.shard(Tensor(np.zeros((4 * WIDTH, WIDTH), np.float32)), None, "data")
     loaded = mge.serialization.load_sharded("sharded", {"net": state})
     whole = mge.serialization.load_sharded("sharded")
-    same = all(np.array_equal(tree["net"][k].numpy(), v) for k, v in wanted.items() for tree in (loaded, whole))
-    specs = [dist.spec_of(tree["net"]["up.weight"]) for tree in (loaded, whole)]
+    same = all(np.array_equal(np.array(tree["net"][k]), v) for k, v in wanted.items() for tree in (loaded, whole))
+    specs = [dist.spec_of(loaded["net"]["up.weight"]), dist.spec_of(Tensor(whole["net"]["up.weight"]))]
     net.load_state_dict(loaded["net"])
     rest = [loaded["epoch"], loaded["way"], dist.spec_of(net.up.weight)]
     return {"same": same, "rest": rest, "sizes": sizes, "specs": specs}

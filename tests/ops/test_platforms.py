@@ -17,6 +17,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from jax import export, lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from megengine.ops.op import Op, op
 from megengine.ops.promote import FLOATS, SCALAR_DTYPE
@@ -30,6 +31,7 @@ NOT_LOWERED: dict[tuple[str, str, str], str] = {}
 
 LINES = (Path(__file__).parent / "signatures.txt").read_text(encoding="utf-8").splitlines()
 OPS = {o.name: o for o in table().values()}
+NAMES = {"Key": Key, "WHOLE": NamedSharding(Mesh(np.array(jax.devices()[:1]), "d"), PartitionSpec())}  # in attributes
 
 
 def operand(word: str) -> Any:
@@ -47,7 +49,7 @@ def parsed(line: str) -> tuple[str, list[Any], dict[str, Any]]:
     name, _, rest = line.partition(":")
     operands, _, attrs = rest.partition(";")
     pairs = (word.partition("=") for word in attrs.split())
-    return name, [operand(w) for w in operands.split()], {n: eval(value, {"Key": Key}) for n, _, value in pairs}
+    return name, [operand(w) for w in operands.split()], {n: eval(value, NAMES) for n, _, value in pairs}
 
 
 def functions(o: Op, operands: list[Any], attrs: dict[str, Any]) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -212,6 +212,7 @@ def state(prefix: str = "") -> dict[str, Any]:
         (lambda: "model.mge", ValueError, r"pass what megengine.load\('model.mge'\) returns"),
         (lambda: list(state().items()), ValueError, "pass a dict of these pairs"),
         (lambda: None, ValueError, "must load a dict or callable"),
+        (lambda: {k: Tensor(v) for k, v in state().items()}, AssertionError, r"array, got Tensor; pass its numpy\(\)"),
         (lambda: state() | {"second.bias": np.zeros(5, "float32")}, ValueError, "param `second.bias` shape mismatch"),
         (lambda: state() | {"second.bias": None}, KeyError, r"missing=\['second.bias'\]"),
     ],

@@ -11,6 +11,7 @@ import pytest
 
 import megengine.module as M
 from megengine import Tensor
+from megengine.core.tensor import dtype
 from megengine.optimizer import Adam
 from megengine.serialization import CheckpointError, load_sharded, save_sharded
 
@@ -23,12 +24,13 @@ def test_a_state_comes_back(tmp_path: Path) -> None:
         "optimizer": optimizer.state_dict(keep_var=True),
         "other": [1, 2.5, None, "text", True, (np.arange(3), Tensor(np.zeros((0, 2), np.uint8)))],
         7: Tensor(2.0).astype("float16"),
+        "half": Tensor([1.0, 2.0]).astype(dtype.bfloat16),
     }
     save_sharded(state, tmp_path / "a" / "b")
     found = load_sharded(tmp_path / "a" / "b")
     assert found["other"][:5] == state["other"][:5] and found["other"][5][0].tolist() == [0, 1, 2]
     assert (found["other"][5][1].shape, found["other"][5][1].dtype) == ((0, 2), np.uint8)
-    assert found[7].dtype == np.float16 and found[7].item() == 2
+    assert found[7].dtype == np.float16 and found[7].item() == 2 and found["half"].dtype == dtype.bfloat16
     new = M.Sequential(M.Linear(3, 4), M.BatchNorm1d(4))
     new.load_state_dict(found["net"])
     Adam(new.parameters(), lr=0.5).load_state_dict(found["optimizer"])
