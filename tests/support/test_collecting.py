@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+
+import pytest
 
 from megengine._support.collecting import Start, settle
+
+
+@pytest.fixture(autouse=True)
+def _nothing_frozen() -> Iterator[None]:
+    """As in a program: the tests freeze what they all use."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
 
 
 def test_what_exists_is_old_and_is_collected_all_the_same() -> None:
