@@ -18,6 +18,7 @@ from tests.processes import children
 MOST_MEMORY = 1_500_000_000  # bytes of any process
 KEPT_MEMORY = 400_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
 GROWTH = 100_000_000  # bytes more than after the last time: each time takes a second
+LARGE = 700_000_000  # bytes from which on it does so for whatever takes them
 _after = 0
 
 
@@ -48,7 +49,8 @@ def release_memory() -> None:
     if (program := sys.modules.get("megengine.graph.program")) is None:
         return
     trie = sys.modules["megengine.graph.trie"]
-    many = resident_memory() >= max(KEPT_MEMORY, _after + GROWTH) and len(program.loaded()) >= 20
+    resident = resident_memory()
+    many = resident >= max(KEPT_MEMORY, _after + GROWTH) and (len(program.loaded()) >= 20 or resident >= LARGE)
     if not many and trie._nodes < trie.NODE_LIMIT // 2:
         return
     program.clear()

@@ -307,7 +307,8 @@ def _comparable(family: _Family[T], sizes: Sizes) -> Iterator[tuple[Sizes, set[i
     """Signatures to compare with, and which of the sizes are to be symbols then."""
     for shared in family.shared[:1]:
         yield from _compared(shared.example, sizes, shared.symbolic)
-    earlier = [old for old, generation in family.seen.items() if generation < _generation]
+    with _changing:
+        earlier = [old for old, generation in family.seen.items() if generation < _generation]
     if earlier:
         closest = min(reversed(earlier), key=lambda old: sum(map(ne, old, sizes)))
         yield from _compared(closest, sizes, set())

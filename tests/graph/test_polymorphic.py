@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import importlib
+import itertools
 import random
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -500,3 +502,30 @@ def test_symbols_of_different_traces_do_not_meet() -> None:
     with pytest.raises(jax.errors.InconclusiveDimensionOperation):
         one.sizes[0] > 3  # noqa: B015
     assert other.trace(lambda: bool(other.sizes[0] - 3)) is True and list(other.unequal) == [("(s0 - 3)", "0")]
+
+
+def test_signatures_are_compared_while_another_thread_meets_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polymorphic, "_generation", 1)
+    family: polymorphic._Family[Any] = polymorphic._Family()
+    family.seen.update({(k + 2, 3): 0 for k in range(polymorphic.SEEN_LIMIT)})
+    ended = threading.Event()
+
+    def meet() -> None:
+        for k in itertools.count(100):
+            if ended.is_set():
+                return
+            with polymorphic._changing:
+                family.seen[k, 3] = 0
+                family.seen.popitem(last=False)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread = threading.Thread(target=meet)
+    thread.start()
+    try:
+        for _ in range(500):
+            assert [symbolic for _, symbolic in polymorphic._comparable(family, (50, 3))] in ([{0}], [])
+    finally:
+        ended.set()
+        thread.join()
+        sys.setswitchinterval(before)
