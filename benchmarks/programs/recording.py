@@ -61,7 +61,7 @@ def once(x, layers):
     y = record(x, layers)
     recorded = time.perf_counter()
     graph = thread.recorder
-    depth, places = graph.node.depth, {line(where) for where in graph.where}
+    depth, places = graph.node.depth, {line(where) for where in graph.sources}
     # Since the first time this structure has one program; its executable is timed from inside.
     [program] = graph.node.programs.values()
     program.run = timed = Timed(program.run)
