@@ -14,7 +14,7 @@ from ..device import get_default_device, set_default_device
 from ..graph.source import here, text
 from .machines import address_towards, detected, free_port, is_loopback
 from .server import Client, Server, patience
-from .waiting import Call, agree, gone
+from .waiting import Call, CollectiveError, agree, gone
 
 __all__ = [
     "Group", "WORLD", "init_process_group", "is_distributed", "get_rank", "get_world_size", "get_backend",
@@ -244,7 +244,12 @@ def _join(state: _State) -> None:
     state.addresses = tuple(known[str(rank)][1] for rank in range(state.world_size))
     gpus = state.device_type in ("gpu", "cuda", "rocm")
     runtime.join(known["0"][2], address, state.world_size, state.rank, state.device if gpus else None)
-    set_default_device(f"{state.device_type}0")
+    try:
+        set_default_device(f"{state.device_type}0")
+    except RuntimeError as error:
+        if "coordination" not in str(error):
+            raise
+        raise CollectiveError(f"rank 0 was lost while the ranks began: {error}") from error
 
 
 def all_end(how: str = "", wait: bool = True) -> bool:
