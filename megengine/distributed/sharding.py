@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
@@ -160,11 +161,13 @@ def fully_shard(module: Module, axis: str, mesh: Mesh | None = None) -> Module:
         (2, 8)
     """
     grid = _of(mesh)
+    if axis not in grid.sizes:
+        raise ValueError(f"{axis!r} is no dimension of {grid}")
+    parts = grid.sizes[axis]
     for tensor in module.tensors():
-        parts = grid.sizes.get(axis, 1)
         fitting = [k for k, size in enumerate(tensor.shape) if size >= parts and size % parts == 0]
         along = max(fitting, key=lambda k: tensor.shape[k], default=None)
-        spec = () if along is None and axis in grid.sizes else (*[None] * (along or 0), axis)
+        spec = () if along is None else (*[None] * along, axis)
         shard(tensor, *spec, mesh=grid)
     return module
 
@@ -197,4 +200,4 @@ def collectives(ran: Sequence[Ran]) -> dict[str, int]:
         >>> dist.collectives(seen)
         {}
     """
-    return partition.collectives([one.program for one in ran])
+    return dict(sum((one.program.collectives for one in ran), Counter()))

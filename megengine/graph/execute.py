@@ -102,9 +102,7 @@ def _execute(recorder: Recorder) -> None:
     protect(program, arguments, recorder.device)
     try:
         with calling(program):
-            recorder.results.extend(
-                starmap(program.run, (arguments,))
-            )  # one call of C code, which no interrupt divides
+            recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
             if program.calls_python:
                 jax.block_until_ready(recorder.results)  # XLA tells that a call failed only when a result is waited for
     except Exception as error:

@@ -18,7 +18,7 @@ from .host_array import plain
 from .recorder import thread
 from .value import Handle, Value, aval, new_handle
 
-__all__ = ["begin", "collectives", "follow", "is_divided", "laid_out_as", "lay_out", "pieces_of", "sharding_of"]
+__all__ = ["begin", "follow", "is_divided", "laid_out_as", "lay_out", "pieces_of", "sharding_of"]
 
 
 def begin() -> None:
@@ -88,12 +88,3 @@ def laid_out_as(handle: Handle, dtype: np.dtype, read: Callable[[Any], np.ndarra
         made: Handle = new_handle(Value(None, aval(array.shape, dtype), array, handle._value.device))
         return made
     return None
-
-
-def collectives(programs: list[program.Program]) -> dict[str, int]:
-    """Bytes that each device receives in a run of these programs, by the kind of collective."""
-    found: dict[str, int] = {}
-    for one in programs:
-        for kind, size in one.collectives.items():
-            found[kind] = found.get(kind, 0) + size
-    return found

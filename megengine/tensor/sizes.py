@@ -8,9 +8,8 @@ import numpy as np
 
 __all__ = ["Sizes", "asked", "set_symbolic_shape"]
 
-asked: list[
-    None
-] = []  # an entry for each running call that asks for them, and one for the setting; both ends are atomic
+# An entry for each running call that asks for them, and one for the setting; both ends are atomic.
+asked: list[None] = []
 _set = False
 
 

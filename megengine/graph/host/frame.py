@@ -16,25 +16,7 @@ from .rules import RULES, Equation
 FOLDED = 4096  # elements: larger constants are made at each run
 # What NumPy broadcasts operands of by itself.
 BROADCASTING = frozenset(
-    [
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "max",
-        "min",
-        "pow",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "and",
-        "or",
-        "xor",
-        "select_n",
-    ]
+    ["add", "sub", "mul", "div", "max", "min", "pow", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "select_n"]
 )
 
 

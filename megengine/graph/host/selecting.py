@@ -41,23 +41,15 @@ def select_n(eqn: Equation) -> Run:
     return by_masks
 
 
-@rule("select_or_zero")
-def select_or_zero(eqn: Equation) -> Run:
-    """An operand where a predicate of its shape holds, else 0."""
-    out = eqn.outvars[0].aval
+@rule("select_or_zero", "zero_or_select")
+def against_zero(eqn: Equation) -> Run:
+    """An operand where a predicate of its shape holds, else 0; or the other way round."""
+    out, first = eqn.outvars[0].aval, eqn.primitive.name == "select_or_zero"
     if out.size < BRANCHLESS or out.dtype.itemsize > 8:
         zero = out.dtype.type(0)
-        return lambda p, x: np.where(p, x, zero)
-    return lambda p, x: _kept(np.negative(p.view(np.int8)), x)
-
-
-@rule("zero_or_select")
-def zero_or_select(eqn: Equation) -> Run:
-    """0 where a predicate holds, else an operand of its shape."""
-    out = eqn.outvars[0].aval
-    if out.size < BRANCHLESS or out.dtype.itemsize > 8:
-        zero = out.dtype.type(0)
-        return lambda p, x: np.where(p, zero, x)
+        return (lambda p, x: np.where(p, x, zero)) if first else lambda p, x: np.where(p, zero, x)
+    if first:
+        return lambda p, x: _kept(np.negative(p.view(np.int8)), x)
     return lambda p, x: _kept(np.subtract(p.view(np.int8), np.int8(1)), x)
 
 
