@@ -1,6 +1,6 @@
 """Programs from their start: nothing compiled before, whole trainings of ten steps, shapes that change.
 
-    python -m benchmarks.cold [names] [--megengine PYTHON] [--torch PYTHON] [--rounds N] [--hundred]
+    python -m benchmarks.cold [names] [--megengine PYTHON] [--torch PYTHON] [--rounds N] [--hundred] [--limit SECONDS]
 
 measures some of the programs and prints the table; ``python -m benchmarks.run cold`` measures all and writes it.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .contenders import PROGRAMS, Setup, environment, run
 from .results import HEADER, Row, Section, alone, compared
 
 ROUNDS = 3
+LIMIT = 20.0  # seconds
 OURS, MEGENGINE, PYTORCH = "here", "MegEngine", "PyTorch"
 WRONG = ("lstm", MEGENGINE)  # gradients that vary from run to run, until the loss is no number
 ABOUT = (
@@ -34,7 +36,8 @@ ABOUT = (
     "same start. CPU time is that of the process and of those that it starts, over all steps; memory is the most that "
     "the process had. Beforehand the contenders do the same program in a small size from the same weights, and their "
     "losses in the first steps agree to 0.2 % (with an LSTM, whose gradients are wrong in MegEngine on the CPU, only "
-    "the first is compared)."
+    f"the first is compared). Once a contender has worked for {LIMIT:.0f} s it begins no further step: those left are "
+    "taken to last as the median of those after its first, and the line says from how many that is."
 )
 
 
@@ -51,6 +54,7 @@ class Program:
         cpu: the most of PyTorch's CPU time.
         memory: the most memory, in MiB.
         period: how many shapes there are, after which all have been seen.
+        hundred: the most of PyTorch's time that a hundred steps should take.
         torch: whether there is a PyTorch program.
     """
 
@@ -62,16 +66,19 @@ class Program:
     cpu: float | None = None
     memory: float | None = None
     period: int | None = None
+    hundred: float | None = 1.0
     torch: bool = True
 
 
 PROGRAMS_OF_COLD = {
     "transformer": Program("transformer, 6 layers of width 256, training", first=3),
-    "resnet50": Program("ResNet-50, batch 2 of 193 x 193, training", first=3),
-    "convnext": Program("ConvNeXt-T, batch 2 of 64 x 64, training", first=3),
+    "resnet50": Program("ResNet-50, batch 2 of 193 x 193, training", first=3, hundred=None),
+    "convnext": Program("ConvNeXt-T, batch 2 of 64 x 64, training", first=3, hundred=None),
     "flow_forward": Program("optical flow, 64 x 64", torch=False),
     "flow": Program("optical flow, 64 x 64, training", torch=False),
-    "detector": Program("detector, batch 2 of 128 x 128, training", 120, (10, 120), cpu=1.5, memory=600),
+    "detector": Program(
+        "detector, batch 2 of 128 x 128, training", 120, (10, 120), cpu=1.5, memory=600, hundred=None
+    ),
     "vit": Program("vision transformer with windows, 256 x 256", torch=False),
     "lstm": Program("LSTM, sentences of 5 to 60 words, training", 120, (10, 120), many=1.3, cpu=1.5, memory=600),
     "decoder": Program(
@@ -85,22 +92,28 @@ PROGRAMS_OF_COLD = {
 }
 
 
-def measure(setup: Setup, names: Iterable[str] = (), rounds: int = ROUNDS, hundred: bool = False) -> Section:
+def measure(
+    setup: Setup, names: Iterable[str] = (), rounds: int = ROUNDS, hundred: bool = True, limit: float = LIMIT
+) -> Section:
     """Seconds and memory of every program and contender."""
-    rows = list(lines(setup, names, setup.rounds(rounds), hundred))
+    rows = list(lines(setup, names, setup.rounds(rounds), hundred, limit))
     missing = setup.missing()
     notes = [f"Not measured: {' and '.join(missing)}."] if missing else []
     return Section("", ABOUT, rows, [*notes, f"Rounds: {setup.rounds(rounds)}."])
 
 
-def lines(setup: Setup, names: Iterable[str], rounds: int, hundred: bool) -> Iterator[Row]:
-    """The table, as it comes to be."""
+def lines(
+    setup: Setup, names: Iterable[str], rounds: int, hundred: bool, limit: float = math.inf
+) -> Iterator[Row]:
+    """The table, as it comes to be; of ``limit`` see :func:`in_turns`."""
     for name in names or PROGRAMS_OF_COLD:
         program = PROGRAMS_OF_COLD[name]
         contenders = contenders_of(setup, program)
         check(name, contenders)
         steps = max(program.steps, 100 if hundred else 0)
-        yield from rows_of(program, in_turns(name, contenders, rounds, steps), steps)
+        marks = (*program.marks, *((100,) if hundred else ()))
+        found = in_turns(name, contenders, rounds, steps, limit)
+        yield from rows_of(replace(program, marks=marks), found, steps)
     if setup.program:
         yield from whole_process(setup, rounds)
 
@@ -136,12 +149,17 @@ def check(name: str, contenders: dict[str, list[str]]) -> None:
         np.testing.assert_allclose(found[:count], values[OURS][:count], rtol=2e-3, err_msg=f"{name}: {who}")
 
 
-def in_turns(name: str, contenders: dict[str, list[str]], rounds: int, steps: int) -> dict[str, list[dict[str, Any]]]:
-    """What each contender's process found in each round; every other round goes in reverse order."""
+def in_turns(
+    name: str, contenders: dict[str, list[str]], rounds: int, steps: int, limit: float = math.inf
+) -> dict[str, list[dict[str, Any]]]:
+    """What each contender's process found in each round; every other round goes in reverse order.
+
+    A contender begins no step after so many seconds, once it has done two; see :func:`ended`.
+    """
     found: dict[str, list[dict[str, Any]]] = {who: [] for who in contenders}
     for number in range(rounds):
         for who in list(contenders)[:: -1 if number % 2 else 1]:
-            found[who].append(start(who, contenders[who], name, steps))
+            found[who].append(start(who, contenders[who], name, steps, "own", limit))
             if (name, who) != WRONG and not np.all(np.isfinite(found[who][-1]["values"])):
                 raise RuntimeError(f"{name}: {who} gave {found[who][-1]['values']}")
     return found
@@ -154,7 +172,7 @@ def rows_of(program: Program, found: dict[str, list[dict[str, Any]]], steps: int
     ours = found[OURS]
     if program.memory is not None:
         rows.append(alone(f"{program.what}: peak memory", median(ours, lambda run: run["peak"]), "MiB", program.memory))
-    if program.period is not None:
+    if program.period is not None and all(len(run["ends"]) >= 2 * program.period for run in ours):
         new, known = ([passed(run, k, program.period) for run in ours] for k in (0, 1))
         rows.append(compared(f"{program.what}: new shapes", "the same again", new, known, "s", 2))
     return rows
@@ -170,21 +188,43 @@ def rows_against(program: Program, found: dict[str, list[dict[str, Any]]], other
         there = [figure(run) for run in found[other]]
         return compared(f"{program.what}: {what}", other, here, there, unit, at_most)
 
+    def line_of(number: int) -> Row:
+        at_most = program.many if of_megengine else program.hundred if number == 100 and other else None
+        row = line(f"{number} steps", lambda run: ended(run, number), "s", at_most)
+        row.here += shown_done(found[OURS], number)
+        row.there += shown_done(found[other], number) if other is not None else ""
+        return row
+
     of_megengine = other == MEGENGINE
     rows = [line("build + first step", lambda run: run["ends"][0], "s", 1.0 if of_megengine else program.first)]
     rows[0].here = in_two(found[OURS])
     if other is not None:
         rows[0].there = in_two(found[other])
-    for mark in sorted({*program.marks, steps}):
-        rows.append(
-            line(f"{mark} steps", lambda run, n=mark: run["ends"][n - 1], "s", program.many if of_megengine else None)
-        )
-    rows.append(
-        line(f"CPU time, {steps} steps", lambda run: run["cpu"], "s", program.cpu if other == PYTORCH else None)
-    )
+    rows += map(line_of, sorted({*program.marks, steps}))
+    cpu = line(f"CPU time, {steps} steps", lambda run: cpu_of(run, steps), "s", program.cpu if other == PYTORCH else None)
+    rows.append(cpu)
     if not (other is None and program.memory):
         rows.append(line("peak memory", lambda run: run["peak"], "MiB", None))
     return rows
+
+
+def ended(run: dict[str, Any], number: int) -> float:
+    """Seconds until a step ended; what was not done is taken to last as the median of the steps after the first."""
+    ends: list[float] = run["ends"]
+    if number <= len(ends):
+        return ends[number - 1]
+    return ends[-1] + (number - len(ends)) * statistics.median(np.diff(ends).tolist())
+
+
+def cpu_of(run: dict[str, Any], steps: int) -> float:
+    """CPU seconds of so many steps, in the same way."""
+    return float(run["cpu"]) * ended(run, steps) / float(run["ends"][-1])
+
+
+def shown_done(runs: Sequence[dict[str, Any]], number: int) -> str:
+    """How many steps were done where it was fewer."""
+    done = min(len(run["ends"]) for run in runs)
+    return f" (from {done})" if done < number else ""
 
 
 def in_two(runs: Sequence[dict[str, Any]]) -> str:
@@ -250,13 +290,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--program", metavar="FILE", type=Path, help="the tutorial's program")
     parser.add_argument("--rounds", metavar="N", type=int, default=ROUNDS)
     parser.add_argument("--hundred", action="store_true", help="do at least 100 steps of each program")
+    parser.add_argument(
+        "--limit",
+        metavar="SECONDS",
+        type=float,
+        default=math.inf,
+        help="begin no further step after this; those left are taken to last as the others, and the table says so",
+    )
     arguments = parser.parse_args(argv)
     unknown = [name for name in arguments.names if name not in PROGRAMS_OF_COLD]
     if unknown:
         parser.error(f"no program {', '.join(unknown)}; there are {', '.join(PROGRAMS_OF_COLD)}")
     setup = Setup(arguments.megengine, arguments.torch, arguments.program)
     print(HEADER)
-    for row in lines(setup, arguments.names, arguments.rounds, arguments.hundred):
+    for row in lines(setup, arguments.names, arguments.rounds, arguments.hundred, arguments.limit):
         print(row, flush=True)
     if setup.missing():
         print(f"\nNot measured: {' and '.join(setup.missing())}.")

@@ -1,9 +1,11 @@
 """Training steps and inference of convolutional networks, and an LSTM, against PyTorch and ONNX Runtime.
 
-    python -m benchmarks.convolutional [names] [--torch PYTHON] [--rounds N] [--rows step first memory inference] [--one-core]
+    python -m benchmarks.convolutional [names] [--torch PYTHON] [--rounds N] [--rows step first memory inference]
+        [--one-core] [--bfloat16]
 
 measures some of the networks and prints the table; ``python -m benchmarks.run convolutional`` measures all and writes it. With
-``--one-core`` steps and inference are measured by the time that processes have one core for, on a machine that others use.
+``--one-core`` steps and inference are measured by the time that processes have one core for, on a machine that others use. With
+``--bfloat16`` steps are those of mixed precision.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from .contenders import Setup, Worker, alternate, answer
 from .results import HEADER, Row, Section, alone, compared
 
 ROUNDS = 5
-STEPS = 2
+STEPS, TURN = 2, 1e6  # a turn is at least so many steps, and about so many microseconds
 PROGRAM = "convolutional.py"
 # network -> (what it is, the most of PyTorch's time that a step should take, and the first step)
 NETWORKS = {
@@ -54,7 +56,7 @@ ABOUT = (
 def measure(setup: Setup, names: Iterable[str] = (), rounds: int = ROUNDS, rows: Iterable[str] = ROWS) -> Section:
     """What is asked for of every network."""
     found = list(lines(setup, names or (*NETWORKS, LSTM), setup.rounds(rounds), rows))
-    return Section("", ABOUT, found, [f"Rounds: {setup.rounds(rounds)}, of {STEPS} steps."])
+    return Section("", ABOUT, found, [f"Rounds: {setup.rounds(rounds)}, a second of steps each."])
 
 
 def lines(setup: Setup, names: Iterable[str], rounds: int, rows: Iterable[str], **variables: str) -> Iterator[Row]:
@@ -65,7 +67,8 @@ def lines(setup: Setup, names: Iterable[str], rounds: int, rows: Iterable[str], 
             if "step" in rows:
                 yield from recurrent(setup, rounds, rate, **variables)
             continue
-        what, at_most, first = NETWORKS[name]
+        what, target, first = NETWORKS[name]
+        at_most = None if "BFLOAT16" in variables else target  # those are for float32
         products = float(answer(PROGRAM, "megengine", name, "products"))
         if "step" in rows:
             yield from in_turns(setup, name, "train", rounds, at_most, **variables)
@@ -97,7 +100,7 @@ def starts(setup: Setup, name: str, first: float, rows: Iterable[str]) -> Iterat
         yield against(f"{what}: peak memory", found["peak"], "MiB", MOST_MEMORY)
 
 
-def in_turns(setup: Setup, name: str, how: str, rounds: int, at_most: float, **variables: str) -> list[Row]:
+def in_turns(setup: Setup, name: str, how: str, rounds: int, at_most: float | None, **variables: str) -> list[Row]:
     """The lines of one network, trained, or run on batches of a size."""
     with ExitStack() as stack:
         workers = {who: stack.enter_context(worker) for who, worker in sides(setup, name, how, **variables)}
@@ -107,15 +110,23 @@ def in_turns(setup: Setup, name: str, how: str, rounds: int, at_most: float, **v
             workers["onnxruntime"] = stack.enter_context(
                 Worker(sys.executable, PROGRAM, "onnxruntime", name, how, file, **variables)
             )
+        error = 1e-1 if "BFLOAT16" in variables else 2e-2
         for worker in workers.values():
-            np.testing.assert_allclose(worker.check["values"], workers["ours"].check["values"], rtol=2e-2, atol=1e-3)
-        times = {who: [t / 1000 for t in ts] for who, ts in alternate(workers, rounds, STEPS).items()}
+            np.testing.assert_allclose(worker.check["values"], workers["ours"].check["values"], rtol=error, atol=1e-3)
+        times = turns(workers, rounds)
     what = NETWORKS[name][0]
     what = f"{what}: step" if how == "train" else f"{what.partition(',')[0]}: inference, batch {how}"
     rows = [against(what, times, "ms", at_most)]
     if "onnxruntime" in times:
         rows.append(compared(what, "ONNX Runtime", times["ours"], times["onnxruntime"], "ms"))
     return rows
+
+
+def turns(workers: dict[str, Worker], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds a step of each contender in each round, after a turn that tells how long a step is."""
+    longest = max(worker.ask(STEPS) for worker in workers.values())
+    steps = max(STEPS, round(TURN / longest))
+    return {who: [t / 1000 for t in ts] for who, ts in alternate(workers, rounds, steps).items()}
 
 
 def recurrent(setup: Setup, rounds: int, rate: float, **variables: str) -> Iterator[Row]:
@@ -134,7 +145,7 @@ def recurrent(setup: Setup, rounds: int, rate: float, **variables: str) -> Itera
             workers["torch"] = stack.enter_context(Worker(setup.torch, "models_torch.py", LSTM, **variables))
         for worker in workers.values():
             np.testing.assert_allclose(worker.check["losses"], workers["ours"].check["losses"], rtol=1e-3)
-        times = {who: [t / 1000 for t in ts] for who, ts in alternate(workers, rounds, 5 * STEPS).items()}
+        times = turns(workers, rounds)
     yield against(what, times, "ms", 1.0)
     products = 3 * length * batch * 4 * hidden * (features + hidden)
     yield alone(f"{what}, limit", products / rate * 1000, "ms")
@@ -152,7 +163,7 @@ def sides(setup: Setup, name: str, how: str, **variables: str) -> Iterator[tuple
         yield "channels_last", Worker(setup.torch, PROGRAM, "channels_last", name, how, **variables)
 
 
-def against(what: str, found: dict[str, list[float]], unit: str, at_most: float) -> Row:
+def against(what: str, found: dict[str, list[float]], unit: str, at_most: float | None) -> Row:
     """A line against the better of PyTorch's layouts, or of this package alone."""
     layouts = {"torch": "PyTorch", "channels_last": "PyTorch, channels_last"}
     there = [who for who in layouts if who in found]
@@ -172,9 +183,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=ROWS, help="default all")
     parser.add_argument("--one-core", action="store_true", help="the time of one core, for steps and inference")
+    parser.add_argument("--bfloat16", action="store_true", help="steps in mixed precision")
     given = parser.parse_args()
     print(HEADER, flush=True)
-    variables = {"ONE_CORE": "1"} if given.one_core else {}
+    variables = {name: "1" for name in ("ONE_CORE", "BFLOAT16") if getattr(given, name.lower())}
     names = given.names or [*NETWORKS, LSTM]
     for row in lines(Setup(torch=given.torch), names, given.rounds, given.rows, **variables):
         print(row, flush=True)

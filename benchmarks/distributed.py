@@ -2,14 +2,15 @@
 
     python -m benchmarks.distributed [--rounds 5] [--sizes 1 1024 1048576 26214400]
 
-Prints, for two processes of this machine: milliseconds and GB/s of an all-reduce of so many floats, here and by ``jax.jit`` over
-the same devices, alternating; the collectives of one step of a ResNet-50; and the milliseconds of a step of the same batch in one
-process and in two, with the processors' time that it takes in all.
+Prints three tables for two processes of this machine: an all-reduce of so many floats, here and by ``jax.jit`` over the same
+devices, alternating; the collectives of one step of a ResNet-50; and a step of the same batch in one process and in two, with the
+processors' time that it takes in all, beside what two processes would take if they only divided the work.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 BATCH, WIDTH, FEATURES = 512, 1024, 784
+BUCKET = 10 << 20  # bytes of gradients in a message
 
 
 def bandwidth(sizes: list[int], rounds: int) -> list[tuple[int, float, float]]:
@@ -54,8 +56,8 @@ def bandwidth(sizes: list[int], rounds: int) -> list[tuple[int, float, float]]:
     return found
 
 
-def messages() -> tuple[int, int]:
-    """Gradients of a ResNet-50, and the collectives that reduce them in one step."""
+def messages() -> tuple[int, int, int]:
+    """Gradients of a ResNet-50, their bytes, and the collectives that reduce them in one step."""
     import numpy as np
 
     import megengine as mge
@@ -71,7 +73,8 @@ def messages() -> tuple[int, int]:
     with manager:
         loss = F.nn.cross_entropy(net(mge.Tensor(np.zeros((2, 3, 64, 64), np.float32))), mge.Tensor([0, 1]))
         manager.backward(loss)
-    return sum(p.grad is not None for p in net.parameters()), sum(runtime.ran.values()) - before
+    grads = [p.grad for p in net.parameters() if p.grad is not None]
+    return len(grads), 4 * sum(g.size for g in grads), sum(runtime.ran.values()) - before
 
 
 def steps(count: int) -> tuple[float, float]:
@@ -111,6 +114,16 @@ def steps(count: int) -> tuple[float, float]:
     return (time.perf_counter() - start) / count, (time.process_time() - spent) / count
 
 
+def header(*titles: str) -> None:
+    """Begin a table."""
+    print(f"\n| {' | '.join(titles)} |\n|{'---|' * len(titles)}", flush=True)
+
+
+def line(*cells: str) -> None:
+    """Go on with it."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,20 +133,33 @@ def main() -> None:
     args = parser.parse_args()
     import megengine.distributed as dist
 
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}\n")
+    header("all-reduce of", "here", "JAX", "ratio", "of a link, here")
     for size, ours, theirs in dist.launcher(bandwidth, n_gpus=2)(args.sizes, args.rounds)[0]:
-        speeds = f"{1e3 * ours:.3f} ms here, {1e3 * theirs:.3f} by JAX, ratio {ours / theirs:.2f}"
-        print(f"all-reduce of {size} floats: {speeds}, {4e-9 * size / ours:.3f} GB/s", flush=True)
-    gradients, collectives = dist.launcher(messages, n_gpus=2)()[0]
-    print(f"ResNet-50: {gradients} gradients in {collectives} collectives", flush=True)
+        # Of two processes each sends 2 (n - 1) / n = 1 times the array.
+        cells = f"{size:,} floats", f"{1e3 * ours:.3f} ms", f"{1e3 * theirs:.3f} ms", f"{ours / theirs:.2f}"
+        line(*cells, f"{4e-9 * size / ours:.3f} GB/s")
+    header("step", "gradients", "of", "collectives", "in theory")
+    gradients, size, collectives = dist.launcher(messages, n_gpus=2)()[0]
+    line(
+        "ResNet-50",
+        str(gradients),
+        f"{size / 2**20:.1f} MiB",
+        str(collectives),
+        f"{math.ceil(size / BUCKET)} of 10 MiB at most",
+    )
+    header("processes", "a step", "in theory", "of the processors")
+    alone = 0.0
+    measured: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
     for _ in range(args.rounds):
-        for ranks in (1, 2):
-            measured = dist.launcher(steps, n_gpus=ranks)(args.steps)
-            wall, spent = max(seconds for seconds, _ in measured), sum(processor for _, processor in measured)
-            print(
-                f"{ranks} process{'es' * (ranks > 1)}: {1e3 * wall:.1f} ms a step, {1e3 * spent:.1f} ms of the processors",
-                flush=True,
-            )
+        for ranks, found in measured.items():
+            made = dist.launcher(steps, n_gpus=ranks)(args.steps)
+            found.append((max(seconds for seconds, _ in made), sum(processor for _, processor in made)))
+    for ranks, found in measured.items():
+        wall, spent = (1e3 * statistics.median(column) for column in zip(*found, strict=True))
+        alone = alone or spent
+        # One process has all processors; what it does not use of them, more processes may.
+        line(str(ranks), f"{wall:.1f} ms", f"{alone / (os.cpu_count() or 1):.1f} ms at least", f"{spent:.1f} ms")
 
 
 if __name__ == "__main__":

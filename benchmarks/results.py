@@ -128,13 +128,15 @@ def refresh(text: str, section: Section, order: Iterable[str]) -> str:
     bodies = dict(zip(pieces[1::2], pieces[2::2], strict=True))
     bodies[section.title] = str(section)
     titles = [title for title in order if title in bodies]
-    rows = [line for title in titles for line in _with_target(bodies[title])]
+    rows = [line for title in titles for line in _with_target(title, bodies[title])]
     parts = [INTRODUCTION, f"## {SUMMARY}\n\n{HEADER}\n" + "\n".join(rows)]
     return "\n\n".join(p.strip() for p in [*parts, *(f"## {t}\n\n{bodies[t].strip()}" for t in titles)]) + "\n"
 
 
-def _with_target(body: str) -> list[str]:
-    return [line for line in body.splitlines() if line.endswith(("| yes |", "| **no** |"))]
+def _with_target(title: str, body: str) -> list[str]:
+    """The lines of a section that have a target, each under the name of the section."""
+    lines = [line for line in body.splitlines() if line.endswith(("| yes |", "| **no** |"))]
+    return [line.replace("| ", f"| {title}: ", 1) for line in lines]
 
 
 def write(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
     python -m benchmarks.sharding
 
 Prints the largest difference of five losses from those of one device, the bytes of parameters and optimizer state that a device
-holds, and the bytes that it receives in a step, by collective.
+holds, and the bytes that it receives in a step, by collective: as XLA planned it, and what each way of training needs in theory.
 """
 
 from __future__ import annotations
@@ -112,7 +112,30 @@ def one(way: str) -> dict[str, Any]:
     for array in jax.live_arrays():
         for piece in array.addressable_shards:
             held[piece.device] += piece.data.nbytes
-    return {"losses": losses, "held": max(held.values()), "received": dist.collectives(seen)}
+    sizes = {name: parameter.size for name, parameter in net.named_parameters()}
+    return {"losses": losses, "held": max(held.values()), "received": dist.collectives(seen), "sizes": sizes}
+
+
+def in_theory(sizes: dict[str, int], way: str) -> str:
+    """What a device receives in a step at least, of parameters with so many elements: gradients, parameters, activations.
+
+    Data parallelism sums all gradients; FSDP gathers the parameters, once if they are kept for the backward pass, and sums the
+    gradients; in tensor parallelism four activations a block are summed over the devices that divide its matrices, and each
+    gradient, or its part, over those that divide the batch.
+    """
+    parameters = 4 * sum(sizes.values())
+    if way == "data":
+        return f"all-reduce {parameters / 1024:.0f} KiB"
+    if way == "fsdp":
+        return f"all-gather {parameters / 1024:.0f} KiB, reduce-scatter or all-reduce of {parameters / 1024:.0f} KiB"
+    if way == "tensor":
+        whole = ("norm1", "norm2", "out.bias", "down.bias")
+        divided = 4 * sum(
+            n for name, n in sizes.items() if "blocks" in name and not any(part in name for part in whole)
+        )
+        activations = 4 * BLOCKS * 4 * (BATCH // 2) * LENGTH * WIDTH
+        return f"all-reduce {(activations + parameters - divided + divided / 4) / 1024:.0f} KiB"
+    return "-"
 
 
 def main() -> None:
@@ -121,7 +144,8 @@ def main() -> None:
         print(json.dumps(one(sys.argv[1])))
         return
     variables = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
-    print("| division | difference of losses | held by a device | received by a device in a step |\n|---|---|---|---|")
+    titles = "division", "difference of losses", "held by a device", "received by a device in a step", "in theory"
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     wanted: list[float] = []
     for way, words in WAYS.items():
         command = [sys.executable, "-m", "benchmarks.sharding", way]
@@ -131,7 +155,14 @@ def main() -> None:
         wanted = wanted or found["losses"]
         difference = max(abs(a - b) for a, b in zip(found["losses"], wanted, strict=True))
         received = ", ".join(f"{kind} {size / 1024:.0f} KiB" for kind, size in sorted(found["received"].items()))
-        print(f"| {words} | {difference:.1e} | {found['held'] / 1024:.0f} KiB | {received or '-'} |", flush=True)
+        cells = (
+            words,
+            f"{difference:.1e}",
+            f"{found['held'] / 1024:.0f} KiB",
+            received or "-",
+            in_theory(found["sizes"], way),
+        )
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

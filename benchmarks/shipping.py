@@ -66,7 +66,9 @@ def steps(task: str, rounds: int, **variables: str) -> Row:
     with ExitStack() as stack:
         ours = stack.enter_context(Worker(sys.executable, "models_megengine.py", task, "skip", ours=True, **variables))
         jax = stack.enter_context(Worker(sys.executable, "models_jax.py", task, **variables))
-        np.testing.assert_allclose(ours.check["losses"], jax.check["losses"], rtol=1e-2)  # Adam makes much of last digits
+        np.testing.assert_allclose(
+            ours.check["losses"], jax.check["losses"], rtol=1e-2
+        )  # Adam makes much of last digits
         times = milliseconds(alternate({"ours": ours, "jax": jax}, rounds, count))
     name = f"{what}, batch {batch}: step, body skipped"
     return compared(name, "hand-written jax.jit", times["ours"], times["jax"], "ms", 1.05)

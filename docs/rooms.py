@@ -84,7 +84,7 @@ ROOMS = [
     ),
     of_graph(
         "programs",
-        "program background warm executables serials",
+        "program background warm executables serials spanning ending",
         "Executables: compiled, kept in memory and on the disk, bounded.",
     ),
     of_graph("tape", "tape liveness", "Gradient nodes, and which values still live."),
@@ -95,7 +95,11 @@ ROOMS = [
         "The graph as data: functions of equations, the passes over them, and their lowering to JAX.",
     ),
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),
-    of_graph("traces", "traced polymorphic concrete elementwise infer", "The jaxprs of ops, for inference, both tiers and VJPs."),
+    of_graph(
+        "traces",
+        "traced polymorphic concrete elementwise infer ranks",
+        "The jaxprs of ops, for inference, both tiers and VJPs.",
+    ),
     of_graph("host", "host/ symbols written", "The tier that needs no compiler: jaxprs as NumPy calls."),
     of_graph(
         "platform",
@@ -104,7 +108,7 @@ ROOMS = [
     ),
     of_graph(
         "leaves",
-        "caches counters device dtypes errors host_array identity interchange listener names narrowing options origins "
+        "caches counters device dtypes errors flights host_array identity interchange listener names narrowing options origins "
         "precision scalars scopes signature source splits value",
         "What all of the graph uses: abstract values, values and handles, devices, dtypes, settings, source lines.",
     ),

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 # Complaints of XLA's compiler are nothing that a user can act on; what fails is raised. It is read when jaxlib is loaded.
 _os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+from ._support.allocator import keep_memory as _keep_memory
 from ._support.collecting import settle as _settle
 from ._support.collecting import uncollected as _uncollected
+
+_keep_memory()
 
 with _uncollected():  # a collection would go through all that JAX holds, 50 ms, and find nothing
     from . import (

@@ -1,9 +1,9 @@
-"""Switches of execution that programs set. Two of them do something here; XLA has taken over what the others decide.
+"""Switches of execution that programs set. Three of them do something here; XLA has taken over what the others decide.
 
 ======================================  =========================================================================
 ``async_level``                         0 runs op by op, 1 and 2 compile whole steps; errors name your line at each
 ``deterministic_kernel``                on a GPU, kernels that give the same bits each time; on a CPU all do
-``benchmark_kernel``                    kept: XLA tries kernels out when it compiles
+``benchmark_kernel``                    on a CPU, convolutions by what is measured to be fastest; GPUs measure always
 ``benchmark_with_subprocess``           kept: nothing is tried out in processes
 ``disable_memory_forwarding``           kept: the compiled program decides which results share memory
 ======================================  =========================================================================
@@ -111,15 +111,29 @@ class _Config(ModuleType):
         if option != self._deterministic_kernel:
             _demand_same_bits(option)
         self._deterministic_kernel = option
+        self._choose_kernels(self._benchmark_kernel, option)
 
     @property
     def benchmark_kernel(self) -> bool:
-        """Kept. XLA tries kernels out by itself when it compiles. Default: False"""
+        """Whether convolutions on a CPU are computed by what is measured to be fastest, and not by a rule. Default: False
+
+        Each shape is measured once on a machine, when it is first met, for each of the two tiers: oneDNN and NumPy's
+        products in the interpreter, oneDNN and XLA's algorithms in what is compiled. What was chosen is kept on disk beside the
+        compiled programs, for this model of CPU, number of threads and these versions. It may be set at any time; programs
+        that were made before come back when it is unset. Together with ``deterministic_kernel`` nothing is measured: results
+        would differ in rounding as times do. On a GPU, XLA measures by itself when it compiles.
+        """
         return self._benchmark_kernel
 
     @benchmark_kernel.setter
     def benchmark_kernel(self, option: bool) -> None:
-        self._benchmark_kernel = _flag(option, "benchmark_kernel")
+        self._choose_kernels(_flag(option, "benchmark_kernel"), self._deterministic_kernel)
+
+    def _choose_kernels(self, benchmark: bool, deterministic: bool) -> None:
+        measured = benchmark and not deterministic
+        if measured is not options.measured:
+            flush("option")
+        self._benchmark_kernel, options.measured = benchmark, measured
 
     @property
     def benchmark_with_subprocess(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.compiling import QUICKLY, compile_as_users
 from tests.processes import Programs
 from tests.watch import Watch, release_memory
 
@@ -21,6 +22,9 @@ from tests.watch import Watch, release_memory
 _cache = Path(__file__).resolve().parent.parent / ".pytest_cache" / "megengine"
 _cache.mkdir(mode=0o700, parents=True, exist_ok=True)
 os.environ.setdefault("MEGENGINE_CACHE_DIR", str(_cache))
+
+# Also in programs that tests start. Whoever sets the variable, be it to nothing, has all compiled as that says.
+os.environ.setdefault("XLA_FLAGS", QUICKLY)
 
 # Every function of the graph is verified, before its passes and after each.
 os.environ.setdefault("MEGENGINE_VERIFY", "1")
@@ -63,6 +67,8 @@ def _seeded() -> Iterator[None]:
     if (flushing := sys.modules.get("megengine.graph.flushing")) is not None:
         flushing.flush("option")  # what an earlier test recorded and never read must not begin this one's graphs
         flushing.thread.recorder.reset_limit()  # nor its places end them
+    if (shared := sys.modules.get("megengine.graph.shared")) is not None:
+        shared._Contention.left = 0  # threads of an earlier test do not cut this one's steps
     release_memory()
     program = sys.modules.get("megengine.graph.program")
     refused = 0 if program is None else program.counters.refused
@@ -83,10 +89,14 @@ def _signals() -> Iterator[None]:
     handler = signal.getsignal(signal.SIGINT)
     if handler in (signal.SIG_IGN, signal.SIG_DFL):
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    heard = signal.getsignal(signal.SIGINT)
     yield
+    left = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, heard)
     if handler in (signal.SIG_IGN, signal.SIG_DFL):
         signal.signal(signal.SIGINT, handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    assert left is heard, f"this test left {left} as the handler of SIGINT"
 
 
 @pytest.fixture
@@ -97,6 +107,12 @@ def compiled() -> Iterator[None]:
     graph.program.clear()
     with graph.tier("compiled"):
         yield
+
+
+@pytest.fixture
+def as_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """XLA compiles programs with all of its optimisations, as it does for whoever uses the package."""
+    compile_as_users(monkeypatch)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -111,3 +112,16 @@ class Programs:
                 assert pipe is not None
                 pipe.close()
         self._running.clear()
+
+
+def told(path: Path, folder: Path) -> Any:
+    """What a program, which is run in a folder, prints as JSON."""
+    programs = Programs()
+    text = f"import os; os.chdir({str(folder)!r})\n"
+    text += path.read_text().replace("from __future__ import annotations\n", "")
+    try:
+        out, error = programs.start(text, MEGENGINE_TIER="auto").communicate(timeout=280)
+    finally:
+        programs.end()
+    assert out, error
+    return json.loads(out)

@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from enum import EnumMeta
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ def test_signatures_are_missed_only_of_what_is_listed_as_missing() -> None:
 def test_signature_is_the_documented_one(name: str) -> None:
     """Ours may go on with further arguments, which must have defaults."""
     value, signature = resolve(name), documented()[name]
+    if isinstance(value, EnumMeta):
+        pytest.skip("each version of Python makes enumerations from other arguments")
     wanted = ast.parse(f"def f{signature}: pass").body[0].args  # type: ignore[attr-defined]
     positional = [a.arg for a in wanted.args]
     defaults = [inspect.Parameter.empty] * (len(positional) - len(wanted.defaults)) + [*map(_literal, wanted.defaults)]

@@ -14,12 +14,14 @@ import pytest
 import megengine as mge
 import megengine.functional as F
 import megengine.module as M
-from megengine import config, dtr
+from megengine import Tensor, config, dtr, graph
 from megengine.autodiff import GradManager
 from megengine.core import get_option, set_option
 from megengine.functional.debug_param import Strategy, get_execution_strategy, set_execution_strategy
 from megengine.functional.inplace import _inplace_add_
 from megengine.graph import counters, options
+from megengine.ops.onednn.library import library
+from megengine.ops.timed import CHOICES
 from megengine.optimizer import SGD
 
 FLAGS = [
@@ -163,6 +165,31 @@ def test_strategies(option: Any, strategy: Strategy, benchmark: bool, determinis
     set_execution_strategy(option)
     assert get_execution_strategy() == strategy
     assert (config.benchmark_kernel, config.deterministic_kernel) == (benchmark, deterministic)
+
+
+def test_what_is_measured() -> None:
+    """A program of another strategy is another program, and the one before comes back with its own."""
+    x, w = Tensor(np.ones((2, 8, 12, 12), np.float32)), Tensor(np.ones((8, 8, 3, 3), np.float32))
+    asked: list[str] = []
+
+    def choose(signature: str, candidates: Any) -> str:
+        asked.append(signature.split()[0])
+        return "blas" if "blas" in candidates else "direct"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CHOICES, "choose", choose)
+        expected = {}
+        for strategy in ("HEURISTIC", "PROFILE", "PROFILE_REPRODUCIBLE", "HEURISTIC"):
+            set_execution_strategy(strategy)
+            assert options.measured is (strategy == "PROFILE")
+            for tier in ("host", "compiled"):
+                before = len(asked)
+                with graph.tier(tier):
+                    found = F.conv2d(x, w, padding=1).numpy()
+                np.testing.assert_allclose(found, expected.setdefault("y", found), 1e-5)
+                named = set(asked[before:])
+                wanted = {"host": {"host"}, "compiled": {"executable"}}[tier] if strategy == "PROFILE" else set()
+                assert named == wanted or (not named and tier == "host" and library() is None)
 
 
 def test_wrong_strategies() -> None:

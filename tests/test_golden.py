@@ -52,7 +52,7 @@ def test_answers_as_the_reference(family: str, case: Case, records: dict) -> Non
 
 # Of what is compiled a part has to do: a compilation takes a hundred times as long.
 @pytest.mark.parametrize(("family", "case"), _params(24))
-def test_compiled_programs_answer_as_the_reference(family: str, case: Case, records: dict) -> None:
+def test_compiled_programs_answer_as_the_reference(family: str, case: Case, records: dict, as_users: None) -> None:
     with graph.tier("compiled"):
         _check(family, case, records)
 

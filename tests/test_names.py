@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 from collections.abc import Iterator
+from enum import EnumMeta
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def recorded() -> Iterator[tuple[str, str]]:
 
 def binds(value: Any, signature: str) -> str | None:
     """What of the recorded parameters a function does not take, positional ones by position and by name."""
+    if isinstance(value, EnumMeta):  # each version of Python makes these from other arguments
+        return None
     try:
         ours = inspect.signature(value).parameters
     except (TypeError, ValueError):

@@ -18,6 +18,8 @@ from megengine.autodiff.grad_manager import GradManager, get_backwarding_grad_ma
 from megengine.core import get_option, set_option
 from megengine.core._imperative_rt.core2 import Tensor, full_sync, get_option, set_option, sync
 from megengine.core._imperative_rt.core2 import close, pop_scope, push_scope
+from megengine.core._imperative_rt.core2 import AsyncError
+from megengine import cgtools
 from megengine.core import _config
 from megengine.core._imperative_rt import CompNode, Logger
 from megengine.core._imperative_rt.common import CompNode

@@ -18,6 +18,7 @@ from tests.processes import children
 MOST_MEMORY = 1_500_000_000  # bytes of any process
 KEPT_MEMORY = 400_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
 GROWTH = 100_000_000  # bytes more than after the last time: each time takes a second
+COLLECT = (20_000, 10, 20)  # what is traced lives on: as often as Python looks for garbage, that takes a tenth
 LARGE = 700_000_000  # bytes from which on it does so for whatever takes them
 _after = 0
 
@@ -87,6 +88,7 @@ class Watch:
     def pytest_collection_finish(self) -> None:
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:

@@ -1,8 +1,8 @@
-"""One of the programs of cold/ from its start: ``cold_start.py megengine|torch NAME STEPS [same]``.
+"""One of the programs of cold/ from its start: ``cold_start.py megengine|torch NAME STEPS [same|own [SECONDS]]``.
 
 The clock starts after the imports. What is printed is one line of JSON: seconds until the model was built and until each step
 had ended, the values that the steps gave, the CPU seconds and the peak memory of all of it. ``same`` takes small sizes and the
-same weights everywhere, for the contenders to be compared.
+same weights everywhere, for the contenders to be compared. After SECONDS no step is begun, once there have been two.
 """
 
 from __future__ import annotations
@@ -51,16 +51,18 @@ def peak():
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
-def main(contender, name, steps, same=""):
+def main(contender, name, steps, same="own", limit="inf"):
     """Build the program and run it."""
     module = importlib.import_module(f"cold.{contender}.{MODULES[name]}")
     used, started = cpu(), time.perf_counter()
     model, step = getattr(module, name)(same == "same")
     built = time.perf_counter() - started
-    if same:
+    if same == "same":
         importlib.import_module(f"cold.{contender}.training").fill(model)
     ends, values = [], []
     for number in range(int(steps)):
+        if number > 1 and ends[-1] > float(limit):
+            break
         values.append(step(number))
         ends.append(time.perf_counter() - started)
     print(json.dumps({"built": built, "ends": ends, "values": values, "cpu": cpu() - used, "peak": peak()}))

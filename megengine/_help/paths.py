@@ -125,8 +125,9 @@ NAMES: dict[str, dict[str, str]] = {
 }
 # Module: modules that it has as attributes, imported when they are first asked for.
 MODULES: dict[str, dict[str, str]] = {
-    "": {"": "data distributed experimental hub jit quantization traced_module"},
+    "": {"": "data distributed experimental hub jit quantization traced_module", "utils": "cgtools:comp_graph_tools"},
     "amp.convert_format": {"": "F:functional"},
+    "core": {"core": "_imperative_rt"},
     "data.dataset": {"data.dataset.vision": "cifar cityscapes coco folder imagenet meta_vision mnist objects365 utils voc"},
     "data.transform": {"data.transform.vision": "functional transform"},
     "data.transform.vision.transform": {"data.transform.vision": "F:functional"},

@@ -7,7 +7,6 @@ import errno
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -32,29 +31,34 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         return
     folder, name = os.path.split(path)
     beside = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
-    try:
-        file = open(beside, "xb")  # noqa: SIM115
-    except OSError as error:
-        raise type(error)(error.errno, f"cannot save to {path}: {error.strerror}") from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(path):
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
-    except OSError as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        if error.filename is None and error.errno in _NO_ROOM:
+    with _removed_after_errors(beside):
+        try:
+            file = open(beside, "xb")  # noqa: SIM115
+        except OSError as error:
             raise type(error)(error.errno, f"cannot save to {path}: {error.strerror}") from None
-        raise
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if os.path.exists(path):
+                shutil.copymode(path, beside)
+            os.replace(beside, path)
+        except OSError as error:
+            if error.filename is None and error.errno in _NO_ROOM:
+                raise type(error)(error.errno, f"cannot save to {path}: {error.strerror}") from None
+            raise
     _sync_folder(folder)
+
+
+@contextlib.contextmanager
+def _removed_after_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # what went wrong is what is told, as where the folder is none
+            os.unlink(path)
+        raise
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -86,15 +90,12 @@ def written_beside(path: Path) -> Iterator[Path]:
         OSError: the folder cannot be made or written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(descriptor)
-    part = Path(name)
-    try:
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    with _removed_after_errors(str(part)):
+        part.touch(exist_ok=False)
         yield part
         part.chmod(0o644)
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: str) -> None:

@@ -61,11 +61,12 @@ class autocast(ContextDecorator):
         changes: dict[str, Any] = {"enabled": self.enabled}
         if self.enabled:
             changes |= {"low": dtype_of(self.low_prec_dtype), "high": dtype_of(self.high_prec_dtype)}
-        self._outer.append(precision.enter(**changes))
+        precision.enter(self._outer, **changes)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        precision.leave(self._outer.pop())
+        precision.here.own = self._outer[-1]  # without a call, before which an interrupt could come
+        del self._outer[-1]
 
 
 def precision_dtype(name: str, value: Any) -> np.dtype[Any]:

@@ -81,9 +81,10 @@ class Function:
             thread.recorder.tapes = before
         single = not isinstance(result, (tuple, list))
         results = [result] if single else result
-        outs = tuple(new_handle(r._value) for r in results)
+        outs = tuple(new_handle(r._value) if isinstance(r, Handle) else r for r in results)
         for r, out in zip(results, outs, strict=True):
-            note_view(r, out)
+            if out is not r:
+                note_view(r, out)
         parents = tuple(
             (t._node if t._node is not None and t._node.live() else None, t._slot if t._node is not None else 0)
             for t in tensors
@@ -92,7 +93,7 @@ class Function:
             node = _FunctionNode(before, parents, len(outs))
             node.function = self
             for slot, out in enumerate(outs):
-                if out._value.aval.is_float:
+                if isinstance(out, Handle) and out._value.aval.is_float:
                     out._node, out._slot = node, slot
         return outs[0] if single else outs
 

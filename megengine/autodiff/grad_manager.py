@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from inspect import CO_GENERATOR
+from opcode import opmap
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from .._help.describe import plural
@@ -21,6 +25,7 @@ from ..ops import shape
 from ..tensor import Tensor
 from .idle import clock, managers, warn_of_no_gradient
 
+_WITH = opmap.get("BEFORE_WITH")
 Callback = Callable[[Tensor, Tensor], Tensor]
 Taker = Callable[[Tensor, Tensor], Callable[[], Tensor]]
 
@@ -81,6 +86,7 @@ class GradManager:
         self._attach_specs: dict[int, _Attached] = {}
         self._leaves: dict[GradNode, int] = {}
         self._tape: Tape | None = None
+        self._block: tuple[int, FrameType, int] | None = None  # the thread, the frame and the place of `with`
         self._after_backward_callback: list[Callable[[], Any]] = []
         self._has_attached = False
         self._given: tuple[int, ...] = ()  # of the last backward pass that gave gradients: whose they are
@@ -139,7 +145,8 @@ class GradManager:
             raise TypeError(f"attach() takes tensors, not {type(tensors).__name__}{hint}")
         for tensor in [tensors] if isinstance(tensors, Tensor) else tensors:
             if not isinstance(tensor, Tensor):
-                raise AssertionError(f"attach() takes tensors, not {type(tensor).__name__}")
+                hint = "; give parameters: gm.attach(net.parameters())" if hasattr(tensor, "parameters") else ""
+                raise AssertionError(f"attach() takes tensors, not {type(tensor).__name__}{hint}")
             if not tensor._value.aval.is_float:
                 raise AssertionError(
                     f"only floating-point tensors have gradients; this one has dtype {tensor._value.aval.dtype.name}"
@@ -152,6 +159,9 @@ class GradManager:
                     with exclusive:
                         self._leaves[attach(tensor, self._tape)] = id(tensor)
             spec.callbacks.extend(callbacks)
+            for callback in callbacks:
+                if (tell := getattr(callback, "attached", None)) is not None:
+                    tell(tensor)
         return self
 
     def _weak(self, tensor: Tensor) -> weakref.ref[Tensor]:
@@ -189,9 +199,15 @@ class GradManager:
 
     def release(self) -> None:
         """Stop recording and forget what was recorded."""
+        try:
+            self._release()
+        finally:
+            self._release()  # an interrupt may have come amid the first
+
+    def _release(self) -> None:
         if self._tape is not None:
             self._tape.release()
-            self._tape = None
+        self._tape = self._block = None
         self._leaves = {}
 
     def backward(self, y: Tensor | list[Tensor] | None = None, dy: Tensor | list[Tensor] | None = None) -> None:
@@ -227,8 +243,8 @@ class GradManager:
                 together(self._add_to_tensors, grads)
                 publish()
         finally:
+            _thread.backwarding = before  # first: the call that follows may be interrupted before it begins
             self.release()
-            _thread.backwarding = before
 
     def _gradients(self, ys: list[Tensor], dys: list[Tensor]) -> list[tuple[int, Tensor]]:
         assert self._tape is not None
@@ -268,11 +284,30 @@ class GradManager:
         return self
 
     def __enter__(self) -> GradManager:
+        frame = sys._getframe(1)
+        if self._tape is not None and self._block_is_over(frame):
+            self.release()
+        if self._tape is None:
+            self._block = threading.get_ident(), frame, frame.f_lasti
         self.record()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.release()
+
+    def _block_is_over(self, frame: FrameType | None) -> bool:
+        """Whether the block that began last has ended without its end: an interrupt may come just before that begins."""
+        if self._block is None or self._block[0] != threading.get_ident():
+            return False
+        _, block, place = self._block
+        code = block.f_code
+        if code.co_code[place] != _WITH or code.co_flags & CO_GENERATOR:  # which may wait in the midst of the block
+            return False
+        while frame is not None:
+            if frame is block:
+                return frame.f_lasti == place  # it begins again, which it cannot do within itself
+            frame = frame.f_back
+        return True
 
     def __or__(self, other: Any) -> GradManagerGroup:
         return GradManagerGroup([self]) | other

@@ -25,7 +25,7 @@ from .group import (
 from .helper import bcast_list_, make_allreduce_cb, synchronized
 from .launcher import launcher
 from .server import Client, Server
-from .sharding import Mesh, collectives, fully_shard, mesh, shard, spec_of
+from .sharding import Mesh, assemble, collectives, fully_shard, mesh, shard, spec_of
 
 if TYPE_CHECKING:  # what the class below gives the package
     #: What processes communicate with; ``"auto"`` without a process group. Assigning needs one.

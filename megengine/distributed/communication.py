@@ -1,27 +1,36 @@
-"""A collective as an operation on tensors: what is pending runs first, and gradients go through another collective."""
+"""A collective as an operation on tensors, whose gradients go through another collective."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from ..graph.flushing import evaluate
+from ..graph.apply import apply
+from ..graph.flights import Collective
+from ..graph.flushing import evaluate, flush
+from ..graph.ranks import op
 from ..graph.recorder import thread
+from ..graph.source import here
 from ..graph.tape import GradNode, Tape
+from ..graph.tiers import partitions
 from ..graph.value import Value, aval, new_handle
+from ..ops.collective import FOR_ROOT, ROOTED, Axes
 from ..tensor import Tensor
 from . import runtime
-from .collectives import FOR_ROOT, ROOTED
+from .flights import agree_once
 from .group import Group, next_call
+from .prompting import can_prompt, soon
 from .waiting import Call, agree, carried_out
 
 Pull = Callable[[Tensor | None], Tensor | None]  # None where only the root has something to give, or to get
 
 
 def communicate(
-    inp: Tensor, name: str, group: Group, axes: dict[str, int], pull: Pull | None, tracked: bool = True
+    inp: Tensor, name: str, group: Group, axes: dict[str, int], pull: Pull | None, tracked: bool = True, about: str = ""
 ) -> Tensor | None:
     """This rank's result of a collective.
 
@@ -32,6 +41,7 @@ def communicate(
         axes: dimensions, by name.
         pull: from the cotangent of the result to that of ``inp``; None for one that has no gradient.
         tracked: whether a gradient may be asked for.
+        about: what the tensor is, in which the ranks have to agree.
 
     Returns:
         The result; None for one that only the root has.
@@ -39,22 +49,27 @@ def communicate(
     Raises:
         RuntimeError: the ranks call different collectives, or one does not come in time.
     """
-    evaluate(inp._value)
     value = inp._value
     if value.aval.dtype.metadata is not None:
         raise TypeError(f"{name} takes plain numbers, not {value.aval.dtype.name}: convert with astype()")
-    call = next_call(group, f"{name} of {value.aval!r}" + "".join(f", {k}={v}" for k, v in axes.items()))
-    pulled = _pulled_by_all(group, call, name, _recorded(inp)) if tracked and name in ROOTED else None
-    if pulled is None:
-        _agree(group, call)
+    what = f"{name} of {value.aval!r}" + "".join(f", {k}={v}" for k, v in axes.items()) + (about and f" of {about}")
     ranks, how = tuple(group.proc_ranks), tuple(axes.items())
-    array = carried_out(call, lambda: runtime.run(name, value.array, ranks, how))
+    runtime.ran[ranks] += 1
+    rooted = tracked and name in ROOTED
+    if _waits(value) and not rooted:
+        result, pulled = record(inp, name, ranks, how, what), None
+    else:
+        evaluate(value)
+        call = next_call(group, what)
+        pulled = _pulled_by_all(group, call, name, _recorded(inp)) if rooted else None
+        if pulled is None:
+            agree_once(call)
+        array = carried_out(call, lambda: runtime.run(name, value.array, ranks, how))
+        result = new_handle(Value(None, aval(tuple(array.shape), np.dtype(value.aval.dtype)), array, value.device))
     if name in FOR_ROOT and group.rank > 0:
         if pulled and pull is not None:
             track_sent(inp, lambda: pull(None), also=True)
         return None
-    out = Value(None, aval(tuple(array.shape), np.dtype(value.aval.dtype)), array, value.device)
-    result: Tensor = new_handle(out)
     if not tracked or not result._value.aval.is_float:
         return result
     if _recorded(inp):
@@ -64,6 +79,53 @@ def communicate(
     elif pulled and pull is not None:
         track_received(result, pull)
     return result
+
+
+class _Steps(threading.local):
+    within = False
+
+
+_steps = _Steps()
+
+
+@contextmanager
+def within_step() -> Iterator[None]:
+    """A part of a training step: collectives are recorded, and run with the rest of it."""
+    before, _steps.within = _steps.within, True
+    try:
+        yield
+    finally:
+        _steps.within = before
+
+
+def _waits(value: Value) -> bool:
+    """Whether a collective is recorded and not run at once: while gradients are recorded or computed, or a function is traced."""
+    recorder = thread.recorder
+    if value.device.physical != recorder.device.physical or partitions():
+        return False
+    part = _steps.within or recorder.tapes or recorder.capture is not None
+    return bool(part) and can_prompt()
+
+
+def record(inp: Tensor, name: str, ranks: tuple[int, ...], axes: Axes, what: str) -> Tensor:
+    """A collective as an op of the graph that is being recorded."""
+    earlier = thread.recorder.collectives
+    if earlier and earlier[0].ranks != ranks:
+        flush("collective")
+    recorder, shape, dtype = thread.recorder, inp._value.aval.shape, inp._value.aval.dtype
+    token: Any = False if recorder.token is None else recorder.token
+    recorder.collectives.append(Collective(ranks, what, here(1)))  # first: applying the op may run it
+    depth = recorder.node.depth
+    try:
+        result, after = apply(op, inp, token, name=name, ranks=ranks, axes=axes, shape=shape, dtype=dtype)
+    except BaseException:
+        if recorder.node.depth == depth:
+            recorder.collectives.pop()
+        raise
+    if thread.recorder is recorder:
+        recorder.token = after
+        soon(recorder)
+    return result  # type: ignore[no-any-return]
 
 
 def _pulled_by_all(group: Group, call: Call, name: str, recorded: bool) -> bool:
@@ -94,7 +156,8 @@ class _CollectiveNode(GradNode):
             raise NotImplementedError(f"{self.name} has no gradient")
         if cotangent is None:
             return [None]
-        given = None if self.pull_one is None else self.pull_one(cotangent)
+        with within_step():
+            given = None if self.pull_one is None else self.pull_one(cotangent)
         return [self.zero() if given is None else given]
 
 
@@ -168,10 +231,3 @@ def _somewhere(tapes: tuple[Tape, ...]) -> tuple[GradNode, int]:
     """Something attached, to which the path of a backward pass has to lead."""
     return GradNode(tapes, (), leaf_of=tapes), 0
 
-
-def _agree(group: Group, call: Call) -> None:
-    """Make sure, the first time that this rank makes such a call, that the others make it too: they would wait in vain."""
-    kind = (group.key, call.what)
-    if kind not in runtime.agreed:
-        agree(call)
-        runtime.agreed.add(kind)

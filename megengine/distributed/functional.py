@@ -1,7 +1,8 @@
 """Communication between the processes of a group, as functions of tensors.
 
-In a group of one process each gives back its input, as a new tensor through which gradients pass unchanged. In a larger one, what
-is pending runs first; all ranks of the group call the same function in the same order.
+In a group of one process each gives back its input, as a new tensor through which gradients pass unchanged. In a larger one all
+ranks of the group call the same function in the same order. Within a training step, which is while gradients are recorded or
+computed, a collective is an op of the graph like others; elsewhere what is pending runs first, and it at once.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def collective_comm(inp: Tensor, mode: Any, group: Ranks, device: Any) -> Tensor
 
 
 def _collective(
-    inp: Tensor, mode: Any, group: Ranks, device: Any, axis: int = 0, concat_axis: int = 0, tracked: bool = True
+    inp: Tensor, mode: Any, group: Ranks, device: Any, axis: int = 0, concat_axis: int = 0, tracked: bool = True, about: str = ""
 ) -> Any:
     if not isinstance(inp, Tensor):
         raise ArgumentError(f"a collective function takes a Tensor, not {type(inp).__name__}")
@@ -84,7 +85,7 @@ def _collective(
     target = resolve(device) if device else inp.device
     if members.size > 1:
         axes = {"axis": axis, "concat_axis": concat_axis} if name in _WITH_AXES else {}
-        out = communicate(inp, name, members, axes, _pull(name, inp, members, axis, concat_axis), tracked)
+        out = communicate(inp, name, members, axes, _pull(name, inp, members, axis, concat_axis), tracked, about)
     else:
         out = apply(elemwise.copy, inp) if target.name == inp.device.name else inp.to(target.name)
     return out if out is None or target.name == out.device.name else out.to(target.name)
@@ -236,6 +237,11 @@ def all_reduce_sum(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Ten
         Tensor([0.5], device=xpux:0)
     """
     return _collective(inp, CollectiveMode.ALL_REDUCE_SUM, group, device)  # type: ignore[no-any-return]
+
+
+def reduced(inp: Tensor, group: Group, about: str) -> Tensor:
+    """The sum over the processes of what ``about`` names, in which they have to agree."""
+    return _collective(inp, CollectiveMode.ALL_REDUCE_SUM, group, None, about=about)  # type: ignore[no-any-return]
 
 
 def all_reduce_max(inp: Tensor, group: Ranks = WORLD, device: Any = None) -> Tensor:

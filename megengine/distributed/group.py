@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import itertools
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..device import get_default_device, set_default_device
+from ..graph.flights import set_carrier
+from ..graph.flushing import begin_recorded
 from ..graph.source import here, text
 from .machines import address_towards, detected, free_port, is_loopback
 from .server import Client, Server, patience
@@ -222,7 +225,8 @@ def _checked(
 
 def _join(state: _State) -> None:
     """Connect with the other processes; rank 0 tells them by the server where."""
-    from . import runtime
+    from . import prompting, runtime
+    from .flights import Carrier
 
     address = address_towards(state.master_ip, state.port)
     state.client = Client(state.master_ip, state.port)
@@ -244,6 +248,8 @@ def _join(state: _State) -> None:
     state.addresses = tuple(known[str(rank)][1] for rank in range(state.world_size))
     gpus = state.device_type in ("gpu", "cuda", "rocm")
     runtime.join(known["0"][2], address, state.world_size, state.rank, state.device if gpus else None)
+    set_carrier(Carrier(call_of))
+    prompting.start()
     try:
         set_default_device(f"{state.device_type}0")
     except RuntimeError as error:
@@ -270,7 +276,9 @@ def all_end(how: str = "", wait: bool = True) -> bool:
 def _at_exit() -> None:
     """Part from the others at the end of a program that no launcher runs; who waits for this rank learns that it has gone."""
     if _state is not None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, CollectiveError):
+            if not hasattr(sys, "last_value"):  # nor does a program go on that has failed
+                begin_recorded()
             get_client().waiting(_state.rank, gone(dict(_state.calls)))
         forget()
 
@@ -279,9 +287,11 @@ def forget() -> None:
     """Undo :func:`init_process_group`; several processes wait for each other."""
     global _state
     if _state is not None and _state.world_size > 1:
-        from . import runtime
+        from . import prompting, runtime
 
         atexit.unregister(_at_exit)
+        set_carrier(None)
+        prompting.stop()
         runtime.leave()
     if _state is not None and _state.server is not None:
         _state.server.close()
@@ -465,7 +475,12 @@ def group_barrier(group: Group = WORLD) -> None:
 
 def next_call(group: Group, what: str) -> Call:
     """What this rank is about to do together with the others of a group, at the line of the user's program."""
+    begin_recorded()  # it comes after them in all ranks
+    return call_of(group.proc_ranks, [(what, text(here(1)))])
+
+
+def call_of(ranks: Sequence[int], steps: Sequence[tuple[str, str]]) -> Call:
+    """What this rank is about to do together with others, one after the other: what, and at which line."""
     state = _initialised()
-    state.calls[group.key] += 1
-    counts, where = dict(state.calls), text(here(1))
-    return Call(get_client(), state.rank, state.world_size, group.proc_ranks, counts, what, where)
+    state.calls[",".join(map(str, ranks))] += len(steps)
+    return Call(get_client(), state.rank, state.world_size, list(ranks), dict(state.calls), *steps[0], steps)

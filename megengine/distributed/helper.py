@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +15,8 @@ from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..ops import shape as shape_ops
 from ..tensor import Tensor
-from .functional import all_reduce_sum, broadcast
+from .communication import within_step
+from .functional import all_reduce_sum, broadcast, reduced
 from .group import BACKENDS, WORLD, Group, as_group, group_barrier
 
 __all__ = [
@@ -184,6 +187,7 @@ def _check_method(reduce_method: str) -> None:
         raise AssertionError(f"reduce_method should be sum or mean, not {reduce_method!r}")
 
 
+LONG = 120  # characters, beyond which a digest stands for a list
 BUCKET = 10 << 20  # bytes of gradients after which another message begins
 
 
@@ -219,34 +223,49 @@ class AllreduceCallback:
             raise ValueError(f"backend={backend!r}: write one of {', '.join(BACKENDS)}")
         self._group: Group = as_group(group)
         self._backend = backend
+        self._attached: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self._count = 0
 
     def __call__(self, param: Tensor, grad: Tensor) -> Tensor:
-        return self._reduced([grad])[0]
+        return self._reduced([param], [grad])[0]
+
+    def attached(self, param: Tensor) -> None:
+        """Number a parameter in whose gradients the ranks have to agree; called by ``attach``."""
+        self._attached[id(param)] = weakref.ref(param), self._count
+        self._count += 1
+
+    def _number(self, param: Tensor) -> int | None:
+        reference, number = self._attached.get(id(param), (None, None))
+        return number if reference is not None and reference() is param else None
 
     def collect_gradients(self) -> Callable[[Tensor, Tensor], Callable[[], Tensor]]:
         """What takes the gradients of one backward pass, and says of each how to get its sum or mean once all are taken."""
+        params: list[Tensor] = []
         taken: list[Tensor] = []
-        reduced: list[Tensor] = []
+        results: list[Tensor] = []
 
         def give(number: int) -> Tensor:
-            if not reduced:
-                reduced.extend(self._reduced(taken))
-            return reduced[number]
+            if not results:
+                results.extend(self._reduced(params, taken))
+            return results[number]
 
         def take(param: Tensor, grad: Tensor) -> Callable[[], Tensor]:
+            params.append(param)
             taken.append(grad)
             return functools.partial(give, len(taken) - 1)
 
         return take
 
-    def _reduced(self, grads: list[Tensor]) -> list[Tensor]:
+    def _reduced(self, params: list[Tensor], grads: list[Tensor]) -> list[Tensor]:
         if self._group.size == 1:
             return grads
         found = list(grads)
         numbers = buckets([(g.dtype.name, math.prod(g.shape) * g.dtype.itemsize) for g in grads])
         packed = [_packed([grads[k] for k in bucket]) for bucket in numbers]  # computed before the first is sent
         for bucket, message in zip(numbers, packed, strict=True):
-            total = all_reduce_sum(message, self._group)
+            about = gradients_of([self._number(params[k]) for k in bucket])
+            with within_step():
+                total = reduced(message, self._group, about)
             if self._reduce_method == "mean":
                 total = total / self._group.size
             shapes = [grads[k].shape for k in bucket]
@@ -254,6 +273,28 @@ class AllreduceCallback:
             for k, part in zip(bucket, parts, strict=True):
                 found[k] = part.reshape(grads[k].shape)
         return found
+
+
+def gradients_of(numbers: Sequence[int | None]) -> str:
+    """What a message holds, as ranks tell each other: the numbers of parameters, in their order.
+
+    Example:
+        >>> from megengine.distributed.helper import gradients_of
+        >>> gradients_of([5, 4, 3, 1, None])
+        'the gradients of parameters 5 to 3, 1 and others'
+    """
+    runs: list[list[int]] = []
+    for number in (n for n in numbers if n is not None):
+        run = runs[-1] if runs else []
+        if run and abs(number - run[-1]) == 1 and (len(run) == 1 or number - run[-1] == run[1] - run[0]):
+            run.append(number)
+        else:
+            runs.append([number])
+    named = ", ".join([f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs])
+    text = " and ".join([part for part in (named, "others" * (None in numbers)) if part])
+    if len(text) > LONG:
+        return f"gradients ({hashlib.sha256(text.encode()).hexdigest()[:12]})"
+    return f"the gradients of parameters {text}"
 
 
 def buckets(sizes: Sequence[tuple[str, int]]) -> list[list[int]]:

@@ -7,20 +7,21 @@ import socket
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
 import jax
 import numpy as np
+from jax._src.array import ArrayImpl  # JAX's public name for it checks what is known here, 0.1 ms an array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from .collectives import COLLECTIVES
+from ..ops.collective import COLLECTIVES, RANKS, Axes
+from .executables import compiled
 from .server import patience
 
-_RANKS = "ranks"
-ran: Counter[tuple[int, ...]] = Counter()  # how many collectives there have been, by the ranks of the group
+ran: Counter[tuple[int, ...]] = Counter()  # how many collectives this rank has come to, by the ranks of the group
 agreed: set[tuple[str, str]] = set()  # those that all ranks of their group were seen to call
 _connected: set[tuple[int, ...]] = set()  # the groups that have communicated
 
@@ -80,7 +81,68 @@ def leave() -> None:
     jax.distributed.shutdown()
 
 
-def run(name: str, array: Any, ranks: tuple[int, ...], axes: tuple[tuple[str, int], ...]) -> Any:
+class AcrossRanks:
+    """A function of this rank's arrays, compiled as one program of all ranks of a group; each may have another one.
+
+    Args:
+        function: what is compiled, within which collectives are those of ``shard_map``.
+        ranks: the group.
+        options: of the compiler.
+    """
+
+    def __init__(self, function: Callable[..., Any], ranks: tuple[int, ...], options: dict[str, str] | None = None) -> None:
+        of_rank = {device.process_index: device for device in reversed(jax.devices())}
+        mesh = self._mesh = Mesh(np.array([of_rank[r] for r in ranks]), (RANKS,))
+        everywhere = PartitionSpec()  # said of what differs between ranks: each has an array of its own
+        self._ranks = ranks
+        self._options = options
+        self._place = NamedSharding(mesh, everywhere)
+
+        def of_ranks(*args: Any) -> Any:
+            return function(*args)
+
+        mapped = jax.shard_map(of_ranks, mesh=mesh, in_specs=everywhere, out_specs=everywhere, check_vma=False)
+        self._jitted = jax.jit(mapped, compiler_options=options)
+        self._compiled: Any = None
+        self._structs: list[Any] = []
+
+    def lower(self, *args: Any) -> AcrossRanks:
+        """As of what ``jax.jit`` gives."""
+        self._structs = [jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=self._place) for a in args]
+        return self
+
+    def compile(self) -> Any:
+        """What JAX compiled, once."""
+        if self._compiled is None:
+            self._compiled = compiled(self._jitted.lower(*self._structs), self._mesh, self._options)
+        return self._compiled
+
+    def compiled_for(self, args: Sequence[Any]) -> Any:
+        """The same; arguments are always of the shapes and dtypes of the first ones."""
+        return self.lower(*args).compile() if self._compiled is None else self._compiled
+
+    def __call__(self, *args: Any) -> list[Any]:
+        """This rank's results, which are there when it returns; the other ranks take part."""
+        run = self.compiled_for(args)
+        if self._ranks in _connected:
+            return self._run(run, args)
+        with without_gloos_words():
+            results = self._run(run, args)
+        _connected.add(self._ranks)
+        return results
+
+    def _run(self, run: Any, args: Sequence[Any]) -> list[Any]:
+        results = run(*map(self._whole, args))
+        return [result.addressable_data(0) for result in jax.block_until_ready(results)]
+
+    def _whole(self, array: Any) -> jax.Array:
+        """This rank's array as one of all ranks; nothing is moved."""
+        here = isinstance(array, jax.Array) and len(array.sharding.device_set) == 1
+        own: Any = array if here else jax.device_put(np.asarray(array), jax.local_devices()[0])
+        return ArrayImpl(own.aval, self._place, [own], committed=True, _skip_checks=True)
+
+
+def run(name: str, array: Any, ranks: tuple[int, ...], axes: Axes) -> Any:
     """This rank's result of a collective; every rank of the group calls it.
 
     Args:
@@ -89,23 +151,12 @@ def run(name: str, array: Any, ranks: tuple[int, ...], axes: tuple[tuple[str, in
         ranks: the group.
         axes: dimensions, by name.
     """
-    compiled, sharding, shared = _executable(name, ranks, axes)
-    local = jax.device_put(np.asarray(array)[np.newaxis], jax.local_devices()[0])
-    whole = jax.make_array_from_single_device_arrays((len(ranks), *local.shape[1:]), sharding, [local])
-    ran[ranks] += 1
-    if ranks in _connected:
-        part = compiled(whole).addressable_data(0)
-        part.block_until_ready()
-    else:
-        with _without_gloos_words():
-            part = compiled(whole).addressable_data(0)
-            part.block_until_ready()
-        _connected.add(ranks)
-    return part if shared else part[0]
+    (result,) = _executable(name, ranks, axes, tuple(array.shape), np.dtype(array.dtype))(array)
+    return result
 
 
 @contextmanager
-def _without_gloos_words() -> Iterator[None]:
+def without_gloos_words() -> Iterator[None]:
     """Gloo prints when it connects; what else is printed meanwhile comes after."""
     sys.stdout.flush()
     own = os.dup(1)
@@ -126,11 +177,6 @@ def _without_gloos_words() -> Iterator[None]:
 
 
 @lru_cache(4096)
-def _executable(name: str, ranks: tuple[int, ...], axes: tuple[tuple[str, int], ...]) -> tuple[Any, Any, bool]:
-    """What computes a collective, how its operand lies on the devices, and whether its result is the same for all."""
-    compute, shared = COLLECTIVES[name]
-    of_rank = {device.process_index: device for device in reversed(jax.devices())}
-    mesh = Mesh(np.array([of_rank[r] for r in ranks]), (_RANKS,))
-    divided = NamedSharding(mesh, PartitionSpec(_RANKS))
-    result = NamedSharding(mesh, PartitionSpec()) if shared else divided
-    return jax.jit(lambda xs: compute(xs, **dict(axes)), out_shardings=result), divided, shared
+def _executable(name: str, ranks: tuple[int, ...], axes: Axes, shape: tuple[int, ...], dtype: np.dtype) -> AcrossRanks:
+    """What computes a collective of tensors of a shape."""
+    return AcrossRanks(lambda x: [COLLECTIVES[name](x, **dict(axes))], ranks)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 
+from ..graph.flushing import begin_recorded
+
 if TYPE_CHECKING:
     from xmlrpc.client import ServerProxy
 
@@ -41,6 +43,7 @@ class Methods:
     def __init__(self, port: int) -> None:
         self._port = port
         self._changed = threading.Condition()
+        self._ended = False
         self._values: dict[tuple[str, str], Any] = {}
         self._arrived: defaultdict[str, int] = defaultdict(int)
         self._opened: defaultdict[str, int] = defaultdict(int)
@@ -124,7 +127,7 @@ class Methods:
             words = self._words[key]
             words[str(rank)] = said
             self._changed.notify_all()
-            if self._changed.wait_for(lambda: len(words) == size, patience):
+            if self._changed.wait_for(lambda: len(words) == size or self._ended, patience) and len(words) == size:
                 told = self._told[key]
                 told.add(rank)
                 if len(told) == size:
@@ -168,10 +171,18 @@ class Methods:
         with self._changed:
             self._changed.wait_for(self.launchers_ended, seconds)
 
+    def end(self) -> None:
+        """Has all calls that wait return: their threads, and what they have open, would stay as long as they wait."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
     def _wait(self, condition: Callable[[], bool], failure: str) -> None:
         seconds = patience()
-        if not self._changed.wait_for(condition, seconds):
+        if not self._changed.wait_for(lambda: condition() or self._ended, seconds):
             raise TimeoutError(f"{failure} within {seconds:g} s (MEGENGINE_DISTRIBUTED_TIMEOUT)")
+        if not condition():
+            raise TimeoutError(f"{failure} before the server ended")
 
     def _put(self, kind: str, key: str, value: Any) -> bool:
         with self._changed:
@@ -231,7 +242,7 @@ class Server:
         server.register_instance(self._methods)
         serve: Callable[..., None] = server.serve_forever
         threading.Thread(target=serve, args=(0.05,), name="megengine-server", daemon=True).start()
-        self._stop = weakref.finalize(self, _stop, server)  # also when the program ends, while its threads still run
+        self._stop = weakref.finalize(self, _stop, server, self._methods)  # also when the program ends before its threads
 
     def linger(self, seconds: float) -> None:
         """Wait until the launchers of other machines have ended, but not longer than some seconds."""
@@ -242,7 +253,8 @@ class Server:
         self._stop()
 
 
-def _stop(server: Any) -> None:
+def _stop(server: Any, methods: Methods) -> None:
+    methods.end()
     server.shutdown()
     server.server_close()
 
@@ -297,6 +309,8 @@ class Client:
     def _call(self, method: str, *args: Any, seconds: float | None = None) -> Any:
         from xmlrpc.client import Fault
 
+        if seconds is None:
+            begin_recorded()  # those that this one waits for may wait in them
         try:
             # The server gives up first.
             with self._proxy((patience() if seconds is None else seconds) + 30.0) as proxy:

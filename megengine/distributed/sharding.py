@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from ..graph import partition
+from ..graph import partition, spanning
 from ..tensor import Tensor
 from ..tensor.protocols import realize
+from .group import WORLD, get_world_size, next_call
+from .runtime import without_gloos_words
+from .waiting import Call, agree, carried_out
 
 if TYPE_CHECKING:
     from ..graph.inspect import Ran
     from ..module import Module
 
-__all__ = ["Mesh", "collectives", "fully_shard", "mesh", "shard", "spec_of"]
+__all__ = ["Mesh", "assemble", "collectives", "fully_shard", "mesh", "shard", "spec_of"]
 
 Axis = str | None | tuple[str, ...]
 
 
+class _Processes:
+    """All processes of the group, whose devices are one mesh."""
+
+    _call: Call
+
+    def compare(self, what: str, told: Any) -> dict[int, Any]:
+        """Wait until all have come to this; what each tells, by rank."""
+        self._call = next_call(WORLD, what)
+        return agree(self._call, told)
+
+    def carry_out(self, job: Callable[[], Any], first: bool) -> Any:
+        """What a job gives that all carry out, after they have come to it; the first time they may connect."""
+        with without_gloos_words() if first else nullcontext():
+            return carried_out(self._call, job)
+
+
 class Mesh:
-    """The devices of this process as a grid whose dimensions have names; :func:`mesh` makes one.
+    """Devices as a grid whose dimensions have names; :func:`mesh` makes one.
 
     Attributes:
         sizes: the number of devices along each dimension, by its name.
@@ -46,6 +66,17 @@ class Mesh:
         Raises:
             ValueError: an unknown name, a name used twice, more entries than dimensions, or a size that cannot be divided.
         """
+        entries = self._entries(spec, shape)
+        for axis, (size, entry) in enumerate(zip(shape, entries, strict=False)):
+            parts = prod(self.sizes[name] for name in entry)
+            if size % parts:
+                raise ValueError(
+                    f"dimension {axis} of a tensor of shape {shape} cannot be divided among {parts} devices"
+                )
+        return NamedSharding(self.jax, PartitionSpec(*[entry or None for entry in entries]))
+
+    def _entries(self, spec: Sequence[Axis], shape: tuple[int, ...]) -> list[tuple[str, ...]]:
+        """The names of each entry, of which there are as many as dimensions at most."""
         entries = [entry if isinstance(entry, tuple) else () if entry is None else (entry,) for entry in spec]
         named = [name for entry in entries for name in entry]
         for name in named:
@@ -55,18 +86,26 @@ class Mesh:
             raise ValueError(f"{tuple(spec)} names a dimension of the mesh twice")
         if len(entries) > len(shape):
             raise ValueError(f"{tuple(spec)} has more entries than a tensor of shape {shape} has dimensions")
-        for axis, (size, entry) in enumerate(zip(shape, entries, strict=False)):
-            parts = prod(self.sizes[name] for name in entry)
-            if size % parts:
-                raise ValueError(f"dimension {axis} of a tensor of shape {shape} cannot be divided among {parts} devices")
-        return NamedSharding(self.jax, PartitionSpec(*[entry or None for entry in entries]))
+        return entries
+
+    def whole(self, spec: Sequence[Axis], part: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of an array of which this process's devices have a part of some shape."""
+        own = [at for at, device in np.ndenumerate(self.devices) if device.process_index == jax.process_index()]
+        shape, order = list(part), [*self.sizes]
+        for axis, entry in enumerate(self._entries(spec, part)):
+            places = {tuple(at[order.index(name)] for name in entry) for at in own}
+            shape[axis] = shape[axis] * prod(self.sizes[name] for name in entry) // len(places)
+        return tuple(shape)
 
 
 _current: Mesh | None = None
 
 
 def mesh(**sizes: int) -> Mesh:
-    """Arrange the devices of this process in a grid, on which :func:`shard` divides tensors from now on.
+    """Arrange devices in a grid, on which :func:`shard` divides tensors from now on.
+
+    They are the devices of this process; in a process group those of all its processes, which call this and everything after it
+    alike: each step that meets a divided tensor runs in all of them.
 
     From the first mesh on every program of the process is compiled when first met. On a CPU
     ``XLA_FLAGS=--xla_force_host_platform_device_count=8``, set before the program starts, simulates 8 devices.
@@ -76,7 +115,8 @@ def mesh(**sizes: int) -> Mesh:
             there are.
 
     Raises:
-        ValueError: no or negative sizes, or more devices than there are.
+        ValueError: no or negative sizes, more devices than there are, or, in a process group, fewer.
+        RuntimeError: the processes call it with other sizes.
 
     Example:
         >>> import megengine.distributed as dist
@@ -84,7 +124,8 @@ def mesh(**sizes: int) -> Mesh:
         Mesh(data=1)
     """
     global _current
-    devices = jax.local_devices()
+    world = get_world_size()
+    devices = jax.local_devices() if world == 1 else jax.devices()
     known = prod(size for size in sizes.values() if size != -1)
     open_ = [name for name, size in sizes.items() if size == -1]
     if not sizes or len(open_) > 1 or known < 1 or any(size < 1 and size != -1 for size in sizes.values()):
@@ -92,9 +133,14 @@ def mesh(**sizes: int) -> Mesh:
     if open_:
         sizes = {**sizes, open_[0]: len(devices) // known}
     count = prod(sizes.values())
-    if not 1 <= count <= len(devices):
-        raise ValueError(f"a mesh of {sizes} needs {max(count, known)} devices, and this process has {len(devices)}")
+    if not 1 <= count <= len(devices) or (world > 1 and count < len(devices)):
+        there = "this process has" if world == 1 else f"the {world} processes have together"
+        raise ValueError(f"a mesh of {sizes} needs {max(count, known)} devices, and {there} {len(devices)}")
     partition.begin()
+    if world > 1:
+        processes = _Processes()
+        processes.compare(f"mesh({', '.join(f'{name}={size}' for name, size in sizes.items())})", None)
+        spanning.span(processes)
     _current = Mesh(dict(sizes), np.array(devices[:count]).reshape(tuple(sizes.values())))
     return _current
 
@@ -107,7 +153,7 @@ def shard(tensor: Tensor, *spec: Axis, mesh: Mesh | None = None) -> Tensor:
     Results, gradients and optimizer states follow.
 
     Args:
-        tensor: input, parameter, or result; it is changed in place.
+        tensor: input, parameter, or result; it is changed in place. In a process group every process gives the same one.
         spec: for each dimension the name of the mesh's dimension that divides it, several of them as a tuple, or None; what is
             left out is whole on every device.
         mesh: where. Default: the one made last
@@ -116,7 +162,7 @@ def shard(tensor: Tensor, *spec: Axis, mesh: Mesh | None = None) -> Tensor:
         the tensor.
 
     Raises:
-        RuntimeError: there is no mesh.
+        RuntimeError: there is no mesh, or the processes give different tensors.
         ValueError: the division does not fit the mesh or the tensor.
 
     Example:
@@ -130,6 +176,36 @@ def shard(tensor: Tensor, *spec: Axis, mesh: Mesh | None = None) -> Tensor:
         raise TypeError(f"shard takes a Tensor, not {type(tensor).__name__}")
     partition.lay_out(tensor, _of(mesh).sharding(spec, tensor.shape))
     return tensor
+
+
+def assemble(part: Tensor, *spec: Axis, mesh: Mesh | None = None) -> Tensor:
+    """The tensor of which each process of the group gives its part, such as its batch of the data.
+
+    Args:
+        part: what this process has: the elements that its devices hold, in the order of the mesh; all parts have one shape.
+        spec: how the whole is divided, as for :func:`shard`. A dimension that no other process has a part of is whole in each.
+        mesh: where. Default: the one made last
+
+    Returns:
+        the whole, divided; with one process ``part`` itself, divided.
+
+    Raises:
+        RuntimeError: there is no mesh, or the processes give parts of other shapes.
+        ValueError: the division does not fit the mesh or the part.
+
+    Example:
+        >>> import megengine.distributed as dist
+        >>> grid = dist.mesh(data=1)
+        >>> dist.assemble(Tensor(np.ones((4, 2), "float32")), "data").shape
+        (4, 2)
+    """
+    if not isinstance(part, Tensor):
+        raise TypeError(f"assemble takes a Tensor, not {type(part).__name__}")
+    grid = _of(mesh)
+    realize(part._value)
+    shape = grid.whole(spec, part.shape)
+    made: Tensor = partition.assembled(part, grid.sharding(spec, shape), shape)  # type: ignore[assignment]
+    return made
 
 
 def _of(mesh: Mesh | None) -> Mesh:

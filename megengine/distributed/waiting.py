@@ -7,8 +7,8 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from .server import Client, patience
 
@@ -53,6 +53,7 @@ class Call:
         counts: by group, how many calls this rank has come to, this one counted.
         what: such as ``"ALL_REDUCE_SUM of float32[3]"``.
         where: the line.
+        steps: where it is several at once, what and where each of them is; ``what`` is the first, ``counts`` numbers the last.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Call:
         counts: dict[str, int],
         what: str,
         where: str,
+        steps: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.client = client
         self.rank = rank
@@ -73,7 +75,13 @@ class Call:
         self.where = where
         self.counts = counts
         group = ",".join(map(str, ranks))
+        self.group = group
         self.name = f"{group} {counts[group]}"
+        self.kind = group, what
+        self.steps = [[*step] for step in steps] or [[what, where]]
+        self.first = counts[group] - len(self.steps) + 1
+        after = len(self.steps) - 1
+        self.about = f"{what} at {where}" + (f" or one of the {after} calls after it in the same program" if after else "")
         self.deadline = time.monotonic() + patience()
         self._seen: dict[str, list[Any]] = {}  # what each rank that waits said when it was first seen to wait for that
         self._looks = 0
@@ -90,30 +98,41 @@ class Call:
             CollectiveError: others have come to something else, all wait for each other, or the time is over.
         """
         self._looks += 1
-        board = self.client.waiting(self.rank, [self.name, self.what, self.where, self._looks, self.counts])
+        board = self.client.waiting(self.rank, [self.name, self.what, self.where, self._looks, self.counts, self.steps])
         seen = {rank: self._seen.get(rank, word) for rank, word in board.items()}
         self._seen = {rank: before if before[:3] == board[rank][:3] else board[rank] for rank, before in seen.items()}
-        here = [rank for rank in self.ranks if str(rank) in board and board[str(rank)][0] == self.name]
+        here = [rank for rank in self.ranks if str(rank) in board and board[str(rank)][4].get(self.group, 0) >= self.first]
         for rank in here:
-            self.compare(rank, *board[str(rank)][1:3])
+            name, *_, steps = board[str(rank)]
+            self.compare_steps(rank, name, steps)
         if self._all_wait(board):
             others = "; ".join(f"rank {r} in {w[1]}{w[2] and f' at {w[2]}'}" for r, w in sorted(board.items()))
             raise CollectiveError(f"the ranks wait for each other: {others}")
         if time.monotonic() > self.deadline:
             absent = [str(rank) for rank in self.ranks if rank not in (*here, *came)]
             raise CollectiveError(
-                f"{self.what} at {self.where}: rank {', '.join(absent)} did not come to it within {patience():g} s "
+                f"{self.about}: rank {', '.join(absent)} did not come to it within {patience():g} s "
                 "(MEGENGINE_DISTRIBUTED_TIMEOUT)"
             )
+
+    def compare_steps(self, rank: int, name: str, steps: list[list[str]]) -> None:
+        """Refuse that another rank does something else in one of the calls of a group that both do at once."""
+        group, _, last = name.partition(" ")
+        if group == self.group:
+            theirs = dict(enumerate(steps, int(last) - len(steps) + 1))
+            for number, (what, where) in enumerate(self.steps, self.first):
+                if number in theirs and theirs[number][0] != what:
+                    self._refuse(number, what, where, f"{theirs[number][0]} at {theirs[number][1]} in rank {rank}")
 
     def compare(self, rank: int, what: str, where: str) -> None:
         """Refuse that another rank does something else in this call."""
         if what != self.what:
-            said = [self.what, self.where, None]
-            self.client.agree(self.name, self.rank, len(self.ranks), said, 0.0)  # so that that one is told, too
-            raise CollectiveError(
-                f"the ranks do different things: {self.what} at {self.where} here, {what} at {where} in rank {rank}"
-            )
+            self._refuse(self.first, self.what, self.where, f"{what} at {where} in rank {rank}")
+
+    def _refuse(self, number: int, what: str, where: str, other: str) -> NoReturn:
+        said = [what, where, None]
+        self.client.agree(f"{self.group} {number}", self.rank, len(self.ranks), said, 0.0)  # so that that one is told, too
+        raise CollectiveError(f"the ranks do different things: {what} at {where} here, {other}")
 
     def _all_wait(self, board: dict[str, list[Any]]) -> bool:
         """Whether every rank waits, has said so again since this one began to, and lacks another one in its call."""
@@ -135,7 +154,7 @@ ENDED = -1  # in place of the number of looks
 
 def gone(counts: dict[str, int]) -> list[Any]:
     """What a rank says that has nothing more to do."""
-    return ["", "no call any more", "", ENDED, counts]
+    return ["", "no call any more", "", ENDED, counts, []]
 
 
 def _has_all(call: str, board: dict[str, list[Any]]) -> bool:
@@ -231,15 +250,16 @@ def _explained(call: Call, error: BaseException) -> BaseException:
     """The error of a collective: with what the other ranks did, if they say so."""
     if not isinstance(error, (ValueError, RuntimeError)) or not re.search("gloo|nccl", str(error), re.IGNORECASE):
         return error
-    said = call.client.agree(f"failed {call.name}", call.rank, len(call.ranks), [call.what, call.where], SHORT)
+    told = [call.name, call.steps]
+    said = call.client.agree(f"failed {call.group}", call.rank, len(call.ranks), told, SHORT)
     try:
         for rank, word in said.items():
-            call.compare(int(rank), *word)
+            call.compare_steps(int(rank), *word)
     except CollectiveError as different:
         different.__cause__ = error
         return different
     absent = [str(rank) for rank in call.ranks if str(rank) not in said]
     lost = f"rank {', '.join(absent)} was lost" if absent else "it failed"
-    found = CollectiveError(f"{call.what} at {call.where}: {lost} ({error})")
+    found = CollectiveError(f"{call.about}: {lost} ({error})")
     found.__cause__ = error
     return found

@@ -32,6 +32,12 @@ def tensor_of(x: Any) -> Any:
     raise ArgumentError(f"the input must be a Tensor, not {type(x).__name__}{hint}")
 
 
+def vector_of(x: Any) -> Any:
+    """What ``tensor_of`` gives; a scalar as a vector of one element, which it counts as in the reference."""
+    x = tensor_of(x)
+    return x if x.ndim else x.reshape(1)
+
+
 def plain(x: Any) -> Any:
     """A number of NumPy's as Python's, which schedules made by ``numpy.linspace`` give; everything else as it is."""
     return x.item() if isinstance(x, np.generic) else x

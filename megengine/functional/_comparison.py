@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+from typing import Any
+
 from ..graph.apply import apply
 from ..ops import elemwise as ops
+from ..ops.op import Op
 from ..tensor import Tensor
+
+_NUMBERS = (bool, int, float)
+
+
+def _compared(op: Op, compare: Callable[[Any, Any], bool], x: Tensor | float, y: Tensor | float) -> Tensor:
+    """The op, of numbers of Python's their own answer, as in MegEngine."""
+    if isinstance(x, _NUMBERS) and isinstance(y, _NUMBERS):
+        return compare(x, y)  # type: ignore[return-value]
+    return apply(op, x, y)
 
 
 def equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -18,7 +32,7 @@ def equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.equal(Tensor([1, 2, 3]), 2)
         Tensor([False  True False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.equal, x, y)
+    return _compared(ops.equal, operator.eq, x, y)
 
 
 def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -32,7 +46,7 @@ def not_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.not_equal(Tensor([1, 2, 3]), 2)
         Tensor([ True False  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.not_equal, x, y)
+    return _compared(ops.not_equal, operator.ne, x, y)
 
 
 def less(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -46,7 +60,7 @@ def less(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.less(Tensor([1, 2, 3]), 2)
         Tensor([ True False False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.less, x, y)
+    return _compared(ops.less, operator.lt, x, y)
 
 
 def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -60,7 +74,7 @@ def less_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.less_equal(Tensor([1, 2, 3]), 2)
         Tensor([ True  True False], dtype=bool, device=xpux:0)
     """
-    return apply(ops.less_equal, x, y)
+    return _compared(ops.less_equal, operator.le, x, y)
 
 
 def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -74,7 +88,7 @@ def greater(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.greater(Tensor([1, 2, 3]), 2)
         Tensor([False False  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.greater, x, y)
+    return _compared(ops.greater, operator.gt, x, y)
 
 
 def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
@@ -88,7 +102,7 @@ def greater_equal(x: Tensor | float, y: Tensor | float) -> Tensor:
         >>> F.greater_equal(Tensor([1, 2, 3]), 2)
         Tensor([False  True  True], dtype=bool, device=xpux:0)
     """
-    return apply(ops.greater_equal, x, y)
+    return _compared(ops.greater_equal, operator.ge, x, y)
 
 
 def logical_and(x: Tensor | bool, y: Tensor | bool) -> Tensor:

@@ -18,7 +18,7 @@ from ..ops import sized
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.graph_sizes import in_graph
-from ._args import plain, require_tensor, tensor_of
+from ._args import plain, require_tensor, vector_of
 
 Shape = int | Sequence[int] | Tensor
 
@@ -255,7 +255,7 @@ def eye(N: Any, M: int | None = None, *, dtype: Any = "float32", device: Any = N
 
 
 def diag(inp: Tensor, k: int = 0) -> Tensor:
-    """Diagonal of a matrix, or the matrix with a vector on its diagonal.
+    """Diagonal of a matrix, or the matrix with a vector on its diagonal. A scalar counts as a vector of one element.
 
     Args:
         inp: a matrix or a vector.
@@ -268,8 +268,8 @@ def diag(inp: Tensor, k: int = 0) -> Tensor:
         >>> F.diag(Tensor([[1.0, 2.0], [3.0, 4.0]]))
         Tensor([1. 4.], device=xpux:0)
     """
-    inp = tensor_of(inp)
-    if inp.ndim not in (1, 2):
+    inp = vector_of(inp)
+    if inp.ndim > 2:
         raise RuntimeError(f"diag takes a vector or a matrix, not shape {inp.shape}")
     return apply(ops.diag, inp, k=_axes.as_int(k, "k"))
 
@@ -278,11 +278,11 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """Coordinate grids: the coordinates of the points of a grid, one tensor for each axis.
 
     Args:
-        inputs: vectors of coordinates, one for each axis.
+        inputs: vectors of coordinates, or single ones, one for each axis.
         indexing: ``"ij"`` for axes in order, ``"xy"`` with the first two swapped.
 
     Raises:
-        RuntimeError: an input is no vector.
+        RuntimeError: an input has more than one dimension.
         ValueError: another ``indexing``.
 
     Example:
@@ -292,4 +292,4 @@ def meshgrid(*inputs: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f'meshgrid: indexing={indexing!r}: write "xy" or "ij"')
-    return apply(ops.meshgrid, *inputs, indexing=indexing)
+    return apply(ops.meshgrid, *map(vector_of, inputs), indexing=indexing)

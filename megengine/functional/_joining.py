@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,10 +13,12 @@ from ..ops import elemwise
 from ..ops import shape as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
-from ._args import tensor_of
+from ._args import tensor_of, vector_of
 
 
 def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
+    if isinstance(inps, Tensor) and inps.ndim:
+        inps = list(inps)
     if not isinstance(inps, (list, tuple)) or not inps:
         raise ArgumentError(f"{name} takes a list of one or more tensors, not {inps!r}")
     others = tuple(x for x in inps if isinstance(x, Tensor))
@@ -34,7 +37,7 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
     """Concatenation along an existing dimension; dtypes are promoted. Scalars count as vectors of one element.
 
     Args:
-        inps: tensors, arrays or numbers whose shapes differ at most along ``axis``.
+        inps: tensors, arrays or numbers whose shapes differ at most along ``axis``; of a tensor, its rows.
         axis: the dimension.
         device: where the result is, the inputs being brought there; default where the inputs are.
 
@@ -51,10 +54,10 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
 
 
 def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
-    """Stacking along a new dimension; dtypes are promoted. Scalars give shape (n, 1), as in MegEngine.
+    """Stacking along a new dimension; dtypes are promoted. Of several, scalars count as vectors of one element, as in MegEngine.
 
     Args:
-        inps: tensors or arrays of one shape.
+        inps: tensors or arrays of one shape; of a tensor, its rows.
         axis: where the new dimension is.
         device: where the result is; default where the inputs are.
 
@@ -68,6 +71,8 @@ def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
          [3 4]], dtype=int32, device=xpux:0)
     """
     xs = _tensors("stack", inps, device)
+    if len(xs) > 1:
+        xs = tuple(map(vector_of, xs))
     return apply(ops.stack, *xs, axis=_axes.one_axis(axis, xs[0].ndim + 1, "stack"))
 
 
@@ -80,7 +85,7 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
         axis: the dimension.
 
     Raises:
-        ValueError: more parts than elements, or places to cut that do not increase.
+        ValueError: more parts than elements, or places to cut that do not increase, or lie outside.
         IndexError: no such dimension.
 
     Example:
@@ -95,7 +100,7 @@ def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) 
     size = inp.shape[axis]
     if isinstance(nsplits_or_sections, (list, tuple)):
         points = tuple(_axes.as_int(p, "each place to cut") for p in nsplits_or_sections)
-        if any(a > b for a, b in zip(points, points[1:], strict=False)):
+        if any(a > b for a, b in itertools.pairwise((0, *points, size))):
             raise ValueError(f"Invalid nsplits_or_secions: {[*points]}")  # word for word, misspelling included
     else:
         parts = _axes.as_int(nsplits_or_sections, "nsplits_or_sections")

@@ -90,12 +90,17 @@ def non_zero(condition: Tensor, as_tuple: bool = False) -> Tensor | tuple[Tensor
     Returns:
         int32 indices: ``(count, ndim)``, or a tuple of ``ndim`` vectors.
 
+    Raises:
+        RuntimeError: a scalar, which has no indices.
+
     Example:
         >>> F.non_zero(Tensor([[0, 1], [2, 0]]))
         Tensor([[0 1]
          [1 0]], dtype=int32, device=xpux:0)
     """
     require_tensor(condition, "condition")
+    if not condition.ndim:
+        raise RuntimeError("non_zero takes a tensor of at least one dimension, not a scalar")
     if keeps_sizes(condition):
         return _places(condition, as_tuple)
     found = np.nonzero(read_for_size("non_zero", condition))

@@ -10,7 +10,7 @@ from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.reductions import reduced
-from ._args import require_tensor, tensor_of
+from ._args import require_tensor, tensor_of, vector_of
 
 Axis = int | Sequence[int] | None
 
@@ -212,7 +212,7 @@ def _arg(op: Any, inp: Tensor, axis: Axis, keepdims: bool) -> Any:
 
 
 def cumsum(inp: Tensor, axis: int) -> Tensor:
-    """Cumulative sum along a dimension.
+    """Cumulative sum along a dimension. A scalar counts as a vector of one element.
 
     Args:
         inp: input.
@@ -225,5 +225,5 @@ def cumsum(inp: Tensor, axis: int) -> Tensor:
         >>> F.cumsum(Tensor([1, 2, 3]), 0)
         Tensor([1 3 6], dtype=int32, device=xpux:0)
     """
-    inp = tensor_of(inp)
+    inp = vector_of(inp)
     return apply(reduce.cumsum, inp, axis=_axes.one_axis(axis, inp.ndim, "cumsum"))

@@ -89,6 +89,8 @@ def padding(pad_width: Any, mode: str) -> tuple[str, list[tuple[int, ...]]]:
     kind = {"edge": "replicate"}.get(mode.lower(), mode.lower())
     if kind not in ("constant", "replicate", "reflect"):
         raise AssertionError(f"pad: mode={mode!r}: write constant, edge, replicate or reflect")
+    if not isinstance(pad_width, Iterable):
+        raise RuntimeError(f"pad: pad_width must be a pair of numbers for each dimension, such as ((1, 1),), not {pad_width}")
     widths = [_axes.as_shape(pair, "pad_width") for pair in pad_width]
     if any(len(pair) != 2 or min(pair) < 0 for pair in widths):
         raise RuntimeError(f"pad: pad_width must hold pairs of numbers from 0 on, not {pad_width}")

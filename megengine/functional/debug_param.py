@@ -1,4 +1,4 @@
-"""How the kernels of convolutions and products are chosen, in the words of MegEngine's fastrun."""
+"""How the kernels of convolutions are chosen, in the words of MegEngine's fastrun."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ __all__ = [
 class Strategy(enum.Flag):
     """Ways to choose a kernel; ``|`` joins them."""
 
+    #: By a rule, which knows common shapes.
     HEURISTIC = 1
+    #: By measuring what there is to choose from, once a shape and machine (see :attr:`megengine.config.benchmark_kernel`).
     PROFILE = 2
+    #: The same bits each time; joined with ``PROFILE``, nothing is measured.
     REPRODUCIBLE = 4
 
 

@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
 from . import _settings
-from ._args import plain, require_tensor, tensor_of
+from ._args import plain, require_tensor, tensor_of, vector_of
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d
 from ._ctc import ctc_loss as ctc_loss
@@ -228,7 +228,7 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
 def pad(
     src: Tensor, pad_width: Sequence[tuple[int, int]], mode: str = "constant", constant_value: float = 0.0
 ) -> Tensor:
-    """Padding of any dimension, with a constant or by repeating or mirroring the edge.
+    """Padding of any dimension, with a constant or by repeating or mirroring the edge. A scalar is one element.
 
     Args:
         src: input.
@@ -238,13 +238,14 @@ def pad(
 
     Raises:
         AssertionError: another mode.
-        RuntimeError: negative widths, more pairs than dimensions, or a reflection longer than the dimension.
+        RuntimeError: negative widths, more pairs than dimensions, a reflection longer than the dimension, or nothing to repeat.
 
     Example:
         >>> F.nn.pad(Tensor([1.0, 2.0, 3.0]), ((1, 2),))
         Tensor([0. 1. 2. 3. 0. 0.], device=xpux:0)
     """
     kind, widths = _settings.padding(pad_width, mode)
+    src = vector_of(src)
     if any(any(pair) for pair in widths[src.ndim :]):
         raise RuntimeError(f"pad: {len(widths)} pairs for an input of shape {src.shape}")
     widths = [*widths[: src.ndim], *[(0, 0)] * (src.ndim - len(widths))]
@@ -252,6 +253,8 @@ def pad(
         raise RuntimeError(
             f"pad: a reflection must be shorter than the dimension: widths {widths} for shape {src.shape}"
         )
+    if kind == "replicate" and any(max(pair) and n == 0 for pair, n in zip(widths, src.shape, strict=True)):
+        raise RuntimeError(f"pad: no element to repeat: widths {widths} for shape {src.shape}")
     return apply(ops.pad, src, plain(constant_value), widths=tuple(widths), mode=kind)
 
 

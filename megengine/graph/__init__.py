@@ -4,6 +4,7 @@ A program does not need this module. It is for debugging and measuring: :func:`e
 the op that made a NaN, :func:`watch` shows the graphs that ran, :data:`counters` counts.
 """
 
+from . import ending as _ending
 from . import runtime as _runtime
 from . import scopes as scopes
 from .ahead import compile
@@ -16,12 +17,13 @@ from .guards import note_dependence, note_hyperparameters
 from .inspect import Watch, difference, watch
 from .modes import check_nan, eager, on_recompile, tier
 from .options import options
-from .shared import claim, exclusive, publish
+from .shared import CopiedWhole, claim, exclusive, publish
 from .step import end_step, gradients_cleared
 from .together import call_together, reset_together, together
 
 __all__ = [
     "BadIndexError",
+    "CopiedWhole",
     "RecompileError",
     "TraceError",
     "Watch",

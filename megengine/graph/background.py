@@ -25,6 +25,7 @@ import jax
 from jax import export
 
 from ..ops.onednn import custom_call
+from ..ops.timed import measuring
 from . import compiler, runtime, warm
 from . import sound as soundness
 from .blas import single_thread
@@ -101,7 +102,8 @@ def _compile(program: Program) -> None:
     runtime.prune_once()
     try:
         with single_thread("compiling"):
-            program.ready = _elsewhere(program) or _here(program)
+            # The child knows nothing of other processes.
+            program.ready = (None if program.ranks else _elsewhere(program)) or _here(program)
     except Exception as error:
         program.failure = error  # it stays in the interpreter, and is not tried again
     with counting:
@@ -110,7 +112,7 @@ def _compile(program: Program) -> None:
 
 def _here(program: Program) -> Callable[..., Any]:
     structs = program.staged_args()
-    with custom_call.noticing() as noticed:
+    with measuring(program.key.measured), custom_call.noticing() as noticed:
         jitted = program.stage(first_options(program.names()))
         if not sound(jitted, structs):
             jitted = program.stage(PRODUCTS_ALONE)
@@ -127,7 +129,7 @@ def _elsewhere(program: Program) -> Callable[..., Any] | None:
         allowed = [export.DisabledSafetyCheck.custom_call(custom_call.TARGET)]
         platforms = (export.default_export_platform(),)
         exporting = export.export(program.stage(None), platforms=platforms, disabled_checks=allowed)
-        with custom_call.noticing() as noticed:
+        with measuring(program.key.measured), custom_call.noticing() as noticed:
             exported = bytes(exporting(*program.staged_args()).serialize())
     except Exception:  # calls back into Python, or uses what JAX promises no stable form for
         return None

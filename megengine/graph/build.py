@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 from .device import Device
 from .ir import AnyEquation, Equation, Function, Residuals, Scalar, Var, VjpEquation
 from .trie import Call, Node
 from .value import Aval
+
+_sharing = threading.Lock()
 
 
 def build(
@@ -22,6 +25,8 @@ def build(
 ) -> Function:
     """The function that a recorded structure computes.
 
+    Functions without names, lines and scopes share what they have of structures that begin alike.
+
     Args:
         node: the structure.
         outputs: positions of the values to return.
@@ -32,17 +37,36 @@ def build(
         device: where it runs.
     """
     values: dict[int, Var] = {}
-    inputs = []
-    for k, (position, aval) in enumerate(node.input_positions()):
-        var = values[position] = Var(aval, names[k] if names else "", None, position)
-        inputs.append(var)
     equations: list[AnyEquation] = []
-    for number, step in enumerate(node.path()):
-        where = number, sources[number] if sources else "", scopes[number] if scopes else ()
-        equations.append(_equation(step, values, equations, where))
+    if names or sources or scopes:
+        inputs = []
+        for k, (position, aval) in enumerate(node.input_positions()):
+            var = values[position] = Var(aval, names[k] if names else "", None, position)
+            inputs.append(var)
+        for number, step in enumerate(node.path()):
+            where = number, sources[number] if sources else "", scopes[number] if scopes else ()
+            equations.append(_equation(step, values, equations, where))
+    else:
+        inputs = _shared(node, values, equations)
     residuals = [Residuals(equations[number], linearised) for number, linearised in kept]  # type: ignore[arg-type]
     returned = [values[position] for position in outputs]
     return Function(inputs, equations, returned, node.floats, node.ints, residuals, device=device)
+
+
+def _shared(node: Node, values: dict[int, Var], equations: list[AnyEquation]) -> list[Var]:
+    """Add a structure's values and equations to these; its inputs."""
+    found: list[Var] = []
+    with _sharing:
+        for number, step in enumerate(node.path()):
+            if step.built is None:
+                assert step.parent is not None
+                inputs = _results(step.inputs, step.parent.count, values)
+                step.built = inputs, _equation(step, values, equations, (number, "", ()))
+            else:
+                values.update([(var.position, var) for var in (*step.built[0], *step.built[1].outputs)])
+            found += step.built[0]
+            equations.append(step.built[1])
+    return found
 
 
 def _equation(

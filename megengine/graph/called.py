@@ -125,16 +125,20 @@ def picture_of(call: Callable[..., Any], inputs: Sequence[Any], kwargs: Mapping[
     tensors = list(_tensors((args, keywords)))
     tapes = thread.recorder.tapes
     transcript = Transcript(tensors)
-    transcript.begin()
     listener = _Undoing(transcript)
-    thread.recorder.capture = listener
     try:
+        transcript.begin()
+        thread.recorder.capture = listener
         result = call(*args, **keywords)
         outside = [handle for handle in listener.changed.values() if id(handle) not in map(id, tensors)]
         transcript.finish([*_tensors(result), *outside])
     finally:
+        thread.recorder.capture = None
+        try:
+            listener.undo()
+        finally:
+            listener.undo()  # an interrupt may have come before the first began
         transcript.end()
-        listener.undo()
         thread.recorder = Recorder(thread.recorder.device, tapes)
     function, _, _ = transcript.function(_names(call, args, keywords))
     return Picture(function, title)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -51,14 +51,16 @@ class CallingPython:
         needed: whether what runs inside may be an executable that calls Python; else nothing changes.
         overwrites: whether it would lose what it overwrites if it failed.
         holds: whether signals wait in any case.
+        elsewhere: whether another thread runs it, where no handler is called.
     """
 
-    __slots__ = ("_needed", "_overwrites", "_signals", "_came", "_handlers")
+    __slots__ = ("_needed", "_overwrites", "_signals", "_over", "_came", "_handlers")
 
-    def __init__(self, needed: bool, overwrites: bool = False, holds: bool = False) -> None:
+    def __init__(self, needed: bool, overwrites: bool = False, holds: bool = False, elsewhere: bool = False) -> None:
         self._needed = needed and custom_call.names_known()
         self._overwrites = self._needed and overwrites
-        self._signals = (self._needed or holds) and threading.current_thread() is _main
+        self._signals = (self._needed or holds) and not elsewhere and threading.current_thread() is _main
+        self._over = False
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
@@ -76,10 +78,7 @@ class CallingPython:
         if self._needed:
             _end()
         if self._signals:
-            handlers = dict(self._handlers)
-            self._give_back()
-            for number in self._came:
-                handlers[number](number, sys._getframe(1))
+            self._finish()
 
     def _hold(self) -> None:
         try:
@@ -89,11 +88,24 @@ class CallingPython:
                     self._handlers[number] = handler
                     signal.signal(number, self._note)
         except BaseException:
-            self._give_back()
+            self._finish()
             raise
 
+    def _finish(self) -> None:
+        handlers = dict(self._handlers)
+        self._over = True
+        try:
+            self._give_back()
+        finally:
+            _call_all(handlers, self._came)
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._came.append(number)
+        if not self._over:
+            self._came.append(number)
+            return
+        handler = self._handlers[number]  # which should be in force again, but another one raised amid that
+        self._give_back()
+        handler(number, frame)
 
     def _give_back(self) -> None:
         """Set the handlers as they were, all of them, whichever of them is called and raises amid that."""
@@ -107,3 +119,13 @@ class CallingPython:
                 raised = error
         if raised is not None:
             raise raised
+
+
+def _call_all(handlers: dict[int, Callable[[int, FrameType | None], Any]], numbers: Sequence[int]) -> None:
+    """Call the handlers of signals that came, each, also where one before it raises."""
+    for k, number in enumerate(numbers):
+        try:
+            handlers[number](number, sys._getframe(2))
+        except BaseException:
+            _call_all(handlers, numbers[k + 1 :])
+            raise

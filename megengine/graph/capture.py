@@ -60,8 +60,8 @@ class Capture(Listener):
         self.note(handle)
 
     def note(self, handle: Handle) -> None:
-        """``handle`` held its value when the call began, unless it was rebound since or is a view."""
-        if id(handle) not in self.written and not self._is_view(handle):
+        """``handle`` held its value when the call began, unless it was rebound since, is a view, or the call made the value."""
+        if id(handle) not in self.written and id(handle._value) not in self.made and not self._is_view(handle):
             pair = (weakref.ref(handle._value), weakref.ref(handle))
             self.seen.setdefault(id(handle._value), []).append(pair)
 
@@ -76,6 +76,12 @@ class Capture(Listener):
     def data(self, value: Value) -> None:
         """``value`` was made of data of the call's own."""
         self.made[id(value)] = value
+
+    def moved(self, value: Value, other: Value) -> None:
+        """``other`` is ``value`` on another device, which no graph computes: a constant if ``value`` is one."""
+        self.data(other)
+        if id(value) not in self.made:
+            self.refuse("it moves a tensor to another device")
 
     def reads(self, value: Value) -> None:
         """The host looks at numbers: those from outside may be others at another call, unlike those that the call made itself."""

@@ -48,6 +48,11 @@ class Unchecked:
         self.where = where
         self.dependent = dependent
 
+    @property
+    def of_a_step(self) -> bool:
+        """Whether what an optimizer changes in it has stayed as it was if something is wrong."""
+        return bool(self.program.key.guards[:1] == (True,))
+
     def error(self) -> BadIndexError | None:
         """What is wrong, if something is; results that depend on it are no values any more."""
         holds = np.asarray(self.flags)
@@ -163,6 +168,16 @@ def verify(wait: bool = False) -> None:
             found = found or error
     if found is not None:
         raise found
+
+
+def verify_before_step() -> None:
+    """Wait for what ran of a step before the rest of it does, and raise as :func:`verify`: a step happens whole or not at all.
+
+    Raises:
+        BadIndexError: naming the op and its line.
+    """
+    if not all(entry.of_a_step for entry in thread.unchecked):
+        verify(wait=True)
 
 
 def raise_on_nan(recorder: Recorder, program: Program, flags: np.ndarray) -> None:

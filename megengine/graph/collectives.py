@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 _KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
-_CALL = re.compile(rf"= (.+?) ({_KINDS})(?:-start)?\(")
+_CALL = re.compile(rf"= (.+?) ({_KINDS})(-start)?\(")
 _ARRAY = re.compile(r"([a-z]+)(\d*)[a-z0-9]*\[([\d,]*)\]")
 
 
@@ -20,8 +20,21 @@ def collectives_of(executable: Any) -> Counter[str]:
 def collectives_in(text: str) -> Counter[str]:
     """The same of a program as HLO; what is within a loop counts once."""
     found: Counter[str] = Counter()
-    for result, kind in _CALL.findall(text):
-        found[kind] += sum(map(_bytes, _ARRAY.findall(result)))
+    for result, kind, begins in _CALL.findall(text):
+        received = _elements(result)[1] if begins and kind != "all-reduce" else result
+        found[kind] += sum(map(_bytes, _ARRAY.findall(received)))
+    return found
+
+
+def _elements(shape: str) -> list[str]:
+    """The elements of a tuple's shape. An asynchronous collective, but an all-reduce, gives ``(operands, results, ...)``."""
+    found, depth = [""], 0
+    for letter in shape:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 1:
+            found.append("")
+        else:
+            found[-1] += letter
     return found
 
 

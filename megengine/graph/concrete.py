@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from .host.calls import CALLS, as_closed
+from .host.calls import as_closed, called
 from .symbols import Table, is_symbolic
 
 
@@ -59,8 +59,8 @@ class _Substitution:
 
     def equation(self, eqn: Any, operands: list[Any]) -> Sequence[Any]:
         name = eqn.primitive.name
-        if name in CALLS:
-            return self.run(as_closed(eqn.params[CALLS[name]]), operands)
+        if (body := called(eqn)) is not None:
+            return self.run(body, operands)
         if name == "dim_as_value":
             return [np.asarray(self.size(eqn.params["dim"]), eqn.outvars[0].aval.dtype)]
         params = eqn.primitive.get_bind_params({k: self.param(v) for k, v in eqn.params.items()})

@@ -24,11 +24,14 @@ def pair(function: Function, count: int, candidates: tuple[int, ...]) -> dict[in
         For each input that finds one, the number of a result of its shape and dtype: the one computed from it in the
         fewest element-wise steps, else the one computed last.
     """
+    avals = {function.inputs[k].aval for k in candidates}
+    if not any(var.aval in avals for var in function.outputs[:count]):
+        return {}
     producer = function.producer()
     order = {var: k for k, var in enumerate(producer)}
     free: dict[Aval, list[Var]] = {}
     for var in dict.fromkeys(function.outputs[:count]):
-        if var in producer:
+        if var in producer and var.aval in avals:
             free.setdefault(var.aval, []).append(var)
     wanted = {function.inputs[k]: k for k in candidates if function.inputs[k].aval in free}
     found = sorted(
@@ -58,13 +61,20 @@ def _sources(var: Var, wanted: dict[Var, int], producer: dict[Var, AnyEquation])
     found: dict[Var, int] = {}
     frontier, seen = {var}, {var}
     for distance in range(1, REACH + 1):
-        reached: set[Var] = set()
-        for v in frontier:
-            equation = producer[v]
-            if isinstance(equation, Equation):
-                reached.update(equation.reads())
+        reached = {read for v in frontier for read in _computed_from(v, producer[v])}
         for v in reached & wanted.keys():
             found.setdefault(v, distance)
         frontier = {v for v in reached - seen if v in producer and v.aval.shape == shape}
         seen |= frontier
     return found
+
+
+def _computed_from(var: Var, equation: AnyEquation) -> tuple[Var, ...]:
+    """The values that a result may be written over."""
+    if not isinstance(equation, Equation):
+        return ()
+    replaced = equation.op.replaces
+    if not replaced:
+        return equation.reads()
+    replaced_by_it = equation.inputs[replaced[equation.outputs.index(var)]]
+    return (replaced_by_it,) if isinstance(replaced_by_it, Var) else ()

@@ -86,7 +86,7 @@ class Equation:
 
     def reads(self) -> tuple[Var, ...]:
         """The values among its inputs."""
-        return tuple(v for v in self.inputs if type(v) is Var)
+        return tuple([v for v in self.inputs if type(v) is Var])
 
     def with_vars(self, inputs: tuple[Any, ...], outputs: tuple[Var, ...]) -> Equation:
         """The same with other values."""
@@ -137,7 +137,7 @@ class VjpEquation:
 
     def reads(self) -> tuple[Var, ...]:
         """The values among its inputs; what it takes of the forward is not one."""
-        return tuple(v for v in self.cotangents if v is not None)
+        return tuple([v for v in self.cotangents if v is not None])
 
     def with_vars(
         self, cotangents: tuple[Var | None, ...], outputs: tuple[Var, ...], of: Equation | None = None

@@ -23,6 +23,18 @@ class UnreadableError(TraceError, ValueError):
     """A traced function read a value that it is still computing; MegEngine raises ValueError there."""
 
 
+def as_heard(error: BaseException) -> BaseException:
+    """The interrupt of which JAX has made a ``ValueError``, as it does where one comes while keys of its caches are compared."""
+    said = str(error) if type(error) is ValueError else ""
+    return KeyboardInterrupt() if said.startswith("Cache keys should be") and "KeyboardInterrupt" in said else error
+
+
+def raise_interrupt(error: BaseException) -> None:
+    """Raise the interrupt of which JAX has made this error, if it is one."""
+    if as_heard(error) is not error:
+        raise KeyboardInterrupt from None
+
+
 # MegEngine raises different built-in classes for one mistake in different places, and programs catch them: each of these is
 # all the classes that it may be there.
 

@@ -17,6 +17,7 @@ from jax.extend.core import jaxpr_as_fun
 
 from .caches import Cache
 from .counters import counters, counting
+from .ranks import OfRanks
 from .traced import Traced
 
 LIMIT = 4096
@@ -38,6 +39,9 @@ spent = _Spent()  # how long this thread has waited for compilations of ops
 
 def by_executable(traced: Traced, device: jax.Device) -> Callable[..., Sequence[Any]]:
     """What runs a jaxpr by an executable of its own, which is compiled when first called and again if it had to go meanwhile."""
+
+    if isinstance(traced, OfRanks):
+        return traced.interpreted
 
     def run(*arrays: Any) -> Sequence[Any]:
         executable = _executables.get((traced, device), lambda: _compiled(traced, device, arrays))

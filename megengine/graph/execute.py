@@ -17,10 +17,12 @@ import numpy as np
 
 from . import forked
 from .calling import CallingPython
-from .checks import Failed, checked_on_host, note_flags, raise_on_nan
+from .checks import Failed, checked_on_host, note_flags, raise_on_nan, verify_before_step
 from .counters import counters, counting
 from .device import Device
+from .errors import as_heard
 from .fast_path import remember
+from .flights import flown, has_new
 from .host_array import HostArray
 from .liveness import are_live, live_nodes, live_values, only_owner
 from .located import located
@@ -32,8 +34,9 @@ from .recompile import note_program
 from .recorder import Recorder, pack, thread
 from .recording import Recording
 from .source import text
+from .spanning import meet
 from .tape import keep
-from .tiers import divided, partitions, place_of, tier_of
+from .tiers import divided, partitions, place_of, tier_of, uncompiled
 from .together import set_together
 from .trie import Call, Node
 from .value import Value
@@ -46,13 +49,16 @@ def run(recorder: Recorder) -> None:
     if not recorder.results:
         try:
             _execute(recorder)
-        except BaseException as error:
-            clear_frames(error.__traceback__)  # they refer to the values, which would seem alive
+        except BaseException as raised:
+            error = as_heard(raised)
+            clear_frames(raised.__traceback__)  # they refer to the values, which would seem alive
             if recorder.results:
                 _deliver(recorder)
-            elif recorder.stepped or isinstance(error, Exception):
+            elif recorder.stepped or recorder.collectives.done or isinstance(error, Exception):
                 _abandon(recorder, error)
-            raise
+            if error is raised:
+                raise
+            raise error from None
     _deliver(recorder)
 
 
@@ -62,6 +68,8 @@ def _execute(recorder: Recorder) -> None:
         forked.refuse()
     if not recorder.is_whole():
         raise RuntimeError("an interrupt left an op half recorded; what had been recorded before it cannot be run")
+    if recorder.stepped:
+        verify_before_step()
     node = recorder.node
     nodes = live_nodes(recorder)
     values = list(recorder.index)
@@ -83,10 +91,14 @@ def _execute(recorder: Recorder) -> None:
     recompute = recorder.recompute if recorder.nodes or recorder.stepped else None  # there may be gradients
     shardings = divided([values[p].array for p, _ in positions]) if partitions() else ()
     key = Key(
-        live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device), recompute, shardings
+        *(live, donate, residuals, options.check_nan, guards, trusted, place_of(recorder.device), recompute, shardings),
+        options.measured,
     )
     program = _program(recorder, node, key, values)
-    program.prepare(tier_of(recorder.device))
+    if len(program.ranks) != len(recorder.collectives):
+        raise RuntimeError("an interrupt left a collective half recorded; what had been recorded cannot be run")
+    one_by_one = recorder.collectives and has_new(recorder.collectives)
+    program.prepare((uncompiled if one_by_one else tier_of)(recorder.device))
     remember(recorder, program)
     if program.interpreted:
         inputs = [_array_of(values[p]) for p in program.inputs]
@@ -100,9 +112,12 @@ def _execute(recorder: Recorder) -> None:
     recorder.work = program, values, nodes, inputs
     arguments = [*pack(recorder), *inputs]
     protect(program, arguments, recorder.device)
+    if program.spans:
+        meet(program, arguments)
     try:
         with calling(program):
-            recorder.results.extend(starmap(program.run, (arguments,)))  # one call of C code, which no interrupt divides
+            run = flown(recorder.collectives, program.run)
+            recorder.results.extend(starmap(run, (arguments,)))  # one call of C code, which no interrupt divides
             if program.calls_python:
                 jax.block_until_ready(recorder.results)  # XLA tells that a call failed only when a result is waited for
     except Exception as error:
@@ -156,7 +171,8 @@ def protect(program: Program, arguments: list[Any], device: Device) -> None:
 def calling(program: Program) -> CallingPython:
     """The context that a program is run in."""
     overwrites, takes_over = bool(program.overwrites), program.takes_over
-    return CallingPython(program.calls_python, overwrites and (program.proven or takes_over), overwrites and takes_over)
+    may_lose, holds = overwrites and (program.proven or takes_over), overwrites and (takes_over or program.spans)
+    return CallingPython(program.calls_python, may_lose, holds, elsewhere=bool(program.ranks))
 
 
 def _copied(array: Any, device: Device) -> Any:
@@ -310,8 +326,13 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
         check_nan=options.check_nan,
         place=place_of(recorder.device),
         divided=divided([values[p].array for p, _ in node.input_positions()]),
+        measured=options.measured,
     )
     program = lookup(node, key) or make(node, key, _recording(recorder, node, values))
+    if program.ranks:
+        raise recorder.error or RuntimeError(
+            "it comes from a collective that another thread has recorded and that has not begun: read it there first"
+        )
     snapshot = Recorder(recorder.device)
     snapshot.floats, snapshot.ints = recorder.floats[: node.floats], recorder.ints[: node.ints]
     program.prepare(tier_of(recorder.device))
@@ -319,9 +340,12 @@ def _compute(recorder: Recorder, wanted: list[Value]) -> None:
     if recorder.error is None:
         with counting:
             counters.flushes["thread"] += 1
+    arguments = [*pack(snapshot), *inputs]
+    if program.spans:
+        meet(program, arguments)
     try:
         with CallingPython(program.calls_python):
-            outs = program.run(*pack(snapshot), *inputs)
+            outs = program.run(*arguments)
             if program.calls_python:
                 jax.block_until_ready(outs)
     except Exception as error:

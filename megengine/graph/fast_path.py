@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from . import forked
 from .counters import counters, counting
+from .errors import raise_interrupt
 from .liveness import are_live
 from .options import options
 from .program import Program
@@ -33,7 +34,7 @@ class Last(NamedTuple):
 def remember(recorder: Recorder, program: Program) -> None:
     """Have the next graph of this structure run by :func:`run_as_last`, if it is one that can be."""
     node, key = recorder.node, program.key
-    plain = recorder.capture is None and not (node.checks or key.check_nan or key.residuals)
+    plain = recorder.capture is None and not (node.checks or key.check_nan or key.residuals or program.ranks)
     node.last = Last(key.outputs, program) if plain and program.interpreted and node.depth <= SHORT else None
 
 
@@ -73,7 +74,8 @@ def run_as_last(recorder: Recorder, reason: str) -> bool:
     with recorder.lock:
         try:
             outs = program.run(*pack(recorder), *arrays)
-        except Exception:
+        except Exception as error:
+            raise_interrupt(error)
             return False  # so that it is run, fails and is told as any other
         for position, array in zip(program.live, outs, strict=True):
             value = values[position]

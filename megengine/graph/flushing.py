@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import jax
 
 from .checks import UNCHECKED_LIMIT, verify
@@ -11,6 +13,8 @@ from .options import options
 from .recorder import Recorder, count_flush, thread
 from .splits import split_after
 from .value import Value
+
+OWNER = 60.0  # seconds
 
 
 def flush(reason: str = "read", later: bool = False) -> None:
@@ -53,6 +57,14 @@ def flush(reason: str = "read", later: bool = False) -> None:
     thread.ended, thread.recorder = recorder, following
     if not later:
         run_ended()
+
+
+def begin_recorded() -> None:
+    """Have collectives that were recorded begin, before this thread waits for others who may wait in them."""
+    if thread.ended is not None and thread.ended.collectives:
+        run_ended()
+    if thread.recorder.collectives:
+        flush("collective")
 
 
 def flush_before() -> None:
@@ -104,11 +116,20 @@ def evaluate(value: Value) -> None:
     elif recorder is not None and recorder is thread.ended:
         run_ended()
     elif isinstance(recorder, Recorder):
+        if recorder.collectives:
+            _await_owner(value, recorder)
         evaluate_together(recorder, [value], others=recorder.asked and recorder.error is None)
         recorder.asked = True
         verify()
     if value.array is None:
         raise failure(value)
+
+
+def _await_owner(value: Value, recorder: Recorder) -> None:
+    """Wait for the thread that records a graph with collectives, which only that one runs, and does soon."""
+    deadline = time.monotonic() + OWNER
+    while value.array is None and recorder.error is None and time.monotonic() < deadline:
+        time.sleep(0.002)
 
 
 def flush_at_limit(recorder: Recorder) -> None:

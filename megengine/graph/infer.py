@@ -11,6 +11,7 @@ from .._support.tables import readable
 from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .caches import Cache
+from .errors import raise_interrupt
 from .memory import host_bytes
 from .signature import Signature, differentiable
 from .traced import forward, linearise
@@ -53,6 +54,7 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tupl
     try:
         outs, multi = _results(op, attrs, casts, specs, tracked)
     except _TRACING as error:
+        raise_interrupt(error)
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
     _can_be_held(op, outs)
     dtypes = [dtype for _, dtype in outs]
@@ -87,7 +89,8 @@ def _results(
     if mask:
         try:
             linear = linearise(op, attrs, casts, specs, mask)
-        except _TRACING:  # it has no gradient, or does not fit: the forward alone says which
+        except _TRACING as error:  # it has no gradient, or does not fit: the forward alone says which
+            raise_interrupt(error)
             linear = None
         if linear is not None:
             return linear.results()[: linear.count], linear.forward.multi

@@ -199,14 +199,22 @@ def watch(once: bool = False) -> Iterator[Watch]:
 
     flush("option")
     watcher = Watch(once)
-    thread.watchers.append(watcher)
-    scopes.watch()
-    thread.recorder = Recorder(thread.recorder.device, thread.recorder.tapes)
     try:
+        thread.watchers.append(watcher)
+        scopes.watch(watcher)
+        thread.recorder = Recorder(thread.recorder.device, thread.recorder.tapes)
         yield watcher
         flush("option")
     finally:
-        thread.watchers.remove(watcher)
-        scopes.unwatch()
-        if not thread.watchers:
-            thread.recorder.scopes = None
+        try:
+            _unwatch(watcher)
+        finally:
+            _unwatch(watcher)  # an interrupt may have come amid the first
+
+
+def _unwatch(watcher: Watch) -> None:
+    """Once or more often."""
+    thread.watchers[:] = [other for other in thread.watchers if other is not watcher]
+    scopes.unwatch(watcher)
+    if not thread.watchers:
+        thread.recorder.scopes = None

@@ -117,11 +117,15 @@ class Plan:
         """Write down after which step each value has been used for the last time."""
         last: dict[Any, Step] = {}
         for step in self.steps:
-            last.update((v, step) for v in step.operands if type(v) is Var)
-            last.update((v, step) for v in step.equation.outputs)
+            for v in step.operands:
+                if type(v) is Var:
+                    last[v] = step
+            for v in step.equation.outputs:
+                last[v] = step
             if step.key is not None:
                 last[step.key] = step
-            last.update((key, step) for _, key in step.again)
+            for _, key in step.again:
+                last[key] = step
         wanted = {*self.results, *self.extra, *(old for _, old in self.guards), *self.function.residuals}
         wanted.update(self.function.constants)
         for what, step in last.items():
@@ -245,7 +249,7 @@ def _steps(function: Function, trusted: tuple[int, ...], linear: dict[Residuals,
     return [
         _step_of_vjp(e, linear)
         if isinstance(e, VjpEquation)
-        else _step(e, [(linear[key], key) for key in masks.get(e, [])], e.number in trusted)
+        else _step(e, [(linear[key], key) for key in masks[e]] if e in masks else [], e.number in trusted)
         for e in function.equations
     ]
 
@@ -263,8 +267,9 @@ def _step(equation: Equation, made: list[tuple[Linearised, Residuals]], trusted:
         step = Step(equation, equation.inputs, *made[0])
         step.again = made[1:]
     else:
-        traced, _ = forward(signature.op, signature.attrs, signature.casts, signature.specs)
-        step = Step(equation, equation.inputs, traced, None)
+        if signature.traced is None:
+            signature.traced, _ = forward(signature.op, signature.attrs, signature.casts, signature.specs)
+        step = Step(equation, equation.inputs, signature.traced, None)
     if equation.op.valid is not None and not trusted:
         step.valid = rule_on_values(signature)
     return step

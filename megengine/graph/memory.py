@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import mmap
 import os
@@ -12,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._support.allocator import of_glibc
 from .host_array import HostArray
 from .value import Value
 
@@ -131,30 +131,9 @@ def trim() -> None:
 
     What the interpreter or the compiler had lies in pieces among what is left, and an executable's memory is in one.
     """
-    function = _of_glibc("malloc_trim")
+    function = of_glibc("malloc_trim")
     if function is not None:
         function(0)
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
-_KEPT_AT_MOST = (1 << 31) - 1
-
-
-def keep_memory() -> None:
-    """Have glibc keep freed memory, up to 2 GiB, for the next step instead of giving it back to the system.
-
-    By default every large buffer is mapped anew, and its pages cleared, each time a program runs: for results of some megabytes
-    that takes longer than computing them. ``MEGENGINE_KEEP_MEMORY=0`` leaves the allocator alone.
-    """
-    mallopt = _of_glibc("mallopt")
-    if mallopt is not None:
-        mallopt(_M_MMAP_MAX, 0)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT_AT_MOST)
-
-
-def _of_glibc(function: str) -> Any:
-    """A function of the allocator; None where there is another C library."""
-    return getattr(ctypes.CDLL(None), function, None) if sys.platform == "linux" else None
 
 
 def bytes_limit(device: Any) -> int:

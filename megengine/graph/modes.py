@@ -26,21 +26,35 @@ _changing = threading.Lock()
 def _setting(name: str, value: object) -> Iterator[None]:
     flush("option")
     own = _Block(value)
-    with _changing:
-        blocks = _blocks.setdefault(name, [_Block(getattr(options, name))])
-        blocks.append(own)
-        setattr(options, name, value)
-    thread.recorder.reset_limit()
     try:
+        _begin(name, own)
         yield
         flush("option")
     finally:
-        with _changing:  # blocks of several threads end in any order
-            blocks.remove(own)
+        try:
+            _end(name, own)
+        finally:
+            _end(name, own)  # an interrupt may have come amid the first
+
+
+def _begin(name: str, own: _Block) -> None:
+    with _changing:
+        blocks = _blocks.setdefault(name, [_Block(getattr(options, name))])
+        blocks.append(own)
+        setattr(options, name, own.value)
+    thread.recorder.reset_limit()
+
+
+def _end(name: str, own: _Block) -> None:
+    """Once or more often; blocks of several threads end in any order."""
+    with _changing:
+        blocks = _blocks.get(name)
+        if blocks is not None:
+            blocks[:] = [block for block in blocks if block is not own]
             setattr(options, name, blocks[-1].value)
             if len(blocks) == 1:
                 del _blocks[name]
-        thread.recorder.reset_limit()
+    thread.recorder.reset_limit()
 
 
 def eager(enabled: bool = True) -> AbstractContextManager[None]:

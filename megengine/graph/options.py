@@ -24,6 +24,7 @@ class Options:
         tier: ``"auto"``, ``"host"`` or ``"compiled"``: what runs programs (see :func:`megengine.graph.tier`).
         first_tier: ``"ops"`` has the CPU run programs that were not met before as GPUs and TPUs do, op by op by executables.
         channels_behind: lay out what is between oneDNN's convolutions as they do (see ``megengine.graph.layout``).
+        measured: choose how convolutions are computed by measuring, and not by a rule.
         verify: check that each pass makes a function that is well formed.
         pending_limit: how many recorded ops force a flush.
         recompute: how much of each graph is computed again where gradients need it (see ``megengine.graph.recorder``).
@@ -37,6 +38,7 @@ class Options:
     first_tier: str = "interpreter"
     channels_behind: bool = True
     verify: bool = False
+    measured: bool = False
     pending_limit: int = PENDING_LIMIT
     recompute: tuple[int, int] | None = None
     programs_bytes: int = 192 << 20

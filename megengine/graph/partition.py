@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,9 +16,20 @@ from .errors import UsageError
 from .flushing import evaluate, flush
 from .host_array import plain
 from .recorder import thread
+from .spanning import assemble, divide, is_first, spans
 from .value import Handle, Value, aval, new_handle
 
-__all__ = ["begin", "follow", "is_divided", "laid_out_as", "lay_out", "pieces_of", "sharding_of"]
+__all__ = [
+    "assembled",
+    "begin",
+    "follow",
+    "is_divided",
+    "is_shared",
+    "laid_out_as",
+    "lay_out",
+    "pieces_of",
+    "sharding_of",
+]
 
 
 def begin() -> None:
@@ -46,7 +57,18 @@ def lay_out(handle: Handle, sharding: Sharding) -> None:
         rebind(handle, apply(partitioned, handle, sharding=sharding))
     else:
         array = value.array
+        if spans(sharding):
+            value.array = divide(plain(array) if isinstance(array, np.ndarray) else array, sharding)
+            return
         value.array = jax.device_put(array if isinstance(array, jax.Array) else plain(array), sharding)
+
+
+def assembled(part: Handle, sharding: Sharding, shape: tuple[int, ...]) -> Handle:
+    """The tensor of this shape of which each process has a part, which has been computed."""
+    value = part._value
+    array = assemble(plain(value.array), sharding, shape)
+    made: Handle = new_handle(Value(None, aval(shape, value.aval.dtype), array, value.device))
+    return made
 
 
 def follow(handle: Handle, other: Value) -> None:
@@ -62,23 +84,55 @@ def is_divided(handle: Handle) -> bool:
     return bool(tiers.divided([handle._value.array]))
 
 
+def is_shared(handle: Handle) -> bool:
+    """Whether a tensor's data are divided among processes."""
+    return spans(sharding_of(handle))
+
+
 def sharding_of(handle: Handle) -> Any:
     """How a tensor's elements lie on devices, as JAX says it; None for data that have not left the host."""
     return getattr(handle._value.array, "sharding", None)
 
 
-def pieces_of(handle: Handle) -> Iterator[tuple[int, tuple[int, ...], np.ndarray]]:
-    """Each element of a tensor once, in the parts that devices hold: the device's number, where the part begins, its elements."""
+class Piece(NamedTuple):
+    """Some elements of a tensor.
+
+    Attributes:
+        device: the number of the one that has them.
+        start, shape: where they begin, and how many they are, in each dimension.
+        elements: themselves; None if that device is another process's.
+    """
+
+    device: int
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
+    elements: np.ndarray | None
+
+
+def pieces_of(handle: Handle, together: bool = False) -> Iterator[Piece]:
+    """Each element of a tensor once, in the parts that devices hold.
+
+    Args:
+        handle: the tensor.
+        together: whether all processes do this with the same tensors; the first one has those that are not divided among them.
+    """
     if handle._value.array is None:
         evaluate(handle._value)
     array, shape = handle._value.array, handle._value.aval.shape
-    if not isinstance(array, jax.Array):
-        yield 0, (0,) * len(shape), plain(array)
+    if not isinstance(array, jax.Array) or (together and array.is_fully_addressable):
+        elements = plain(array) if not together or is_first() else None
+        yield Piece(0, (0,) * len(shape), shape, elements)
         return
-    for piece in array.addressable_shards:
-        if piece.replica_id == 0:
-            start = tuple([s.indices(n)[0] for s, n in zip(piece.index, shape, strict=True)])
-            yield piece.device.id, start, np.asarray(piece.data)
+    own = {piece.device: piece for piece in array.addressable_shards}
+    seen = set()
+    where: Any = array.sharding.devices_indices_map(shape)
+    for device, index in where.items():
+        bounds = [s.indices(n)[:2] for s, n in zip(index, shape, strict=True)]
+        start = tuple([a for a, _ in bounds])
+        if start not in seen:
+            seen.add(start)
+            elements = np.asarray(own[device].data) if device in own else None
+            yield Piece(device.id, start, tuple([b - a for a, b in bounds]), elements)
 
 
 def laid_out_as(handle: Handle, dtype: np.dtype, read: Callable[[Any], np.ndarray]) -> Handle | None:

@@ -25,11 +25,11 @@ class Precision(NamedTuple):
     high: np.dtype[Any]
 
 
-class _Local(threading.local):
+class _Here(threading.local):
     own: Precision | None = None
 
 
-_local = _Local()
+here = _Here()
 _changing = threading.Lock()
 _casting = Cache(4096)  # the same op each time, so that it has a place in structures
 _of_process = Precision(False, FLOAT16, FLOAT32)
@@ -38,7 +38,7 @@ ever_on = False  # spares programs that do not use it the question at each op
 
 def current() -> Precision:
     """The setting in force in this thread."""
-    return _local.own or _of_process
+    return here.own or _of_process
 
 
 def change(**fields: Any) -> None:
@@ -46,28 +46,25 @@ def change(**fields: Any) -> None:
     global _of_process, ever_on
     with _changing:
         changed = current()._replace(**fields)
-        if _local.own is not None:
-            _local.own = changed
+        if here.own is not None:
+            here.own = changed
         else:
             _of_process = changed
     ever_on = ever_on or changed.enabled
 
 
-def enter(**fields: Any) -> Precision | None:
-    """Begin a block with a setting of its own; returns what :func:`leave` takes at its end."""
-    outer, _local.own = _local.own, current()
-    change(**fields)
-    return outer
-
-
-def leave(outer: Precision | None) -> None:
-    """End a block."""
-    _local.own = outer
+def enter(outers: list[Precision | None], **fields: Any) -> None:
+    """Begin a block with a setting of its own; ``outers`` gets what was in force, which ``here.own`` gets at its end."""
+    global ever_on
+    own = current()._replace(**fields)
+    ever_on = ever_on or own.enabled
+    outers.append(here.own)
+    here.own = own  # last, where no interrupt can come before the block has begun
 
 
 def cast(op: Op) -> Op:
     """What to record for an op that has a rule."""
-    setting = _local.own or _of_process
+    setting = here.own or _of_process
     if not setting.enabled:
         return op
     found: Op = _casting.get((op, setting), lambda: under(op, setting.low, setting.high))

@@ -41,6 +41,7 @@ class Recorder:
         self.kernels = kernels
         self.events: list[Event] = []
         self._threads: dict[int, str] = {}
+        self._tracing = False
         self._origin = 0
         self._epoch = 0.0
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -53,29 +54,41 @@ class Recorder:
             options = jax.profiler.ProfileOptions()
             options.python_tracer_level = 0
             jax.profiler.start_trace(self._directory.name, profiler_options=options)
+            self._tracing = True
         self._origin, self._epoch = time.perf_counter_ns(), time.time()
-        observe(self._timed)
-        if self.modules:
-            scopes.listeners.append(self.mark)
-            scopes.watch()
+        try:
+            observe(self._timed)
+            if self.modules:
+                scopes.listeners.append(self.mark)
+                scopes.watch(self)
+        except BaseException:
+            self.end()
+            raise
 
     def stop(self) -> list[Event]:
         """Run what is pending and end; returns the events in the order of their times."""
         try:
             full_sync()
         finally:
-            unobserve(self._timed)
-            if self.modules:
-                scopes.listeners.remove(self.mark)
-                scopes.unwatch()
-            if self._directory is not None:
-                jax.profiler.stop_trace()
+            try:
+                self.end()
+            finally:
+                self.end()  # an interrupt may have come amid the first
         if self._directory is not None:
             self.events += self._kernels(Path(self._directory.name))
             self._directory.cleanup()
         head = [self._meta("Metadata", 0, localTime=self._epoch * 1e6), self._meta("process_name", 0, name="megengine")]
         head += [self._meta("thread_name", tid, name=name) for tid, name in self._threads.items()]
         return head + sorted(self.events, key=lambda e: e["ts"])
+
+    def end(self) -> None:
+        """Once or more often, also where :meth:`start` was interrupted."""
+        unobserve(self._timed)
+        scopes.listeners[:] = [listener for listener in scopes.listeners if listener != self.mark]
+        scopes.unwatch(self)
+        if self._tracing:
+            self._tracing = False
+            jax.profiler.stop_trace()
 
     def mark(self, name: str, phase: str) -> None:
         """Note the begin (``"B"``), the end (``"E"``) or an instant (``"i"``) of something in this thread."""
@@ -143,8 +156,8 @@ def run_times() -> Iterator[dict[Program, list[float]]]:
 
         return timed
 
-    observe(observer)
     try:
+        observe(observer)
         yield times
     finally:
         unobserve(observer)

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec, Sharding
 
 from .._support.collecting import Start
 from ..ops.onednn import custom_call
 from ..ops.onednn.library import OneDNNError
+from ..ops.timed import measuring
 from . import straight_line
 from .background import submit
 from .blas import adapt, begin, end
@@ -28,22 +30,26 @@ from .collectives import collectives_of
 from .counters import alive, counters, counting
 from .device import resolve
 from .donate import pair
+from .errors import as_heard
 from .executables import by_executable, spent
+from .flights import staged, started
 from .host_array import owned, plain
 from .ir import Equation, Function
 from .layout import channels_behind, kernels
 from .lower import Plan, checked, depends
 from .memory import WORTH_A_LOOK, bytes_needed, loaded_by_xla, trim
 from .options import options
-from .passes import PIPELINE, rematerialise
+from .passes import PIPELINE, rematerialise, updates_last
 from .passes import run as run_passes
 from .patience import announced
 from .pullbacks import Pullback
+from .ranks import ranks_of
 from .recording import Recording
 from .runtime import prune_once
 from .serials import WithSerials, numbers_of
 from .signature import Signature
 from .sound import PRODUCTS_ALONE, first_options, sound
+from .spanning import Carried, identity, spans
 from .tiers import Tier, earns, partitions
 from .trie import ROOT, Node, forget
 from .trie import prune as drop
@@ -70,6 +76,7 @@ class Key(NamedTuple):
         place: the name of the device, unless it is the default one.
         recompute: how much is computed again where gradients need it; None for nothing.
         divided: how inputs are divided among devices, if any is (see :func:`megengine.graph.tiers.divided`).
+        measured: whether its convolutions are computed by what is measured to be fastest.
     """
 
     outputs: tuple[int, ...]
@@ -81,6 +88,7 @@ class Key(NamedTuple):
     place: str = ""
     recompute: tuple[int, int] | None = None
     divided: tuple[Any, ...] = ()
+    measured: bool = False
 
 
 class Program:
@@ -96,6 +104,8 @@ class Program:
         size: the bytes that it takes, about; without its executable.
         donated: which inputs are overwritten.
         checked: calls with a rule on their operands' values that the program itself checks.
+        spans: whether it runs on devices of other processes, too.
+        everywhere: how an array that all those devices have lies; None where it runs in this process alone.
         depends: for each live output the checked calls that it depends on, as bits; none where a failure leaves it as it
             was before.
         leading: how many results come before the live outputs: flags of NaN, flags of those rules.
@@ -113,6 +123,7 @@ class Program:
         refused: whether the first tier fails at it.
         calls_library: whether its executable calls a library by way of Python; assumed until it is known.
         reason: what ``counters.compilations`` counts it by when it is compiled.
+        ranks: those of each collective among processes that it has; all are of one group.
         collectives: what the devices exchange in a run, as XLA planned it: bytes a device receives, by collective.
     """
 
@@ -121,7 +132,9 @@ class Program:
         self.key = key
         self.recording = recording
         function = self._function()
-        pairing = {} if key.residuals else pair(function, len(key.outputs), key.donatable)
+        self.ranks = ranks_of(function.equations)
+        # A rank that is lost amid its collectives must not take what they overwrite with it.
+        pairing = {} if key.residuals or self.ranks else pair(function, len(key.outputs), key.donatable)
         self.donated = tuple(sorted(pairing))
         # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
         order = [pairing[k] for k in self.donated]
@@ -142,6 +155,8 @@ class Program:
         self.depends = [
             0 if p in guarded else bits.get(v, 0) for p, v in zip(self.live, self.function.outputs, strict=False)
         ]
+        self.everywhere = _everywhere(function, key) if partitions() else None
+        self.spans = self.everywhere is not None
         self.offset = bool(node.floats) + bool(node.ints)  # arrays of numbers, before the inputs
         self.first = threading.Lock()  # two threads would compile twice
         self.tier: Tier | None = None
@@ -182,19 +197,29 @@ class Program:
     @cached_property
     def plan(self) -> Plan:
         """How it is computed; what was compiled before needs none."""
+        return self._plan_of(self.function)
+
+    def _plan_of(self, function: Function) -> Plan:
         key, guards = self.key, self.key.guards
         if guards:
             pairs = [(self.live.index(new), len(self.live) + k) for k, (new, _) in enumerate(guards[1:])]
             guards = (guards[0], *pairs)
-        return Plan(self.function, len(self.live), key.check_nan, guards, key.trusted)
+        return Plan(function, len(self.live), key.check_nan, guards, key.trusted)
 
     @cached_property
     def jitted(self) -> Any:
         """What compiles it when first called; later what was compiled."""
         return self.numbered(self.stage(first_options(self.names())))
 
+    @cached_property
+    def identity(self) -> str:
+        """What tells it from other programs in every process that has it."""
+        return identity(self)
+
     def numbered(self, jitted: Any) -> Any:
         """What was staged, to be called with the program's arguments alone."""
+        if self.spans:
+            return Carried(jitted)
         return WithSerials(jitted, [k + self.offset for k in self.kept]) if self.kept else jitted
 
     @cached_property
@@ -205,13 +230,17 @@ class Program:
     @cached_property
     def laid_out(self) -> bool:
         """Whether it is compiled in the layout of oneDNN's convolutions."""
-        on_cpu = options.channels_behind and self.place.platform == "cpu" and not partitions()
+        on_cpu = options.channels_behind and self._on_one_cpu
         return on_cpu and any("conv" in e.name for e in self.function.equations) and custom_call.ready()
 
     @cached_property
     def place(self) -> jax.Device:
         """The device that it runs on."""
         return resolve(self.key.place).jax_device if self.key.place else jax.local_devices()[0]
+
+    @property
+    def _on_one_cpu(self) -> bool:
+        return self.place.platform == "cpu" and not partitions()
 
     @property
     def pullbacks(self) -> list[tuple[Pullback, tuple[Any, ...]]]:
@@ -244,19 +273,24 @@ class Program:
     def stage(self, compiler_options: dict[str, str] | None) -> Any:
         """What compiles the program when it is first called, with these options of XLA."""
         # A function of its own each time, so that JAX keeps nothing of what was compiled before.
-        function = self.plan.callable(jnp, attrgetter("staged"))
+        ordered = self._on_one_cpu and self.donated and not self.key.check_nan  # whose flags are one for each step
+        plan = self._plan_of(updates_last(self.function, self.donated)) if ordered else self.plan
+        function = plan.callable(jnp, attrgetter("staged"))
         if self.laid_out:
             function = channels_behind(function, [k + self.offset for k in self.kept])
-        layout: dict[str, Any] = {"out_shardings": self._shardings()} if self.key.divided else {}
+        if self.ranks:
+            return staged(function, self.ranks[0], compiler_options)
+        divides = self.key.divided or self.spans
+        layout: dict[str, Any] = {"out_shardings": self._shardings()} if divides else {}
         return jax.jit(
             function, donate_argnums=self.donated_arguments(), compiler_options=compiler_options, **layout
         )
 
     def _shardings(self) -> list[Any]:
         """What replaces an input stays divided as that is; XLA chooses for all else."""
-        replaced = [self.key.divided[k] for k in self.donated]
+        replaced = [self.key.divided[k] for k in self.donated] if self.key.divided else [None] * len(self.donated)
         rest = len(self.live) + len(self.plan.extra) - len(replaced)
-        return [*[None] * self.leading, *replaced, *[None] * rest]
+        return [*[self.everywhere] * self.leading, *replaced, *[None] * rest]
 
     def prepare(self, tier: Tier) -> None:
         """Called before each run: from here on the program is run by this tier, or by what has been compiled meanwhile."""
@@ -306,6 +340,8 @@ class Program:
         except OneDNNError:  # another tier would call it, too
             raise
         except Exception as error:
+            if started() or as_heard(error) is not error:
+                raise
             return self._compile_instead(args, error)
         seconds = time.perf_counter() - start - (spent.seconds - waited)
         if not self.runs:
@@ -382,7 +418,7 @@ class Program:
             told = "compiling a program of %d ops; later processes load it from the disk", self.node.depth
             # XLA cannot divide what a library does: it would gather the operands on every device.
             alone = custom_call.portable() if partitions() else nullcontext()
-            with announced(*told), alone, custom_call.noticing() as noticed:
+            with announced(*told), alone, measuring(self.key.measured), custom_call.noticing() as noticed:
                 if not sound(self.jitted, args):
                     self.jitted = self.numbered(self.stage(PRODUCTS_ALONE))
                 outs = self._timed(args, start)
@@ -430,6 +466,15 @@ class Program:
         return [*self.abstract_args(), *([numbers_of(len(self.kept))] if self.kept else [])]
 
 
+def _everywhere(function: Function, key: Key) -> Sharding | None:
+    """How an array lies that all devices have, of a program that runs in several processes."""
+    settings = [value for e in function.equations if isinstance(e, Equation) for value in e.attributes.values()]
+    for sharding in (*key.divided, *settings):
+        if isinstance(sharding, NamedSharding) and spans(sharding):
+            return NamedSharding(sharding.mesh, PartitionSpec())
+    return None
+
+
 def _bytes(aval: Aval) -> int:
     return aval.size * aval.dtype.itemsize
 
@@ -457,8 +502,8 @@ def observe(observer: Observer) -> None:
 
 
 def unobserve(observer: Observer) -> None:
-    """Undo :func:`observe`."""
-    _observers.remove(observer)
+    """Undo :func:`observe`, if it has been called."""
+    _observers[:] = [other for other in _observers if other != observer]
     _rewrap()
 
 

@@ -6,12 +6,13 @@ import itertools
 import threading
 from array import array
 from typing import Any
-from weakref import ReferenceType
+from weakref import ReferenceType, WeakSet
 
 import numpy as np
 
 from .counters import counters, counting
 from .device import Device, resolve
+from .flights import Flight
 from .options import options
 from .source import Source
 from .splits import any_split
@@ -38,6 +39,8 @@ class Recorder:
         stepped: whether an optimizer's step was recorded: then those tensors change all together or not at all.
         recompute: how much of it is computed again where gradients need it (see :mod:`megengine.graph.passes.rematerialise`): its
             ``above`` and ``smallest``, or None.
+        collectives: what was recorded that other processes take part in.
+        token: what comes after the last of them.
         work, results: what is needed to hand out the results, and the results, from when it has been executed until they are.
     """
 
@@ -59,6 +62,8 @@ class Recorder:
         "rebound",
         "stepped",
         "recompute",
+        "collectives",
+        "token",
         "work",
         "results",
     )
@@ -84,6 +89,8 @@ class Recorder:
         self.rebound: dict[int, tuple[ReferenceType[Handle], Value | int, Any, int]] = {}
         self.stepped = False
         self.recompute: tuple[int, int] | None = None
+        self.collectives = Flight()
+        self.token: Handle | None = None
         self.work: Any = None
         self.results: list[Any] = []
 
@@ -105,6 +112,10 @@ class Recorder:
         return len(self.index) == self.node.count and len(self.sources) == self.node.depth
 
 
+computing: WeakSet[threading.Thread] = WeakSet()
+"""The threads that have recorded something."""
+
+
 class _Thread(threading.local):
     """Per-thread state; each thread records its own graph.
 
@@ -124,6 +135,7 @@ class _Thread(threading.local):
 
     def __init__(self) -> None:
         _Thread.several, _Thread._one = _Thread._one, True
+        computing.add(threading.current_thread())
         self.watchers: list[Any] = []
         self.recorder = Recorder(resolve(None), watched=False)
         self.ended: Recorder | None = None

@@ -14,15 +14,19 @@ import numpy as np
 from .capture import Capture
 from .checks import fits, is_integral, note_flags, number_of
 from .counters import counters, counting
+from .errors import raise_interrupt
 from .execute import calling, on_device, protect
+from .flights import flown
 from .flushing import evaluate
 from .host_array import HostArray
 from .liveness import only_handle
+from .options import options
 from .origins import Argument, Constant, Gradient, Held, Itself, Origin, Output, Target, target
 from .recorder import Recorder, pack, thread
 from .shared import exclusive
 from .signature import Signature
 from .source import Source
+from .spanning import meet
 from .tiers import divided, partitions, tier_of
 from .value import Handle, Value, new_handle
 
@@ -87,7 +91,9 @@ class Replay:
         self.expected = [(h, h._value.aval, h._value.device) for h in held]
         self.avals = self.program.output_avals
         computed = [*self.results, *(o for _, o in self.writes), *(o for _, o in self.grads)]
-        self.escapes = len({o for o in computed if isinstance(o, Output)}) < len(self.program.live)
+        self.collectives = capture.recorder.collectives
+        used = {o for o in computed if isinstance(o, Output)}
+        self.escapes = len(used) + (capture.recorder.token is not None) < len(self.program.live)
         targets: list[Target] = [t for t, *_ in [*self.writes, *self.grads, *self.grads_before]]
         targets += [*held, *(o.tensor for o in self.results if isinstance(o, Held | Itself))]
         self.outside = {id(t) for t in targets if type(t) is not int}
@@ -158,6 +164,8 @@ class Replay:
                 return False
         if partitions() and divided([o.value(args).array for o in self.inputs]) != self.program.key.divided:
             return False
+        if options.measured is not self.program.key.measured:
+            return False
         return not self.trusted or self._are_fit(args)
 
     def has_as_its_own(self, args: Sequence[Handle]) -> bool:
@@ -183,10 +191,14 @@ class Replay:
         Everything that the call changes is changed by one call of C code, which no interrupt can come into, and which begins
         with the program itself: a buffer is overwritten only together with what its tensor holds.
         """
-        if not (self.writes or self.grads):
-            return self._replay(args)
-        with exclusive:
-            return self._replay(args)
+        try:
+            if not (self.writes or self.grads):
+                return self._replay(args)
+            with exclusive:
+                return self._replay(args)
+        except ValueError as error:
+            raise_interrupt(error)
+            raise
 
     def _replay(self, args: Sequence[Any]) -> list[Any]:
         self.program.prepare(tier_of(self.device))
@@ -223,9 +235,11 @@ class Replay:
         program = self.program
         leading = [Value(None, None, None, None) for _ in range(program.leading)]  # type: ignore[arg-type]
         protect(program, arguments, self.device)
+        if program.spans:
+            meet(program, arguments)
         filled = [*leading, *made]
         names = ["array"] * len(filled) + [name for _, name, _ in changes]
-        outs = chain.from_iterable(starmap(program.run, (arguments,)))
+        outs = chain.from_iterable(starmap(flown(self.collectives, program.run), (arguments,)))
         targets, values = [*filled, *(t for t, _, _ in changes)], chain(outs, [v for _, _, v in changes])
         with calling(program):
             deque(map(setattr, targets, names, values), 0)

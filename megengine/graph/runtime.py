@@ -13,8 +13,12 @@ from pathlib import Path
 
 import jax
 import jaxlib
+import numpy as np
 
-from .memory import keep_memory
+from .._support.switches import switched_off
+from ..ops.onednn.library import identity as onednn
+from ..ops.timed import CHOICES
+from ..version import __release__
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
@@ -43,8 +47,18 @@ def cache_directory() -> Path:
     return Path(root) / "xla" / part
 
 
-def _switched_off(variable: str) -> bool:
-    return os.environ.get(variable, "1").lower() in ("0", "off", "false")
+def choices_directory() -> Path | None:
+    """Where it is kept what was measured to be fastest: one directory for each machine, number of threads and version.
+
+    None where nothing is to be kept.
+    """
+    if not keeps:
+        return None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    settings = cores, *(os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "XLA_FLAGS"))
+    versions = jax.__version__, jaxlib.__version__, np.__version__, onednn(), __release__
+    part = hashlib.sha256(repr((_cpu_model(), settings, versions)).encode()).hexdigest()[:16]
+    return cache_directory().parent.parent / "fastrun" / part
 
 
 def configure() -> None:
@@ -77,7 +91,7 @@ def configure() -> None:
 def _is_kept(directory: Path) -> bool:
     """Make the directory of compiled programs; False where none are to be kept, or there is no writable home."""
     global keeps
-    if not _switched_off("MEGENGINE_CACHE"):
+    if not switched_off("MEGENGINE_CACHE"):
         with contextlib.suppress(OSError):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
@@ -108,6 +122,5 @@ def prune_once() -> int:
     return prune() if keeps else 0
 
 
-if not _switched_off("MEGENGINE_KEEP_MEMORY"):
-    keep_memory()
 configure()
+CHOICES.keep_in(choices_directory)

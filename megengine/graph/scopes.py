@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 enabled = False  # somebody watches
-_watching: list[None] = []
+_watching: dict[int, object] = {}
 listeners: list[Callable[[str, str], None]] = []
 
 
@@ -20,20 +20,20 @@ class _Stack(threading.local):
         self.names: tuple[str, ...] = ()
 
 
-_stack = _Stack()
+here = _Stack()
 
 
-def watch() -> None:
-    """Keep names from here on, until as many have called :func:`unwatch`."""
+def watch(watcher: object) -> None:
+    """Keep names from here on, until all watchers have called :func:`unwatch`."""
     global enabled
-    _watching.append(None)
+    _watching[id(watcher)] = watcher
     enabled = True
 
 
-def unwatch() -> None:
-    """Undo :func:`watch`."""
+def unwatch(watcher: object) -> None:
+    """Undo :func:`watch`, if it has been called."""
     global enabled
-    _watching.pop()
+    _watching.pop(id(watcher), None)
     enabled = bool(_watching)
 
 
@@ -44,18 +44,19 @@ def push(module: Any) -> None:
 
 def enter(name: str) -> None:
     """Enter a part of the program that has a name."""
-    _stack.names = (*_stack.names, name)
+    here.names = (*here.names, name)
     for listener in listeners:
         listener(name, "B")
 
 
-def pop() -> None:
-    """Leave what was entered last."""
-    for listener in listeners:
-        listener(_stack.names[-1], "E")
-    _stack.names = _stack.names[:-1]
+def leave(outer: tuple[str, ...]) -> None:
+    """Leave what was entered last, where ``outer`` was :func:`current`."""
+    left, here.names = here.names[len(outer) :], outer
+    for name in left:
+        for listener in listeners:
+            listener(name, "E")
 
 
 def current() -> tuple[str, ...]:
     """Names of the modules whose forward is running, outermost first."""
-    return _stack.names
+    return here.names

@@ -6,9 +6,11 @@ for another thread's graph to run, never the other way round.
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 from .execute import evaluate_together
 from .flushing import flush
@@ -17,6 +19,14 @@ from .value import Handle, Value
 
 exclusive = threading.RLock()
 ROUNDS = 64
+
+
+class CopiedWhole:
+    """What holds tensors that a step changes: a deep copy is of one step, whichever thread trains meanwhile."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        with exclusive:
+            return copy._reconstruct(self, memo, *self.__reduce_ex__(4))  # type: ignore[attr-defined]  # as without this
 
 
 class _Contention:

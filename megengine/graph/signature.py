@@ -21,9 +21,12 @@ class Signature:
         differentiable: the operands that gradients flow to.
         attributes: the static attributes by name.
         integers: the operands that are tensors of integers, whose values rules ask about.
+        traced: its jaxpr, from when a program first needs it.
     """
 
-    __slots__ = ("op", "attrs", "specs", "casts", "avals", "multi", "differentiable", "attributes", "integers")
+    __slots__ = (
+        "op", "attrs", "specs", "casts", "avals", "multi", "differentiable", "attributes", "integers", "traced",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Signature:
         self.casts = casts
         self.avals = avals
         self.multi = multi
+        self.traced: Any = None
         self.attributes: dict[str, Any] = op.named(attrs)
         self.integers = tuple([k for k, s in enumerate(specs) if isinstance(s, Aval) and s.dtype.kind in "iu"])
         self.differentiable = differentiable(op, specs) if any(a.is_float for a in avals) else ()

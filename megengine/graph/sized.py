@@ -12,6 +12,7 @@ from .apply import apply
 from .checks import read_for
 from .flushing import evaluate
 from .recorder import thread
+from .spanning import whole
 from .value import Handle, Symbol
 
 
@@ -36,7 +37,7 @@ def read_for_size(name: str, x: Any) -> np.ndarray:
         return read_for(name, x)
     capture.sizes(x._value)
     evaluate(x._value)
-    return np.asarray(x._value.array)
+    return np.asarray(whole(x._value.array))
 
 
 def apply_sized(op: Op, *operands: Any, **attributes: Any) -> Any:

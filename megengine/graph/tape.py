@@ -48,8 +48,8 @@ class Tape:
 
     def release(self) -> None:
         """Forget what was recorded, and free what was kept for it."""
-        self.stop()
         self.alive = False
+        self.stop()
         for ref in self.crossed:
             node = ref()
             if node is not None and not node.live():

@@ -59,6 +59,12 @@ def tier_of(device: Device) -> Tier:
     return _of_physical[physical][options.tier]
 
 
+def uncompiled(device: Device) -> Tier:
+    """What runs a program on a device that is not to be compiled yet."""
+    tier_of(device)
+    return _of_physical[device.physical]["host"]
+
+
 def partition() -> None:
     """From now on arrays may be divided among devices: every program is compiled, for XLA to partition it."""
     global _partitioned

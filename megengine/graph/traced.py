@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -224,11 +225,17 @@ class _Shared:
         return self.template.serves(*values)
 
 
+def _written_out(op: Op) -> AbstractContextManager[object]:
+    """Have an op of this package traced without the jits of ``jax.numpy``: they are written out anyway, in more time."""
+    return jax.disable_jit() if op.identity else nullcontext()
+
+
 def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tuple[Any, ...]) -> tuple[Traced, bool]:
     """An op's jaxpr, and whether its results are a tuple."""
 
     def jaxpr(attrs: tuple[Any, ...], specs: Sequence[Any]) -> tuple[ClosedJaxpr, bool]:
-        closed, out = jax.make_jaxpr(op.bind(attrs, targets), return_shape=True)(*map(struct_of, specs))
+        with _written_out(op):
+            closed, out = jax.make_jaxpr(op.bind(attrs, targets), return_shape=True)(*map(struct_of, specs))
         return closed, isinstance(out, (tuple, list))
 
     def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> _Shared:
@@ -288,7 +295,8 @@ def linearise(
             residuals, tree = jax.tree_util.tree_flatten(pullback)
             return (*(out if multi else (out,)), *residuals)
 
-        return jax.make_jaxpr(run)(*map(struct_of, specs)), tree, count, multi
+        with _written_out(op):
+            return jax.make_jaxpr(run)(*map(struct_of, specs)), tree, count, multi
 
     def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> SharedForward:
         return SharedForward(*traced(attrs, specs), len(mask), symbols)
@@ -327,7 +335,8 @@ def rule_on_values(signature: Signature) -> Traced:
 
     def jaxpr(attrs: tuple[Any, ...], specs: Sequence[Any]) -> ClosedJaxpr:
         assert op.valid is not None
-        return jax.make_jaxpr(partial(op.valid, **op.named(attrs)))(*map(struct_of, specs))
+        with _written_out(op):
+            return jax.make_jaxpr(partial(op.valid, **op.named(attrs)))(*map(struct_of, specs))
 
     def symbolic(attrs: tuple[Any, ...], specs: list[Any], symbols: Symbols) -> _Shared:
         return _Shared(jaxpr(attrs, specs), symbols, False)

@@ -82,13 +82,13 @@ class Transcript:
 
     def begin(self) -> None:
         """Record into a graph of its own from here on."""
-        scopes.watch()
+        scopes.watch(self)
         before = thread.recorder
         thread.recorder = Recorder(before.device, before.tapes, watched=True)
 
     def end(self) -> None:
         """Undo :meth:`begin`."""
-        scopes.unwatch()
+        scopes.unwatch(self)
         thread.recorder.capture = None
         thread.recorder.scopes = None if not thread.watchers else thread.recorder.scopes
 

@@ -85,11 +85,12 @@ class Node:
         checks: whether an op of it has a rule on its operands' values.
         programs: what has been made of the structure, by key.
         last: how the structure was run the last time (see :mod:`megengine.graph.fast_path`).
+        built: what programs have of its call (see :mod:`megengine.graph.build`).
     """
 
     __slots__ = (
         "next", "parent", "call", "inputs", "depth", "count", "floats", "ints", "checks", "aval", "avals", "programs",
-        "last", "_positions", "_checked",
+        "last", "built", "_positions", "_checked",
     )  # fmt: skip
 
     def __init__(
@@ -111,6 +112,7 @@ class Node:
         self.ints = ints
         self.programs: dict[Any, Any] | None = None
         self.last: Any = None
+        self.built: Any = None
         self._positions: list[tuple[int, Aval]] | None = None
         self._checked: tuple[tuple[int, Call], ...] | None = None
         self.depth = self.count = 0
@@ -180,12 +182,11 @@ def extend(node: Node, key: tuple[Any, ...], tracked: tuple[int, ...] = ()) -> N
     operands: list[Any] = []
     specs: list[Any] = []
     inputs: list[Aval] = []
-    avals = _avals_by_position(node, sources)
     floats, ints = node.floats, node.ints
     for source in sources:
         if isinstance(source, int):
             operands.append(source)
-            specs.append(avals[source] if source < node.count else inputs[source - node.count])
+            specs.append(_aval_at(node, source) if source < node.count else inputs[source - node.count])
         elif isinstance(source, Aval):
             operands.append(node.count + len(inputs))
             inputs.append(source)
@@ -246,13 +247,11 @@ def forget() -> None:
     _nodes = 0
 
 
-def _avals_by_position(node: Node, sources: list[Any]) -> dict[int, Aval]:
-    """Abstract values of the positions named, walking back only as far as the earliest of them."""
-    wanted = [s for s in sources if isinstance(s, int) and s < node.count]
-    found: dict[int, Aval] = {}
-    lowest = min(wanted, default=node.count)
-    while node.parent is not None and node.count > lowest:
-        found.update(_inputs_of(node))
-        found.update(enumerate(node.avals, node.call.start))
-        node = node.parent
-    return found
+def _aval_at(node: Node, position: int) -> Aval:
+    """The abstract value at a position of a structure."""
+    parent = node.parent
+    while parent is not None and position < parent.count:
+        node, parent = parent, parent.parent
+    assert parent is not None
+    k = position - parent.count - len(node.inputs)
+    return node.avals[k] if k >= 0 else node.inputs[k]

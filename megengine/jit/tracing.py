@@ -104,11 +104,13 @@ class _Traced(ShownCalls, Generic[P, R]):
         """Call the function."""
         if not self._symbolic_shape:
             return self._call_recomputing(args, kwargs)
-        symbolic_shapes.append(None)
+        own = object()
         try:
+            symbolic_shapes.append(own)
             return self._call_recomputing(args, kwargs)
         finally:
-            symbolic_shapes.pop()
+            if own in symbolic_shapes:  # else an interrupt came before
+                symbolic_shapes.remove(own)
 
     def _call_recomputing(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self._recompute is None:
@@ -123,11 +125,14 @@ class _Traced(ShownCalls, Generic[P, R]):
         if not self._profiling or thread.recorder.capture is not None:
             return self._call(args, kwargs)  # type: ignore[no-any-return]
         timer = Timer(kernels=False, backtrace=False, modules=False)
-        timer.start()
         try:
+            timer.start()
             return self._call(args, kwargs)  # type: ignore[no-any-return]
         finally:
-            self._profile = timer.stop()
+            try:
+                self._profile = timer.stop()
+            finally:
+                timer.end()  # also after an interrupt before that began
 
     def get_profile(self) -> dict[str, Any]:
         """What ran in the last call, and how long.
@@ -188,16 +193,17 @@ class _Traced(ShownCalls, Generic[P, R]):
         """Call it so that the call can be dumped."""
         named = {key: value for key, value in kwargs.items() if isinstance(value, Tensor)}
         transcript = Transcript([*args, *named.values()])
-        transcript.begin()
         call = Symbolic(transcript) if self._symbolic else Transcribing(transcript)
-        thread.recorder.capture = call
         try:
+            transcript.begin()
+            thread.recorder.capture = call
             result = self.__wrapped__(*args, **kwargs)
             _check_results(result)
             if isinstance(call, Symbolic) and call.whole:
                 self._compare(call, args, kwargs)
             transcript.finish([] if result is None else results_of(result))
         finally:
+            thread.recorder.capture = None  # also after an interrupt before the next line does so
             transcript.end()
             if isinstance(call, Symbolic):
                 call.before.clear()

@@ -78,13 +78,14 @@ class Signature:
         if self._plain > 0:
             self._plain -= 1
             return function(*args, **kwargs)
-        own = object()
-        if _recording.setdefault(id(self), own) is not own:  # another thread records such a call
-            return function(*args, **kwargs)
+        own, key = object(), id(self)
         try:
-            return self._record(function, args, kwargs, tensors, symbolic, aliasing)
+            if _recording.setdefault(key, own) is own:
+                return self._record(function, args, kwargs, tensors, symbolic, aliasing)
         finally:
-            del _recording[id(self)]
+            if key in _recording and _recording[key] is own:
+                del _recording[key]
+        return function(*args, **kwargs)  # another thread records such a call
 
     def _record(
         self,

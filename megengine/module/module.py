@@ -19,7 +19,7 @@ from ..graph import compile, flush_before, reset_together, scopes
 from ..graph.called import ShownCalls
 from ..graph.guards import note_dependence
 from ..graph.recorder import thread
-from ..graph.shared import exclusive
+from ..graph.shared import CopiedWhole, exclusive
 from ..graph.source import warn_once
 from ..tensor import Parameter, Tensor
 from .access import access_structure as _access_structure  # noqa: F401  # programs import these from here
@@ -66,7 +66,7 @@ class _WithForward(Protocol[P, R]):
     def forward(self, *inputs: P.args, **kwargs: P.kwargs) -> R: ...
 
 
-class Module(ShownCalls, metaclass=ABCMeta):
+class Module(ShownCalls, CopiedWhole, metaclass=ABCMeta):
     """A layer or model: holds parameters, buffers and other modules as attributes, and computes in :meth:`forward`.
 
     Tensors and modules may also stand in lists, tuples and dicts that are attributes. All listings visit attributes in
@@ -101,7 +101,10 @@ class Module(ShownCalls, metaclass=ABCMeta):
             raise constructor_error(self, unknown)
         self._modules: list[str] = []
         if name is not None and not (isinstance(name, str) and name.strip()):
-            raise AssertionError(f"a module's name must be a non-empty string, got {name!r}")
+            made = type(self).__name__
+            hint = f": {made}(...) makes a layer, call that: {made}()(x)" if isinstance(name, (Tensor, np.ndarray)) else ""
+            got = f"a {type(name).__name__}" if hint else repr(name)
+            raise AssertionError(f"a module's name must be a non-empty string, got {got}{hint}")
         self.name = name
         self.training = True
         self.quantize_disabled = False
@@ -128,8 +131,9 @@ class Module(ShownCalls, metaclass=ABCMeta):
     def _observed_call(self, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The call with all that is left out where nobody looks: hooks, the scope, and what a trace has to know."""
         note_dependence(lambda: (self.training, *self._forward_pre_hooks, *self._forward_hooks), self)
-        scopes.push(self)
+        outer = scopes.here.names
         try:
+            scopes.push(self)
             for hook in list(self._forward_pre_hooks.values()):
                 modified = hook(self, inputs)
                 if modified is not None:
@@ -141,7 +145,10 @@ class Module(ShownCalls, metaclass=ABCMeta):
                     outputs = modified
             return outputs
         finally:
-            scopes.pop()
+            try:
+                scopes.leave(outer)
+            finally:
+                scopes.here.names = outer  # also after an interrupt before that began
 
     def register_forward_pre_hook(self, hook: Callable[..., Any]) -> HookHandler:
         """Have ``hook(module, inputs)`` called before each forward.

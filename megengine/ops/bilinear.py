@@ -16,10 +16,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from . import convolve as algorithms
+from .convolve_on_cpu import ON_CPU, Lowering, forward_of, input_of, kernel_of
 from .onednn import custom_call
 from .windows import out_size
 
-Lowering = Callable[..., jax.Array]
 BY_DEFAULT: dict[str, Lowering] = {}
 
 
@@ -53,8 +53,8 @@ def _result_shape(*, x_shape, kernel_shape, stride, padding, dilation, groups):
     return (x_shape[0], kernel_shape[0], *(out_size(*axis) for axis in axes))
 
 
-def _primitive(name: str, shape: Callable[..., Any], by_default: Lowering, on_cpu: Lowering) -> Primitive:
-    primitive = Primitive(name)
+def _primitive(name: str, shape: Callable[..., Any], by_default: Lowering) -> Primitive:
+    primitive, on_cpu = Primitive(name), ON_CPU[name]
     BY_DEFAULT[name] = by_default
     primitive.def_impl(lambda *arrays, **params: jax.jit(partial(primitive.bind, **params))(*arrays))
     primitive.def_abstract_eval(lambda a, b, **params: a.update(shape=shape(**params), weak_type=False))
@@ -64,7 +64,10 @@ def _primitive(name: str, shape: Callable[..., Any], by_default: Lowering, on_cp
         if not all(isinstance(n, int) for n in params["x_shape"]):  # of a graph that is exported with a free batch
             return by_default(a, b, **params)
         of = custom_call.convolution(name, a.dtype, **params)
-        return on_cpu(a, b, **params) if of is None else custom_call.call_in_order(of, a, b)
+        if of is not None:
+            return custom_call.call_in_order(of, a, b)
+        algorithm = custom_call.algorithm_of(name, a.dtype, **params)
+        return on_cpu(a, b, algorithm=algorithm, **params)
 
     mlir.register_lowering(primitive, mlir.lower_fun(fastest_on_cpu, multiple_results=False), platform="cpu")
 
@@ -76,47 +79,10 @@ def _primitive(name: str, shape: Callable[..., Any], by_default: Lowering, on_cp
     return primitive
 
 
-def _input_of(lower: Lowering) -> Lowering:
-    def lowering(kernel, ct, *, x_shape, kernel_shape, **settings):
-        of = jax.ShapeDtypeStruct(x_shape, ct.dtype)
-        return jax.linear_transpose(lambda x: lower(x, kernel, **settings), of)(ct)[0]
-
-    return lowering
-
-
-def _kernel_of(lower: Lowering) -> Lowering:
-    def lowering(x, ct, *, x_shape, kernel_shape, **settings):
-        of = jax.ShapeDtypeStruct(kernel_shape, ct.dtype)
-        return jax.linear_transpose(lambda kernel: lower(x, kernel, **settings), of)(ct)[0]
-
-    return lowering
-
-
-def _forward(lower: Lowering) -> Lowering:
-    return lambda x, kernel, *, x_shape, kernel_shape, **settings: lower(x, kernel, **settings)
-
-
-def _input_on_cpu(kernel, ct, *, x_shape, kernel_shape, **settings):
-    if algorithms.written_out(x_shape, kernel_shape, **settings):
-        return algorithms.depthwise_input_gradient(kernel, ct, x_shape=x_shape, **settings)
-    return _input_of(algorithms.on_cpu)(kernel, ct, x_shape=x_shape, kernel_shape=kernel_shape, **settings)
-
-
-def _kernel_on_cpu(x, ct, *, x_shape, kernel_shape, **settings):
-    if algorithms.written_out(x_shape, kernel_shape, **settings):
-        return algorithms.depthwise_kernel_gradient(x, ct, kernel_shape=kernel_shape, **settings)
-    return _kernel_of(algorithms.on_cpu)(x, ct, x_shape=x_shape, kernel_shape=kernel_shape, **settings)
-
-
-_convolve = _primitive("convolve", _result_shape, _forward(algorithms.direct), _forward(algorithms.on_cpu))
-_of_input = _primitive(
-    "convolve_input_gradient", lambda *, x_shape, **params: x_shape, _input_of(algorithms.direct), _input_on_cpu
-)
+_convolve = _primitive("convolve", _result_shape, forward_of(algorithms.direct))
+_of_input = _primitive("convolve_input_gradient", lambda *, x_shape, **params: x_shape, input_of(algorithms.direct))
 _of_kernel = _primitive(
-    "convolve_kernel_gradient",
-    lambda *, kernel_shape, **params: kernel_shape,
-    _kernel_of(algorithms.direct),
-    _kernel_on_cpu,
+    "convolve_kernel_gradient", lambda *, kernel_shape, **params: kernel_shape, kernel_of(algorithms.direct)
 )
 # What becomes of a result's cotangent: that of the first operand, from the second, and the other way round.
 ad.defbilinear(

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .loops import map_each
 from .sizes import reshaped
 from .windows import out_size, padded, placed, taps, trimmed, windows_of
 
@@ -19,11 +20,16 @@ MOST_SPLIT = 8
 MOST_TAPS = 100
 # Up to this many, the gradients of depthwise convolutions are as quick to compile written out.
 FEW_TAPS = 9
+# Elements of all windows up to which it is tried to copy them.
+MOST_PATCHES = 1 << 26
 
 
-def on_cpu(x, kernel, **settings):
-    """Cross-correlate ``(N, C, *sizes)`` with a kernel ``(O, C / groups, *window)`` by the algorithm for CPUs."""
-    algorithm = choose(x.shape, kernel.shape, **settings)
+def on_cpu(x, kernel, *, algorithm="", **settings):
+    """Cross-correlate ``(N, C, *sizes)`` with a kernel ``(O, C / groups, *window)`` by an algorithm for CPUs.
+
+    One of :func:`candidates` may be named; else it is that of :func:`choose`.
+    """
+    algorithm = ALGORITHMS[algorithm] if algorithm else choose(x.shape, kernel.shape, **settings)
     if x.dtype.itemsize < 4:
         # Sums in float32 whatever the algorithm, as GPUs have them.
         return algorithm(x.astype(jnp.float32), kernel.astype(jnp.float32), **settings).astype(x.dtype)
@@ -59,6 +65,21 @@ def choose(shape, kernel, *, stride, padding, dilation, groups):
         return patches
     count = prod(out_size(n, *axis) for n, axis in zip(shape[2:], axes, strict=True))
     return patches if count <= prod(window) else direct
+
+
+def candidates(shape, kernel, *, stride, padding, dilation, groups):
+    """The names of the algorithms that may be worth trying for a shape, that of :func:`choose` first."""
+    settings = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    found, window = [choose(shape, kernel, **settings)], kernel[2:]
+    axes = list(zip(window, stride, padding, dilation, strict=True))
+    if groups == 1 and 0 not in shape and 0 not in kernel:
+        if (2, 2, 1, 1) not in axes:
+            found.append(direct)
+        if prod(shape) * prod(window) <= MOST_PATCHES * prod(stride):
+            found.append(patches)
+    elif 1 < groups == shape[1] and prod(window) <= MOST_TAPS and 0 not in shape:
+        found.append(by_tap)
+    return list(dict.fromkeys(algorithm.__name__ for algorithm in found))
 
 
 def direct(x, kernel, *, stride, padding, dilation, groups):
@@ -149,7 +170,7 @@ def depthwise_kernel_gradient(x, ct, *, kernel_shape, stride, padding, dilation,
         return (seen[:, :, None] * shares).sum((0, *range(3, shares.ndim)))
 
     places = jnp.unravel_index(jnp.arange(prod(window)), window)
-    dw = lax.map(of_element, places)
+    dw = map_each(of_element, places)
     return jnp.moveaxis(dw, 0, -1).reshape(kernel_shape).astype(x.dtype)
 
 
@@ -190,3 +211,6 @@ def spread(x, kernel, sizes, *, stride, padding, dilation, groups):
             part = placed(part, k + 2, around[k], i * dilation[k], stride[k])
         total = total + part
     return trimmed(total, padding)
+
+
+ALGORITHMS = {of.__name__: of for of in (direct, pointwise, patches, split, depthwise, by_tap)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from . import promote
+from .loops import scan
 from .loss import reduced
 from .op import op
 
@@ -51,7 +51,7 @@ def ctc_loss(pred, pred_lengths, label, label_lengths, *, blank, reduction):
 
     # As in the reference, an alignment may start in a later state, with the least chance: labels that do not fit have a loss.
     first = jnp.full(states.shape, jnp.log(_TINY)).at[:, :2].set(log_emitted[0, :, :2])
-    _, later = lax.scan(advance, first, log_emitted[1:])
+    _, later = scan(advance, first, log_emitted[1:])
     log_alphas = jnp.concatenate([first[None], later])
     last = log_alphas[pred_lengths - 1, jnp.arange(batch)]
     ends = jnp.take_along_axis(last, jnp.stack([2 * label_lengths, 2 * label_lengths - 1], 1), axis=1)

@@ -44,6 +44,8 @@ class Op:
             rule it is refused.
         strict: whether that holds for integers of 8 and 16 bits too; otherwise an int of 32 bits wraps beside them, as it does in
             the reference.
+        replaces: the operands whose place the results take, in order: of an optimizer's step the parameter and the state.
+        once: whether it is to be computed once and no more, since others take part.
         defaults: what attributes are that a call leaves out.
         identity: a name of what ``lower`` and ``valid`` compute that means the same in every process; empty if there is none.
     """
@@ -64,6 +66,8 @@ class Op:
     strict: bool = False
     elementwise: bool = False
     jaxpr: Callable[..., Any] | None = None
+    replaces: tuple[int, ...] = ()
+    once: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
     identity: str = ""
     pick: Callable[[Mapping[str, Any]], tuple[Any, ...]] = field(init=False, repr=False)

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 from .op import op
 
 
-@op(elementwise=True)
+@op(elementwise=True, replaces=(0,))
 def sgd(param, grad, lr, weight_decay, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     return _like(param - grad * lr, param)
 
 
-@op(elementwise=True)
+@op(elementwise=True, replaces=(0, 2))
 def sgd_momentum(param, grad, velocity, lr, weight_decay, momentum, *, decays, nesterov):
     grad = _decayed(param, grad, weight_decay, decays)
     new = velocity * momentum + grad
@@ -23,21 +23,21 @@ def sgd_momentum(param, grad, velocity, lr, weight_decay, momentum, *, decays, n
     return _like(param - direction * lr, param), _like(new, velocity)
 
 
-@op(elementwise=True)
+@op(elementwise=True, replaces=(0, 2, 3, 4))
 def adam(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     direction, state = _adam(grad, mean, square, step, beta0, beta1, eps)
     return _like(param - direction * lr, param), *state
 
 
-@op(elementwise=True)
+@op(elementwise=True, replaces=(0, 2, 3, 4))
 def adamw(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays):
     direction, state = _adam(grad, mean, square, step, beta0, beta1, eps)
     direction = _decayed(param, direction, weight_decay, decays)
     return _like(param - direction * lr, param), *state
 
 
-@op(elementwise=True)
+@op(elementwise=True, replaces=(0, 2, 3))
 def adagrad(param, grad, total, step, lr, weight_decay, lr_decay, eps, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     new = total + grad * grad
@@ -45,7 +45,7 @@ def adagrad(param, grad, total, step, lr, weight_decay, lr_decay, eps, *, decays
     return _like(param - grad / jnp.sqrt(new + eps) * rate, param), _like(new, total), step + 1.0
 
 
-@op(elementwise=True)
+@op(elementwise=True, replaces=(0, 2, 3, 4))
 def adadelta(param, grad, square, delta_square, step, lr, weight_decay, rho, eps, *, decays):
     grad = _decayed(param, grad, weight_decay, decays)
     new = square * rho + grad * grad * (1.0 - rho)
@@ -54,7 +54,7 @@ def adadelta(param, grad, square, delta_square, step, lr, weight_decay, rho, eps
     return _like(param - delta * lr, param), _like(new, square), _like(moved, delta_square), step + 1.0
 
 
-@op()
+@op(replaces=(0, 2, 3, 4))
 def lamb(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *, decays, corrects, adapts):
     direction, state = _adam(grad, mean, square, step, beta0, beta1, eps, corrects)
     wide = param.astype(jnp.float32)
@@ -63,7 +63,7 @@ def lamb(param, grad, mean, square, step, lr, weight_decay, beta0, beta1, eps, *
     return _like(wide - direction * rate, param), *state
 
 
-@op()
+@op(replaces=(0, 2, 3, 4, 5))
 def lamb_mixed(param, grad, mean, square, step, master, *numbers, decays, corrects, adapts):
     # What was assigned to the parameter meanwhile counts, or else the digits that it has no room for.
     own = jnp.where(param == _like(master, param), master, _like(param, master))

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from . import autocast, promote, quantized
+from .loops import cond
 from .op import op
 
 
@@ -37,7 +38,7 @@ def _prod_grad(operands, out, ct, *, axis, keepdims):
     def products(x):
         return jax.vjp(lambda x: jnp.prod(x, axis, keepdims=keepdims), x)[1](ct)[0]
 
-    return (lax.cond(safe, quotient, products, x),)
+    return (cond(safe, quotient, products, x),)
 
 
 @op(promote=_sum_dtype, grad=_prod_grad)

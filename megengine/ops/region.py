@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from .conv import add_bias, bilinear, check_bias, promote_conv
+from .loops import scan
 from .op import op
 from .promote import describe, refuse
 from .sizes import reshaped
@@ -70,7 +71,7 @@ def _linear(x, weight, rin, rout, *, stride, padding, dilation, groups):
     shape = (x.shape[0], groups, weight.shape[1], *counts)
     # Half-precision sums are kept in float32, as those of other convolutions.
     start = jnp.zeros(shape, jnp.promote_types(x.dtype, jnp.float32))
-    total, _ = lax.scan(add, start, (jnp.arange(high * wide), kernels))
+    total, _ = scan(add, start, (jnp.arange(high * wide), kernels))
     return reshaped(total, x.shape[0], -1, *counts).astype(x.dtype)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import linear_call
 
+from .loops import fori_loop
 from .op import op
 from .pixels import divided
 
@@ -121,7 +122,7 @@ def _each_pixel(of, rows, columns, shape, visit, state):
         inside = (y < bottom)[:, :, None] & (x < right)[:, None, :]
         return visit(state, jnp.where(inside, first + y[:, :, None] * width + x[:, None, :], 0), inside[..., None])
 
-    return lax.fori_loop(0, jnp.max(bottom - top) * wide, step, state)
+    return fori_loop(0, jnp.max(bottom - top) * wide, step, state)
 
 
 def _largest_at(images, of, rows, columns, shape):

@@ -53,11 +53,15 @@ def concat(*xs, axis):
     return jnp.concatenate([jnp.atleast_1d(x) for x in xs], axis)
 
 
-@op(promote=promote.comparison, quantized=quantized.same, formats=formats.dropped)
+def _check_one_shape(*xs, axis):
+    for x in xs:
+        if x.shape != xs[0].shape:
+            raise RuntimeError(f"stack takes tensors of one shape, not {xs[0].shape} and {x.shape}")
+
+
+@op(promote=promote.comparison, quantized=quantized.same, formats=formats.dropped, check=_check_one_shape)
 def stack(*xs, axis):
-    joined = jnp.stack(xs, axis)
-    # Scalars count as vectors of one element, as in the reference.
-    return joined if xs[0].ndim or len(xs) == 1 else joined[:, None]
+    return jnp.stack(xs, axis)
 
 
 @op(quantized=quantized.kept)

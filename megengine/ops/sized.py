@@ -10,8 +10,8 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
+from .loops import fori_loop
 from .op import Op, op
 from .shape import arange, linspace
 
@@ -86,7 +86,7 @@ def nms_places(boxes, *, threshold, limit):
         return alive & ~(alive[i] & covered & (places > i))
 
     alive = jnp.ones(len(boxes), bool)
-    alive = lax.fori_loop(0, len(boxes), step, alive) if len(boxes) else alive
+    alive = fori_loop(0, len(boxes), step, alive) if len(boxes) else alive
     most = min(limit, len(boxes))
     return jnp.flatnonzero(alive, size=most, fill_value=0).astype("int32"), jnp.minimum(alive.sum(), most).astype(
         "int32"

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from .loops import map_each
 from .op import op
 from .pixels import divided
 
@@ -165,5 +166,5 @@ def correlation(a, b, *, kernel, displacement, stride1, stride2, pad, multiply):
 
     steps = jnp.arange(-reach, reach + 1) * stride2
     shifts = jnp.stack(jnp.meshgrid(steps, steps, indexing="ij"), -1).reshape(-1, 2)
-    sums = lax.map(displaced, shifts)
+    sums = map_each(displaced, shifts)
     return divided(sums.transpose(1, 0, 2, 3), region[1] * (2 * radius + 1) ** 2).astype(dtype)

@@ -26,7 +26,7 @@ required: Any = _Required()
 """Default of an option that every parameter group has to give."""
 
 
-class Optimizer(metaclass=ABCMeta):
+class Optimizer(graph.CopiedWhole, metaclass=ABCMeta):
     """Base class of optimizers. A subclass writes ``_create_state(group)`` and ``_updates(group)``.
 
     Each group in ``param_groups`` is a dict with the list ``"params"`` and the options of these parameters, which may be changed
@@ -101,7 +101,8 @@ class Optimizer(metaclass=ABCMeta):
         params = [params] if isinstance(params, Tensor) else list(params)
         for param in params:
             if not isinstance(param, Parameter):
-                raise TypeError(f"optimizer can only optimize Parameters, but one of the params is {type(param)}")
+                hint = ": pass net.parameters()" if hasattr(param, "parameters") else ""
+                raise TypeError(f"optimizer can only optimize Parameters, but one of the params is {type(param)}{hint}")
         known = {id(param) for group in self.param_groups for param in group["params"]}
         if not known.isdisjoint(map(id, params)):
             raise AssertionError("some parameters appear in more than one parameter group")

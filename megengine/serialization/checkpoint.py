@@ -162,7 +162,7 @@ def _load(
         explained = _guessed(error, head, file, name) or _explained(error, name, sums is not None)
         if explained is error:
             raise
-        raise explained from error
+        raise explained from (None if isinstance(explained, CheckpointError) else error)  # it quotes the error
 
 
 def _guessed(error: Exception, head: bytes, file: Any, name: str) -> Exception | None:

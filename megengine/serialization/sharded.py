@@ -6,9 +6,12 @@ pieces in the safetensors format. Orbax would do that and much more, for the pri
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,8 @@ import numpy as np
 from .._support.files import write_atomically
 from ..graph.exchange import GraphFileError
 from ..graph.exchange.weights import pack, unpack_lazily
-from ..graph.partition import laid_out_as, pieces_of
+from ..graph.partition import Piece, is_shared, laid_out_as, pieces_of
+from ..graph.spanning import compare, is_first
 from ..tensor import Tensor
 from .errors import CheckpointError
 
@@ -32,7 +36,8 @@ _PLAIN = (type(None), bool, int, float, str)
 def save_sharded(state: Any, folder: str | os.PathLike[str]) -> None:
     """Save nested dicts and lists of tensors, each device's part of them in a file of its own.
 
-    A folder that holds such a checkpoint holds the old one until the new one is whole.
+    A folder that holds such a checkpoint holds the old one until the new one is whole. Where tensors are divided among processes,
+    all of these call it, with one folder that all can write, and each writes its parts; it returns when the checkpoint is whole.
 
     Args:
         state: dicts, lists and tuples of tensors, arrays, numbers and texts, such as ``module.state_dict(keep_var=True)``.
@@ -41,6 +46,7 @@ def save_sharded(state: Any, folder: str | os.PathLike[str]) -> None:
     Raises:
         TypeError: the state holds something else; the message says where.
         OSError: the folder cannot be written.
+        CheckpointError: another process cannot write its part, or saves another state.
 
     Example:
         >>> net = M.Linear(2, 3)
@@ -48,42 +54,102 @@ def save_sharded(state: Any, folder: str | os.PathLike[str]) -> None:
         >>> sorted(megengine.serialization.load_sharded("checkpoint"))
         ['bias', 'weight']
     """
-    place, token = Path(folder), secrets.token_hex(4)
+    place = Path(folder)
+    together = any(is_shared(tensor) for tensor in _tensors(state))
     tensors: list[dict[str, Any]] = []
     parts: dict[int, dict[str, np.ndarray]] = {}
-    tree = _written(state, "state", tensors, parts)
-    place.mkdir(parents=True, exist_ok=True)
-    for number, arrays in parts.items():
-        write_atomically(place / _name(token, number), pack(arrays))
-    index = {"format": FORMAT, "version": VERSION, "part": token, "tensors": tensors, "state": tree}
-    write_atomically(place / "index.json", json.dumps(index))
+    tree = _written(state, "state", tensors, parts, together)
+    known = {"format": FORMAT, "version": VERSION, "tensors": tensors, "state": tree}
+    token = _agreed(secrets.token_hex(4), known) if together else secrets.token_hex(4)
+    with _all_or_none("the parts of a sharded checkpoint", together):
+        place.mkdir(parents=True, exist_ok=True)
+        for number, arrays in parts.items():
+            write_atomically(place / _name(token, number), pack(arrays))
+    with _all_or_none("the index of a sharded checkpoint", together):
+        if not together or is_first():
+            _finish(place, token, known)
+
+
+def _finish(place: Path, token: str, known: dict[str, Any]) -> None:
+    """Write the index, by which the new checkpoint takes the place of the old one."""
+    for number in {piece[0] for entry in known["tensors"] for piece in entry["pieces"]}:
+        if not (place / _name(token, number)).is_file():
+            raise FileNotFoundError(f"{place / _name(token, number)}: the folder is not the same one for all processes")
+    write_atomically(place / "index.json", json.dumps({**known, "part": token}))
     for path in place.glob("part-*-*.safetensors"):
         if not path.name.startswith(f"part-{token}-"):
             path.unlink()
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors of a state."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(item)
+
+
+def _agreed(token: str, known: dict[str, Any]) -> str:
+    """The token of the first process, if all save the same."""
+    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()
+    told = compare("save_sharded", [token, digest])
+    for rank, (_, theirs) in told.items():
+        if theirs != digest:
+            raise CheckpointError(f"rank {rank} saves another state than this process: names, shapes or numbers differ")
+    found: str = told[min(told)][0]
+    return found
+
+
+@contextmanager
+def _all_or_none(what: str, together: bool) -> Iterator[None]:
+    """A block that fails in all processes if it fails in one."""
+    error = None
+    try:
+        yield
+    except OSError as failed:
+        error = failed
+    if together:
+        for rank, said in compare(f"save_sharded: {what}", None if error is None else str(error)).items():
+            if said is not None and error is None:
+                raise CheckpointError(f"rank {rank} could not write {what}: {said}")
+    if error is not None:
+        raise error
 
 
 def _name(token: str, number: int) -> str:
     return f"part-{token}-{number}.safetensors"
 
 
-def _written(value: Any, where: str, tensors: list[dict[str, Any]], parts: dict[int, dict[str, np.ndarray]]) -> Any:
+def _written(
+    value: Any, where: str, tensors: list[dict[str, Any]], parts: dict[int, dict[str, np.ndarray]], together: bool
+) -> Any:
     """A value as JSON; its tensors are added to the lists."""
     if isinstance(value, dict):
-        return {"dict": [[key, _written(v, f"{where}[{key!r}]", tensors, parts)] for key, v in value.items()]}
+        return {"dict": [[key, _written(v, f"{where}[{key!r}]", tensors, parts, together)] for key, v in value.items()]}
     if isinstance(value, (list, tuple)):
-        items = [_written(v, f"{where}[{k}]", tensors, parts) for k, v in enumerate(value)]
+        items = [_written(v, f"{where}[{k}]", tensors, parts, together) for k, v in enumerate(value)]
         return {type(value).__name__ if type(value) in (list, tuple) else "tuple": items}
     if isinstance(value, (Tensor, np.ndarray, np.generic)):
         number = len(tensors)
         pieces: list[list[Any]] = []
-        for device, start, array in pieces_of(value) if isinstance(value, Tensor) else [(0, (0,) * value.ndim, value)]:
-            parts.setdefault(device, {})[f"{number}.{len(pieces)}"] = np.asarray(array)
-            pieces.append([device, f"{number}.{len(pieces)}", list(start), list(np.shape(array))])
+        for device, start, shape, elements in _pieces(value, together):
+            name = f"{number}.{len(pieces)}"
+            if elements is not None:
+                parts.setdefault(device, {})[name] = elements
+            pieces.append([device, name, list(start), list(shape)])
         tensors.append({"shape": list(value.shape), "dtype": np.dtype(value.dtype).name, "pieces": pieces})
         return {"tensor" if isinstance(value, Tensor) else "array": number}
     if isinstance(value, _PLAIN):
         return {"value": value}
     raise TypeError(f"a sharded checkpoint cannot hold {where}, a {type(value).__name__}")
+
+
+def _pieces(value: Any, together: bool) -> Iterable[Piece]:
+    if isinstance(value, Tensor):
+        return pieces_of(value, together)
+    elements = None if together and not is_first() else np.asarray(value)
+    return [Piece(0, (0,) * value.ndim, value.shape, elements)]
 
 
 def load_sharded(folder: str | os.PathLike[str], like: Any = None) -> Any:
@@ -115,7 +181,9 @@ def load_sharded(folder: str | os.PathLike[str], like: Any = None) -> Any:
         if index["format"] != FORMAT:
             raise ValueError(f"its format is {index['format']!r}")
         if index["version"] > VERSION:
-            raise CheckpointError(f"cannot load {folder}: it was written by a newer release, in version {index['version']}")
+            raise CheckpointError(
+                f"cannot load {folder}: it was written by a newer release, in version {index['version']}"
+            )
         return _Reader(place, index).read(index["state"], like)
     except (ValueError, KeyError, TypeError, IndexError, GraphFileError) as error:
         raise CheckpointError(f"cannot load {folder}: it is no whole sharded checkpoint: {error}") from error
@@ -154,9 +222,7 @@ class _Reader:
         out = np.empty([s.stop - s.start for s in wanted], dtype)
         found = 0
         for number, name, start, shape in entry["pieces"]:
-            common = [
-                slice(max(s.start, a), min(s.stop, a + n)) for s, a, n in zip(wanted, start, shape, strict=True)
-            ]
+            common = [slice(max(s.start, a), min(s.stop, a + n)) for s, a, n in zip(wanted, start, shape, strict=True)]
             if all(s.start < s.stop for s in common):
                 target = tuple(slice(c.start - s.start, c.stop - s.start) for c, s in zip(common, wanted, strict=True))
                 source = tuple(slice(c.start - a, c.stop - a) for c, a in zip(common, start, strict=True))

@@ -19,6 +19,7 @@ from ..graph.host_data import host_value, to_array
 from ..graph.partition import follow
 from ..graph.recorder import thread
 from ..graph.sized import apply_sized
+from ..graph.spanning import whole
 from ..graph.value import Handle, Value, aval, new_handle, register_handle_type
 from ..logger import get_logger
 from ..ops import elemwise, reduce
@@ -267,7 +268,7 @@ class Tensor(Protocols):
         """The elements as a NumPy array of its own; runs what is pending."""
         value = self._value
         realize(value)
-        array = np.array(value.array)
+        array = np.array(whole(value.array))
         if thread.unchecked:
             verify()
         known = value.aval.dtype

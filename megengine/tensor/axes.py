@@ -16,7 +16,7 @@ _INT = {int}
 
 
 def as_int(value: Any, what: str) -> int:
-    """A Python int from an int, a NumPy integer or a one-element integer tensor.
+    """A Python int from an int, a NumPy integer, a whole number as a float (``n / 2``) or a one-element integer tensor.
 
     Raises:
         ArgumentError: something else.
@@ -27,6 +27,8 @@ def as_int(value: Any, what: str) -> int:
         return int(value)
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
         return int(value.item())
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return int(value)
     raise ArgumentError(f"{what} must be an integer, not {value!r}")
 
 
@@ -41,8 +43,8 @@ def as_shape(shape: Any, what: str = "shape") -> tuple[int, ...]:
         shape = shape.astype(np.int32) if shape.dtype.kind == "f" and (shape % 1 == 0).all() else shape
     if isinstance(shape, np.ndarray):
         shape = shape.reshape(-1).tolist()
-    if isinstance(shape, (int, np.integer)):
-        return (int(shape),)
+    if isinstance(shape, (int, float, np.number)):
+        return (as_int(shape, what),)
     if not isinstance(shape, Iterable) or isinstance(shape, str):
         raise ArgumentError(f"{what} must be an integer or a sequence of integers, not {shape!r}")
     return tuple(as_int(n, f"each entry of {what}") for n in shape)
@@ -111,7 +113,10 @@ def transpose_pattern(ndim: int, pattern: Sequence[Any]) -> tuple[Any, ...]:
     Raises:
         RuntimeError: not a permutation.
     """
-    pattern = tuple(p if p == "x" else as_int(p, "each entry of the pattern") for p in pattern)
+    what = "each entry of the pattern"
+    if any(isinstance(p, float) for p in pattern):  # no numbers here that a program computes
+        raise ArgumentError(f"{what} must be an integer, not {next(p for p in pattern if isinstance(p, float))!r}")
+    pattern = tuple(p if p == "x" else as_int(p, what) for p in pattern)
     axes = [p for p in pattern if p != "x"]
     if sorted(axes) != list(range(ndim)):
         raise RuntimeError(

@@ -58,6 +58,8 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
         filled = apply(elemwise.cast, value, dtype=np.dtype(x.dtype))
         return apply(elemwise.where, mask, filled, x)
     spec, numbers = _plan(x, index)
+    if shape == (1,) and _names_one(spec, numbers):
+        value = apply(reshape, value, shape=())
     try:
         return apply(ops.setitem, x, value, *numbers, spec=spec)
     except RangeError:
@@ -67,6 +69,11 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
         raise ArgumentError(
             f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {known}"
         ) from error
+
+
+def _names_one(spec: tuple[Any, ...], numbers: list[Any]) -> bool:
+    """Whether an index names one element, which takes a value of shape (1,), too."""
+    return set(spec) <= {"i", "a"} and not any(isinstance(n, Handle) and n._value.aval.ndim for n in numbers)
 
 
 def _assignable(x: Any, value: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 __all__ = ["Sizes", "asked", "set_symbolic_shape"]
 
 # An entry for each running call that asks for them, and one for the setting; both ends are atomic.
-asked: list[None] = []
+asked: list[object] = []
 _set = False
 
 

@@ -16,6 +16,11 @@ from .names import USER_REGISTERED_FUNCTION, draws, functional_modules, public_f
 __all__ = ["Patcher", "registered_functions"]
 
 _SEARCHED = ("megengine.module", "megengine.quantization")
+# After so many traces the methods of Tensor stay replaced, by what calls the original where nothing is traced: a class has a
+# thousand versions, and CPython 3.13.0 takes ``x[k]`` for what it was before once they are used up.
+_ROUNDS = 100
+_rounds = 0
+_staying: dict[str, Any] = {}
 
 
 def registered_functions() -> Iterator[tuple[MutableMapping[str, Any], str]]:
@@ -50,23 +55,41 @@ class Patcher:
     def __enter__(self) -> Patcher:
         try:
             self._functions()
-            for name in METHODS:
-                if (original := getattr(Tensor, name, None)) is not None:
-                    self._set_attribute(Tensor, name, self._method(name, original))
-            for cls, name, make in self._others:
-                self._set_attribute(cls, name, make(getattr(cls, name)))
+            originals = [(name, getattr(Tensor, name, None)) for name in METHODS]
+            made: list[tuple[type, str, Any]] = [
+                (Tensor, name, self._method(name, original))
+                for name, original in originals
+                if original is not None and original is not _staying.get(name)
+            ]
+            made += [(cls, name, make(getattr(cls, name))) for cls, name, make in self._others]
+            for replaced in made:  # nothing is looked up in between, so that a class gets one new version of all
+                self._set_attribute(*replaced)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *exc: object) -> None:
+        global _rounds
+        _rounds += 1
+        try:
+            self.restore()
+        finally:
+            self.restore()  # an interrupt may have come amid the first
+
+    def restore(self) -> None:
+        """Undo what was replaced, once or more often."""
         while self._undo:
-            place, name, before, was_own = self._undo.pop()
-            if isinstance(place, type):
-                setattr(place, name, before) if was_own else delattr(place, name)
-            else:
+            place, name, before, was_own = self._undo[-1]
+            if place is Tensor and name in METHODS and _rounds > _ROUNDS:
+                _staying[name] = getattr(Tensor, name)
+            elif not isinstance(place, type):
                 place[name] = before
+            elif was_own:
+                setattr(place, name, before)
+            elif name in vars(place):
+                delattr(place, name)
+            del self._undo[-1]  # last: what an interrupt leaves is done again
 
     def _set_attribute(self, cls: type, name: str, value: Any) -> None:
         self._undo.append((cls, name, vars(cls).get(name), name in vars(cls)))

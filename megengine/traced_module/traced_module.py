@@ -9,6 +9,7 @@ from typing import Any, Self
 from weakref import ReferenceType, ref
 
 from ..functional import copy as copied
+from ..graph.shared import exclusive
 from ..module import Module
 from ..tensor import Tensor
 from ..utils.max_recursion_limit import max_recursion_limit
@@ -225,7 +226,7 @@ class TracedModule(Module):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         made = type(self).__new__(type(self))
         memo[id(self)] = made
-        with max_recursion_limit():
+        with exclusive, max_recursion_limit():
             for name, value in self.__dict__.items():
                 if not isinstance(value, ReferenceType):
                     made.__dict__[name] = copy.deepcopy(value, memo)
@@ -331,6 +332,7 @@ def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
             traced: TracedModule = tracer.build(mod, True)
     finally:
         state.tracer, state.tracing = None, False
+        tracer.patcher.restore()  # after an interrupt before the end of the block did so
     traced.__dict__["argspec"] = spec
     traced._update_ref()
     traced.graph._reset_ids()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..graph import interchange
+from ..graph.guards import not_replayable
 from ..tensor import Tensor
 
 __all__ = ["from_dlpack", "to_dlpack"]
@@ -61,5 +62,6 @@ def from_dlpack(ext_tensor: Any, stream: int | None = None) -> Tensor:
     """
     if isinstance(stream, int) and stream < 0:
         raise AssertionError(f"from_dlpack: stream must not be negative, it is {stream}")
+    not_replayable("it takes an array of another library")
     tensor: Tensor = interchange.from_dlpack(ext_tensor)
     return tensor

@@ -361,3 +361,21 @@ def test_a_manager_dropped_while_recording_stops() -> None:
     assert len(thread.recorder.tapes) == 1
     del gm
     assert not thread.recorder.tapes
+
+
+def test_a_function_may_return_other_things_than_tensors() -> None:
+    class Doubled(Function):
+        def forward(self, x: Tensor) -> Any:
+            return x * 2, 3, None, {"a": 1}
+
+        def backward(self, *grads: Tensor | None) -> Any:
+            assert grads[1:] == (None, None, None)
+            return grads[0] * 2
+
+    x = Tensor([1.0, 2.0])
+    gm = GradManager().attach(x)
+    with gm:
+        y, *others = Doubled()(x)
+        gm.backward(y.sum())
+    assert others == [3, None, {"a": 1}]
+    np.testing.assert_array_equal(x.grad.numpy(), [2, 2])

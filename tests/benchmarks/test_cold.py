@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,20 @@ def test_the_first_step_counts_the_construction_and_has_a_target_for_each_conten
     assert (first.here, first.there, first.ratio, first.met) == ("1.00 + 2.00 s", "0.50 + 1.50 s", "1.500", False)
     assert rows["build + first step", "PyTorch"].met is True, "twice, where three times are allowed"
     assert rows["2 steps", "MegEngine"].met is True and rows["2 steps", "PyTorch"].met is None
+
+
+def test_steps_that_were_not_done_last_as_those_that_were() -> None:
+    program = cold.Program("net", steps=100, marks=(2, 100), hundred=1, cpu=1.5)
+    found = {"here": [finding(0.0, *(4.0 + k for k in range(100)), cpu=103.0)], "PyTorch": [finding(0.0, 1, 3, 9, 11, cpu=22)]}
+    rows = {row.what.partition(": ")[2]: row for row in cold.rows_of(program, found, 100)}
+    assert (rows["2 steps"].here, rows["2 steps"].there, rows["2 steps"].met) == ("5 s", "3 s", None)
+    assert (rows["100 steps"].here, rows["100 steps"].there, rows["100 steps"].met) == ("103 s", "203 s (from 4)", True)
+    assert (rows["CPU time, 100 steps"].there, rows["CPU time, 100 steps"].ratio) == ("406 s", "0.254")
+
+
+def test_no_step_is_begun_after_the_limit(programs: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    programs.main("megengine", "turns", 5, "own", "0")
+    assert len(json.loads(capsys.readouterr().out)["ends"]) == 2
 
 
 def test_new_shapes_are_compared_with_the_same_shapes_again() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import gpu
-from benchmarks.contenders import Worker
 
 
 @pytest.mark.parametrize(
@@ -18,15 +17,20 @@ def test_a_network(network: str, precision: str, layout: str, capsys: pytest.Cap
     assert lines[-1].startswith(f"| {network}, tiny, {precision}, {layout} |") and "JAX by hand" in lines[-1]
 
 
+class Answered:
+    """What stands for the process of a contender: it has sent the losses of three steps."""
+
+    def __init__(self, python: str, program: str, *args: str, **more: object) -> None:
+        self.check = {"losses": [3.0, 2.0 if program == "gpu_jax.py" else 1.0, 1.0]}
+
+    def __enter__(self) -> Answered:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
 def test_contenders_that_disagree_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Worker.__init__
-
-    def other(worker: Worker, *args: str, **more: str) -> None:
-        made(worker, *args, **more)
-        if "gpu_jax.py" in args:
-            worker.check["losses"][1] *= 2
-
-    monkeypatch.setattr(Worker, "__init__", other)
+    monkeypatch.setattr(gpu, "Worker", Answered)
     with pytest.raises(AssertionError, match="jax"):
         gpu.main(["tutorial", "--tiny"])
 

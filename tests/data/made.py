@@ -65,12 +65,17 @@ def connections() -> int:
     return sum(target.startswith(("socket:", "pipe:")) for target in open_files())
 
 
+def shared_memory() -> list[str]:
+    """What has a name in this machine's shared memory, but for Python's semaphores, which any process gives one for a moment."""
+    return sorted(name for name in os.listdir("/dev/shm") if not name.startswith("sem.mp-"))
+
+
 def held() -> dict[str, int]:
     """What this process holds that batches could make it hold more of: descriptors, named shared memory, mapped slots."""
     gc.collect()
     return {
         "descriptors": len(open_files()) - connections(),
-        "shared": len(os.listdir("/dev/shm")),
+        "shared": len(shared_memory()),
         "slots": Path("/proc/self/maps").read_text().count("megengine-data"),
     }
 

@@ -112,6 +112,21 @@ def test_a_server_that_has_gone_is_named(server: dist.Server) -> None:
         left.user_set("key", 1)
 
 
+def test_those_that_wait_return_when_the_server_ends(server: dist.Server) -> None:
+    def failing() -> str:
+        with pytest.raises(TimeoutError) as info:
+            client(server).user_get("never")
+        return str(info.value)
+
+    waiting = [in_thread(failing), in_thread(client(server).agree, "join", 0, 2, "here", 100.0)]
+    time.sleep(0.3)
+    server.close()
+    for thread, _ in waiting:
+        thread.join(PATIENCE)
+    (failure,), (told,) = (results for _, results in waiting)
+    assert "no process gave a value for 'never' before the server ended" in failure and told == {"0": "here"}
+
+
 def test_launchers_hear_how_others_ended(server: dist.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (Launchers("127.0.0.1", server.py_server_port, ranks) for ranks in (range(2), range(2, 3)))
     assert first.failure() == second.failure() == ""

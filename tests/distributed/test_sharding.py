@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,12 @@ import numpy as np
 import pytest
 
 from megengine.graph.collectives import collectives_in
-from tests.processes import Programs
+from tests.processes import Programs, told
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    programs = Programs()
-    text = f"import os; os.chdir({str(tmp_path_factory.mktemp('sharded'))!r})\n"
-    text += (Path(__file__).parent / "sharded.py").read_text().replace("from __future__ import annotations\n", "")
-    try:
-        out, error = programs.start(text, MEGENGINE_TIER="auto").communicate(timeout=280)
-    finally:
-        programs.end()
-    assert out, error
-    return json.loads(out)
+    return told(Path(__file__).parent / "sharded.py", tmp_path_factory.mktemp("sharded"))
 
 
 @pytest.mark.parametrize("way", ["data", "fsdp", "tensor", "traced"])
@@ -86,11 +77,25 @@ def test_mistakes_are_told(found: Any) -> None:
 def test_bytes_are_read_from_what_was_compiled() -> None:
     text = """
   %all-reduce.1 = (f32[8,4]{1,0}, bf16[3]{0}) all-reduce(%a, %b), channel_id=1
-  ROOT %g = s32[16]{0} all-gather-start(%c), dimensions={0}
+  ROOT %g = s32[16]{0} all-gather(%c), dimensions={0}
   %d = pred[7]{0} all-to-all(%e)
   %h = f32[] add(%i, %j), metadata={op_name="all-reduce("}
 """
     assert collectives_in(text) == {"all-reduce": 134, "all-gather": 64, "all-to-all": 7}
+
+
+def test_the_operands_of_asynchronous_collectives_are_not_received() -> None:
+    """As GPUs have them; there an all-reduce alone gives its results only."""
+    text = """
+  %ag = (f32[2,4]{1,0}, f32[16,4]{1,0}) all-gather-start(f32[2,4]{1,0} %a), dimensions={0}
+  %of = ((f32[2]{0}, bf16[2]{0:T(128)}), (f32[16]{0}, bf16[16]{0:T(128)})) all-gather-start(%b, %c), dimensions={0}
+  %ar = (f32[8]{0}, /*index=1*/f32[3]{0}) all-reduce-start(%d, %e), to_apply=%add
+  %rs = ((f32[16]{0}), f32[2]{0}) reduce-scatter-start(%f), dimensions={0}
+  %cp = (f32[5]{0}, f32[5]{0}, u32[], u32[]) collective-permute-start(%g), source_target_pairs={{0,1}}
+  %done = f32[16,4]{1,0} all-gather-done(%ag)
+"""
+    received = {"all-gather": 256 + 64 + 32, "all-reduce": 44, "reduce-scatter": 8, "collective-permute": 20}
+    assert collectives_in(text) == received
 
 
 def test_one_device_is_a_mesh_too(programs: Programs) -> None:

@@ -68,3 +68,15 @@ def test_the_time_is_over(client: dist.Client, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("MEGENGINE_DISTRIBUTED_TIMEOUT", "1e-9")
     with pytest.raises(CollectiveError, match="SUM at line 0: rank 1 did not come to it within 1e-09 s"):
         call(client, 0, 1).look([])
+
+
+def test_calls_of_one_program_are_compared_with_what_others_do_meanwhile(client: dist.Client) -> None:
+    steps = [("SUM", "first"), ("MAX", "second"), ("SUM", "third")]
+    program = Call(client, 0, 2, [0, 1], {"0,1": 5}, *steps[0], steps)
+    program.look([])
+    call(client, 1, 4, "MAX").look([])  # the second of them
+    other = call(client, 1, 5, "barrier")
+    with pytest.raises(CollectiveError, match="different things: barrier at line 1 here, SUM at third in rank 0"):
+        other.look([])
+    with pytest.raises(CollectiveError, match="different things: SUM at third here, barrier at line 1 in rank 1"):
+        program.look([])

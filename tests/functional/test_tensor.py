@@ -76,6 +76,8 @@ def test_a_shape_may_be_computed() -> None:
         (lambda: F.concat([Tensor(X), 1.0]), RuntimeError),
         (lambda: F.concat([Tensor(X), Tensor(X[0])]), RuntimeError),
         (lambda: F.stack([Tensor(X), Tensor(X[:1])]), RuntimeError),
+        (lambda: F.nn.pad(Tensor(X[:0]), ((1, 0),), "replicate"), RuntimeError),
+        (lambda: F.non_zero(Tensor(1.0)), RuntimeError),
         (lambda: F.split(Tensor(X), 3), ValueError),
         (lambda: F.split(Tensor(X), 2, axis=3), IndexError),
         (lambda: F.split(Tensor(X), [2, 1], axis=1), ValueError),
@@ -156,9 +158,20 @@ def test_uneven_parts() -> None:
     assert [p.tolist() for p in F.split(F.arange(4), [1, 3])] == [[0], [1, 2], [3]]
 
 
-def test_scalars_join_as_in_the_reference() -> None:
-    s = Tensor(2.0)
+def test_scalars_count_as_vectors_of_one_element() -> None:
+    s, v = Tensor(2.0), Tensor([1.0])
     assert F.stack([s, s]).shape == (2, 1) and F.stack([s]).shape == (1,) and F.concat([s, s]).shape == (2,)
+    assert F.stack([s, s], 1).shape == F.stack([s, v], -1).shape == (1, 2)
+    assert F.cumsum(s, 0).tolist() == F.cumsum(s, -1).tolist() == F.nn.pad(s, ()).tolist() == F.diag(s).tolist()[0] == [2.0]
+    assert F.nn.pad(s, ((1, 2),), mode="replicate").tolist() == [2.0] * 4
+    assert [g.tolist() for g in F.meshgrid(s, Tensor([3.0, 4.0]))] == [[[2.0], [2.0]], [[3.0], [4.0]]]
+
+
+def test_gradients_of_scalars_that_count_as_vectors() -> None:
+    def joined(x: Tensor) -> Tensor:
+        return F.concat([F.cumsum(x, 0), F.nn.pad(x, ((1, 1),), "replicate"), F.stack([x * x, x], 1)[0], F.diag(x)[0]])
+
+    gradients.check(joined, np.float32(0.5), tolerance=1e-2)
 
 
 def test_diag_and_meshgrid() -> None:
@@ -277,3 +290,15 @@ def test_bounds_of_slices_may_be_tensors() -> None:
     x[:, :two, : Tensor([2]), [1]] = 0
     data[:, :2, :2, [1]] = 0
     np.testing.assert_array_equal(x.numpy(), data)
+
+
+@pytest.mark.parametrize("index", [1, (0, 1), (Tensor(0), -1)], ids=["int", "ints", "tensor"])
+@pytest.mark.parametrize("value", [[5], np.full(1, 5.0), Tensor([5])], ids=["list", "array", "tensor"])
+def test_one_element_takes_a_value_of_shape_one(index: Any, value: Any) -> None:
+    x = Tensor(np.zeros((2, 3) if isinstance(index, tuple) else 3, np.float32))
+    wanted = x.numpy()
+    wanted[tuple(map(int, index)) if isinstance(index, tuple) else index] = 5
+    x[index] = value
+    assert x.numpy().tolist() == wanted.tolist()
+    with pytest.raises(RuntimeError, match=r"cannot assign a value of shape \(2,\)"):
+        x[index] = [5, 6]

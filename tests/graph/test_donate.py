@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import gc
 import re
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import megengine.functional as F
+import megengine.module as M
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.optimizer import SGD, Adam, Optimizer
+from megengine.graph.ir import Equation
+from megengine.ops.barrier import after
+from megengine.optimizer import LAMB, SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
 
 
 def _step(optimizer: Optimizer, param: Parameter) -> graph.inspect.Ran:
@@ -43,6 +50,82 @@ def test_an_optimizers_state_is_overwritten_too() -> None:
     param = Parameter(np.ones((40, 40), np.float32))
     ran = _step(Adam([param], lr=0.1), param)
     assert list(_partners(ran).values()) == ["adam"] * 4
+
+
+def _trained(optimizer: type[Optimizer], **settings: float) -> graph.inspect.Ran:
+    """A step of a network whose layers have equal shapes."""
+    net = M.Sequential(*(m for _ in range(4) for m in (M.Linear(40, 40), M.ReLU())))
+    gm, made = GradManager().attach(net.parameters()), optimizer(net.parameters(), lr=0.1, **settings)
+    x, y = Tensor(np.ones((3, 40), np.float32)), Tensor(np.zeros(3, np.int32))
+    for _ in range(2):
+        with graph.watch() as seen, gm:
+            gm.backward(F.nn.cross_entropy(net(x), y))
+            made.step()
+        made.clear_grad()
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings", "arrays"),
+    [
+        (SGD, {}, 1),
+        (SGD, {"momentum": 0.9}, 2),
+        (Adam, {}, 4),
+        (AdamW, {}, 4),
+        (Adagrad, {}, 3),
+        (Adadelta, {}, 4),
+        (LAMB, {}, 4),
+    ],
+)
+def test_what_an_optimizer_replaces_is_overwritten_by_what_replaces_it(
+    optimizer: Any, settings: Any, arrays: int
+) -> None:
+    program = _trained(optimizer, **settings).program
+    assert len(program.donated) == 8 * arrays
+    producer = program.function.producer()
+    for k, var in zip(program.donated, program.function.outputs, strict=False):
+        update = producer[var]
+        assert isinstance(update, Equation)
+        operand = update.op.replaces[update.outputs.index(var)]
+        assert update.inputs[operand] is program.function.inputs[k]
+
+
+@pytest.mark.parametrize(("optimizer", "settings"), [(SGD, {"momentum": 0.9}), (Adam, {})])
+def test_weights_are_not_copied_before_they_are_overwritten(optimizer: Any, settings: Any) -> None:
+    """A layer's input has its gradient from the weights, too."""
+    text = _trained(optimizer, **settings).compiled()
+    assert "after" in text and not re.search(r"f32\[40,40\]\S* copy\(", text)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_what_waits_for_others_stays_as_it_is(dtype: str) -> None:
+    kind = jnp.dtype(dtype)
+    bits = np.array([0, 1, 0x7FC1, 0x8000, 0xFFFF, 0x1234], f"uint{8 * kind.itemsize}")
+    x = bits.view(kind)  # NaN of several kinds, zeros of both signs, numbers that are hardly any
+    for other in (-np.inf, np.nan, -0.0, 1e-40):
+        others = [np.full((2, 3), other, np.float32), np.full((), other, np.float16)]
+        assert np.asarray(jax.jit(after.lower)(x, *others)).tobytes() == x.tobytes()
+
+
+def test_updates_wait_only_for_what_can_be_waited_for() -> None:
+    """Gradients of nothing, and those that are computed after the update."""
+    for rows in (0, 3):
+        net = M.Sequential(M.Linear(4, 4), M.Linear(4, 4))
+        gm, optimizer = GradManager().attach(net.parameters()), SGD(net.parameters(), lr=0.1, momentum=0.9)
+        x, before = Tensor(np.ones((rows, 4), np.float32)), net[1].weight.numpy()
+        for _ in range(3):
+            with gm:
+                gm.backward(net(x).sum())
+                optimizer.step().clear_grad()
+        assert np.array_equal(net[1].weight.numpy(), before) == (rows == 0)
+    w, x = Tensor(np.full((4, 4), 0.5, np.float32)), Parameter(np.ones((3, 4), np.float32))
+    for _ in range(3):
+        with GradManager().attach(x) as late:
+            y = F.matmul(x, w)
+            w -= 0.1 * F.matmul(x.transpose(1, 0), y).detach()
+            late.backward((y * y).sum())
+        assert np.isfinite(x.grad.numpy()).all() and np.isfinite(w.numpy()).all()
+        x.grad = None
 
 
 def test_equal_shapes_find_their_own_update() -> None:

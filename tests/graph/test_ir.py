@@ -186,6 +186,29 @@ def test_a_pass_that_spoils_a_function_is_named(step: Ran) -> None:
     assert raised.value.__notes__ == ["after the pass _undefined"]
 
 
+def test_structures_that_begin_alike_share_their_equations() -> None:
+    first, second = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+    def loop(x: Any, y: Any, turns: int) -> Any:
+        z = x
+        for k in range(turns):
+            z = z * 0.5 + (x if k % 2 else y)  # reads inputs from further and further back
+        return z
+
+    def ran(turns: int) -> tuple[Ran, np.ndarray]:
+        x, y, kept = Tensor(first), Tensor(second), []
+        seen = recorded(lambda: kept.append(loop(x, y, turns)) or kept)  # type: ignore[func-returns-value]
+        return seen, kept[0].numpy()
+
+    (short, three), (long, five) = ran(3), ran(5)
+    one, other = short.program.function.verify(), long.program.function.verify()
+    assert (len(one.equations), len(other.equations)) == (6, 10)
+    assert one.equations == other.equations[:6] and one.inputs == other.inputs and one.outputs != other.outputs
+    assert long.function.equations[0].source and not other.equations[0].source  # lines are those of a recording
+    np.testing.assert_array_equal(three, loop(first, second, 3))
+    np.testing.assert_array_equal(five, loop(first, second, 5))
+
+
 def test_what_no_result_needs_is_left_out() -> None:
     def compute() -> Any:
         x = Tensor(np.arange(4, dtype=np.float32))

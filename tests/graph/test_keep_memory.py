@@ -16,6 +16,8 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="anoth
 PROGRAM = """
 import ctypes
 import resource
+import sys
+import threading
 import megengine
 
 megengine.Tensor([1.0]).numpy()
@@ -29,14 +31,21 @@ def step():
     libc.memset(block, 1, 1 << 26)
     libc.free(block)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-step()
-print(sum(step() for _ in range(4)))
+def steps():
+    step()
+    print(sum(step() for _ in range(4)))
+if sys.argv[1] == "first":
+    steps()
+else:
+    thread = threading.Thread(target=steps)
+    thread.start()
+    thread.join()
 """
 
 
-def _faults(**environment: str) -> int:
+def _faults(thread: str = "first", **environment: str) -> int:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", PROGRAM, thread], env={**os.environ, **environment}, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
@@ -49,6 +58,10 @@ PAGES = 4 * (1 << 26) // 4096
 def test_pages_are_mapped_once(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEGENGINE_KEEP_MEMORY", raising=False)
     assert _faults(**environment) < PAGES / 100
+
+
+def test_in_other_threads_too() -> None:
+    assert _faults("another") < PAGES / 100
 
 
 def test_the_allocator_can_be_left_alone() -> None:

@@ -66,6 +66,7 @@ def test_nothing_is_copied_between_two_convolutions(layer: Callable[..., Any], r
     np.testing.assert_allclose(channels_behind(f)(x)[0], jax.jit(f)(x)[0], 1e-4, 1e-3)
 
 
+@pytest.mark.skipif(library() is None or not library().exact_integers, reason="needs VNNI")  # type: ignore[union-attr]
 def test_integers_stay_behind_between_two_convolutions(rng: np.random.Generator) -> None:
     """What brings sums to the steps of the next layer, bits of numbers included, is computed where they lie."""
     x, w = (jnp.asarray(rng.integers(-9, 9, shape), jnp.int8) for shape in (SHAPE, (16, 16, 3, 3)))

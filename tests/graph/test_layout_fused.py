@@ -61,7 +61,7 @@ CASES: dict[str, tuple[Callable[[Given, Any], Any], list[list[str]]]] = {
 
 def steps_of(f: Callable[..., Any], *args: Any) -> list[list[str]]:
     calls = re.findall(r"\('of', '(.*?)'\)", text(f, *args))
-    return [json.loads(call)[-1] for call in calls]
+    return [json.loads(call)[-2] for call in calls]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -80,3 +80,19 @@ print(counters.take_overs, counters.interpreted, len(os.listdir(tempfile.gettemp
     done = _run(code, MEGENGINE_CACHE="0", TMPDIR=str(tmp_path))
     assert done.stdout.split() == ["1", "1", "1"], done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_program_ends_while_a_thread_of_its_computes() -> None:
+    code = """
+import threading, numpy as np, megengine as mge
+ready = threading.Event()
+def loop():
+    for k in range(10**9):
+        (mge.Tensor(np.ones((99, 99), np.float32)) @ mge.Tensor(np.ones((99, 99), np.float32)) + 1).numpy()
+        if k == 9:
+            ready.set()
+threading.Thread(target=loop, daemon=True).start()
+ready.wait()
+"""
+    done = _run(code, MEGENGINE_TIER="compiled")
+    assert done.returncode == 0 and not done.stderr

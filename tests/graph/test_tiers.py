@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -264,15 +265,23 @@ def _failing(function: Any, fails: Any) -> Any:
 
 def test_a_compilation_that_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_patience", lambda _: 0.0)
-    x = Tensor(np.ones((2, 37), np.float32))
-    assert (x * 5).sum().item() == 370.0
+    many = 1000 + os.getpid() % 100_000  # a shape that no earlier run has compiled, which would take no time
+    x = Tensor(np.ones((2, many), np.float32))
+
+    def long() -> float:
+        y = x
+        for _ in range(100):  # so that it takes longer than the thread that gives it up takes to begin
+            y = F.sin(y) * 1.01 + F.exp(-y)
+        return float(y.sum().item())
+
+    before = long()
     mine = program.loaded()[-1]
     background.submit(mine)
     assert background.wait(120)
     assert mine.ready is None and "took too long" in str(mine.failure)
-    assert (x * 5).sum().item() == 370.0
+    assert long() == before
     monkeypatch.undo()
-    assert (x * 7 - 1).sum().item() == 444.0
+    assert (x * 7 - 1).sum().item() == 12 * many
     compile_all()  # the next one is
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import pytest
 
 import megengine.functional as F
+import megengine.module as M
 from megengine import Tensor, graph
-from megengine.graph import background, execute
+from megengine.autodiff import GradManager
+from megengine.graph import BadIndexError, background, execute, infer, replay, shared
 from megengine.graph import program as program_module
 from megengine.graph.calling import CallingPython
 from megengine.graph.lower import Plan
+from megengine.graph.options import options
 from megengine.graph.recorder import thread
 from megengine.optimizer import SGD, Adam
 from tests.processes import Programs
@@ -278,3 +283,84 @@ def test_a_later_run_that_finds_no_memory_changes_nothing(monkeypatch: pytest.Mo
 
 def _no_memory(*_: object) -> None:
     raise MemoryError
+
+
+@pytest.mark.parametrize("computed", [False, True], ids=["from the host", "computed"])
+@pytest.mark.parametrize("cut", ["flushed", "another thread", "too long"])
+def test_a_step_in_parts_whose_first_is_wrong_changes_nothing(
+    cut: str, computed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = M.Linear(4, 3)
+    gm, optimizer = GradManager().attach(net.parameters()), SGD(net.parameters(), lr=0.1, momentum=0.9)
+    x = Tensor(np.ones((2, 4), np.float32))
+    if cut == "too long":
+        monkeypatch.setattr(options, "pending_limit", 5)
+        thread.recorder.reset_limit()
+
+    def everything() -> list[Any]:
+        state = [v for of_one in optimizer.state_dict()["state"].values() for v in of_one.values()]
+        return [np.array(t.numpy()) for t in (*net.parameters(), *(Tensor(v) for v in state))]
+
+    over = threading.Event()
+    threading.Thread(target=over.wait, daemon=True).start()
+    try:
+        for label in (1, 9, 2, 9, 0):
+            before = everything()
+            if cut == "another thread":
+                monkeypatch.setattr(shared._Contention, "left", shared.ROUNDS)
+            labels = Tensor(np.int32([0, label])) + (0 if computed else np.int32(0))
+            with nullcontext() if label < 3 else pytest.raises(BadIndexError):
+                with gm:
+                    gm.backward(F.nn.cross_entropy(net(x), labels))
+                if cut == "flushed":
+                    graph.flush("option")
+                optimizer.step().clear_grad()
+            same = [np.array_equal(a, b) for a, b in zip(before, everything(), strict=True)]
+            assert len(same) == 4 and (all(same) if label > 2 else not all(same))
+    finally:
+        over.set()
+        monkeypatch.undo()
+        thread.recorder.reset_limit()
+
+
+OF_JAX = "Cache keys should be comparable using __eq__. The following error was raised: ... KeyboardInterrupt: "
+
+
+def _raising_once(function: Any, error: Exception) -> Any:
+    left = [error]
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if left:
+            raise left.pop()
+        return function(*args, **kwargs)
+
+    return run
+
+
+@pytest.mark.parametrize("settings", [{}, {"traced": {"without_host": True}}])
+def test_an_interrupt_of_which_jax_makes_an_error_is_one(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when it comes while JAX compares keys of its caches."""
+    known, trainer = Known(**settings), Trainer(**settings)
+    for k in range(3):
+        trainer.step(k).item()
+    with monkeypatch.context() as patch:
+        patch.setattr(execute, "protect", _raising_once(execute.protect, ValueError(OF_JAX)))
+        patch.setattr(replay, "protect", execute.protect)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.step(3).item()
+    assert known.reached(trainer.trained(), 3, 4) in (3, 4)
+
+
+def test_so_is_one_amid_the_tracing_of_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor(np.ones((2, 17), np.float32))
+    gm = GradManager().attach(x)
+    for name in ("forward", "linearise"):
+        monkeypatch.setattr(infer, name, _raising_once(getattr(infer, name), ValueError(OF_JAX)))
+    with pytest.raises(KeyboardInterrupt):
+        F.sinh(x)
+    with gm:
+        with pytest.raises(KeyboardInterrupt):
+            F.cosh(x)
+        y = F.cosh(x)
+        gm.backward(y.sum())
+    np.testing.assert_allclose(x.grad.numpy(), np.sinh(x.numpy()), rtol=1e-5)

@@ -12,6 +12,7 @@ import megengine.functional as F
 import megengine.module as M
 import megengine.optimizer as O  # as short as the others
 from megengine import Parameter, Tensor, data
+from megengine.autodiff import GradManager
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,21 @@ def _parts(result: object) -> list[Tensor]:
 def test_an_axis_that_is_no_number(call: Callable[[Tensor], object]) -> None:
     with pytest.raises((TypeError, ValueError), match="must be an integer, not|must be a sequence, not"):
         call(Tensor(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "hint"),
+    [
+        (lambda net, x: M.ReLU(x), AssertionError, r"ReLU\(\.\.\.\) makes a layer, call that: ReLU\(\)\(x\)"),
+        (lambda net, x: M.Sequential(M.ReLU)(x), AssertionError, r"call that: ReLU\(\)\(x\)"),
+        (lambda net, x: O.SGD(net, lr=0.1), TypeError, r"Linear'>: pass net.parameters\(\)"),
+        (lambda net, x: O.SGD([net], lr=0.1), TypeError, r"Sequential'>: pass net.parameters\(\)"),
+        (lambda net, x: GradManager().attach(net), AssertionError, r"not Linear; give parameters"),
+        (lambda net, x: F.nn.pad(x, 3), RuntimeError, "pad_width must be a pair of numbers for each dimension"),
+    ],
+)
+def test_a_layer_or_number_where_something_else_belongs(
+    call: Callable[[M.Module, Tensor], object], error: type[Exception], hint: str
+) -> None:
+    with pytest.raises(error, match=hint):
+        call(M.Sequential(M.Linear(2, 2)), Tensor([1.0, 2.0]))

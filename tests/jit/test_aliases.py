@@ -11,6 +11,7 @@ import megengine.functional as F
 from megengine import Parameter, Tensor
 from megengine.autodiff import GradManager
 from megengine.jit import trace
+from megengine.utils.dlpack import from_dlpack
 
 
 def _pool() -> list[Tensor]:
@@ -112,3 +113,27 @@ def test_changing_arguments_record_no_more_than_needed() -> None:
     for _ in range(10):
         assert (f(a).item(), f(b).item()) == (2.0, 3.0)
     assert len(calls) <= 3
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda x: Parameter([1.0, 2.0]),
+        lambda x: Tensor([1.0, 2.0], device="cpu0"),
+        lambda x: x.to("cpu0"),
+        lambda x: Tensor([1.0, 2.0]).to("cpu0"),
+        lambda x: F.copy(x, "cpu0"),
+        lambda x: from_dlpack(x.numpy()),
+    ],
+    ids=["data", "data elsewhere", "an argument moved", "data moved", "an argument copied", "an array taken"],
+)
+def test_what_the_body_makes_is_new_at_each_call(made: Callable[[Tensor], Tensor]) -> None:
+    def body(x: Tensor) -> Tensor:
+        y = made(x)
+        y += x
+        return y
+
+    traced = trace(body, without_host=True)
+    for number in range(5):
+        x = Tensor([float(number), 3.0])
+        assert traced(x).numpy().tolist() == body(x).numpy().tolist()

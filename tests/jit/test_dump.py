@@ -142,7 +142,7 @@ def test_fresh_process_without_the_code(tmp_path: Any) -> None:
         "assert 'test_dump' not in ' '.join(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=120)
-    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected["out0"], rtol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected["out0"], rtol=1e-5)  # interpreted, and compiled
 
 
 def test_other_batch_sizes_than_it_was_traced_with() -> None:

@@ -146,11 +146,11 @@ def test_results_of_32_bits_are_integers_there_too() -> None:
 def operands(*shapes: tuple[int, ...]) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     (first, second), made = shapes, {}
-    for name, shape, dtype in (("x", first, "u1"), ("w", second, "i1")):
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    # Of kernels seven bits: on processors without VNNI onnxruntime sums pairs of products in 16 bits.
+    for name, shape, dtype, low, high in (("x", first, "u1", 0, 255), ("w", second, "i1", -64, 63)):
         made[name] = rng.integers(low, high + 1, shape).astype(dtype)
         made[f"{name}_zero"] = np.array(11, dtype)
-    return made | {"x_scale": np.float32(0.02), "y_scale": np.float32(0.3), "y_zero": np.array(90, "u1")}
+    return made | {"x_scale": np.float32(0.02), "y_scale": np.float32(0.15), "y_zero": np.array(90, "u1")}
 
 
 def quantised(kind: str, held: dict[str, Any], inputs: list[str], shape: tuple[int, ...], **attributes: Any) -> Any:

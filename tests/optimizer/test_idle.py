@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     source._warned.clear()
+    gc.collect()  # a manager that an earlier test left amid garbage is attached to its tensors until then
     yield
 
 

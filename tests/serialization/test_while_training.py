@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import io
 import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,8 +46,13 @@ def _in_a_file(net: Steps, folder: Path) -> set[float]:
 
 @pytest.mark.parametrize(
     "numbers",
-    [lambda net, folder: {float(v[0, 0]) for v in net.state_dict().values()}, _in_memory, _in_a_file],
-    ids=["state_dict", "in memory", "in a file"],
+    [
+        lambda net, folder: {float(v[0, 0]) for v in net.state_dict().values()},
+        lambda net, folder: {float(p.numpy()[0, 0]) for p in copy.deepcopy(net).parts},
+        _in_memory,
+        _in_a_file,
+    ],
+    ids=["state_dict", "deepcopy", "in memory", "in a file"],
 )
 def test_what_is_saved_is_of_one_step(numbers: Callable[[Steps, Path], set[float]], tmp_path: Path) -> None:
     net, saved = Steps(), threading.Event()
@@ -69,7 +76,10 @@ def test_what_is_saved_is_of_one_step(numbers: Callable[[Steps, Path], set[float
     assert len(found) >= 4 and all(len(numbers) == 1 for numbers in found)
 
 
-def test_the_state_of_an_optimizer_is_of_one_step() -> None:
+@pytest.mark.parametrize(
+    "copied", [lambda o: o.state_dict()["state"], lambda o: copy.deepcopy(o)._state], ids=["state_dict", "deepcopy"]
+)
+def test_the_state_of_an_optimizer_is_of_one_step(copied: Callable[[SGD], dict[Any, Any]]) -> None:
     param = [Parameter(np.zeros(4)) for _ in range(8)]
     optimizer = SGD(param, lr=1.0, momentum=1.0)
     for p in param:
@@ -84,8 +94,7 @@ def test_the_state_of_an_optimizer_is_of_one_step() -> None:
     thread.start()
     try:
         while len({n for numbers in found for n in numbers}) < 4:
-            state = optimizer.state_dict()["state"]
-            found.append({float(s["momentum_buffer"][0]) for s in state.values()})
+            found.append({float(s["momentum_buffer"][0]) for s in copied(optimizer).values()})
     finally:
         ended.set()
         thread.join()

@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from megengine.data.dataset import ArrayDataset
+from tests.processes import Programs
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -64,3 +65,18 @@ def test_fashion_mnist(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.M
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_examples_stay_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 150
+
+
+def test_data_parallel(programs: Programs, tmp_path: Path) -> None:
+    """One process goes on with what two have learnt."""
+    path = EXAMPLES / "data_parallel.py"
+    program = f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
+    start = "import sys; sys.argv[1:] = ['--epochs', '1', '--checkpoint', 'run.mge', '--processes', '{}']; "
+    found = []
+    for processes in (2, 1):
+        text = start.format(processes) + f"import os; os.chdir({str(tmp_path)!r}); " + program
+        out, error = programs.start(text).communicate(timeout=200)
+        found.append(re.fullmatch(r"epoch (\d): loss \S+, test accuracy (\S+)\n", out))
+        assert found[-1] is not None, error
+    (first, before), (second, after) = (match.groups() for match in found if match is not None)
+    assert (first, second) == ("0", "1") and 0.3 < float(before) <= float(after) + 0.02

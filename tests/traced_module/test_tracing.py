@@ -26,6 +26,7 @@ from megengine.traced_module import tm_config
 from megengine.traced_module.expr import Apply, CallFunction, CallMethod, Constant, GetAttr
 from megengine.traced_module.module_tracer import BUILTIN_ARRAY_METHOD
 from megengine.utils.comp_graph_tools import GraphInference
+from tests.processes import Programs
 
 
 class Own(M.qat.Conv2d):
@@ -317,3 +318,31 @@ def test_tensors_on_two_devices_go_into_one_file() -> None:
     mge.save(traced, file)
     file.seek(0)
     assert mge.load(file)(Tensor([1.0])).device == "cpu0"
+
+
+def test_a_thousand_traces_see_what_the_first_saw(programs: Programs) -> None:
+    """CPython 3.13.0 takes ``x[k]`` for what it was before, once a class has been changed a thousand times."""
+    process = programs.start(
+        """
+        import megengine as mge, megengine.module as M
+        from megengine import traced_module as tm
+        from megengine.traced_module import patching
+
+        class First(M.Module):
+            def forward(self, x):
+                return x[0] + 1
+
+        patching._ROUNDS = 2
+        net, x = First(), mge.Tensor([1.0, 2.0])
+        for changes in (0, 0, 0, 1100):
+            for n in range(changes):
+                mge.Tensor.probe = n
+                net.forward(x)
+            methods = [e.method for e in tm.trace_module(net, x).graph._exprs]
+            assert methods == ["__getitem__", "__add__"], methods
+            assert net(x).item() == 2.0
+        print("same")
+        """
+    )
+    out, error = process.communicate(timeout=280)
+    assert out == "same\n", error

@@ -22,7 +22,7 @@ from ..tensor.amp import _get_amp_dtype_autocast, _get_amp_high_prec_dtype, _get
 from ..tensor.utils import make_shape_tuple
 
 __all__ = [
-    "Const", "Tensor", "TensorWeakRef", "TraceError", "apply", "close", "config_async_level", "create_complex",
+    "AsyncError", "Const", "Tensor", "TensorWeakRef", "TraceError", "apply", "close", "config_async_level", "create_complex",
     "dtype_promotion", "full_sync", "get_async_level", "get_auto_format_convert", "get_device", "get_imag",
     "get_option", "get_real", "make_shape_tuple", "pop_scope", "push_scope", "set_auto_format_convert", "set_option",
     "sync", "_get_amp_dtype_autocast", "_get_amp_high_prec_dtype", "_get_amp_low_prec_dtype",
@@ -70,7 +70,11 @@ def pop_scope(name: str) -> None:
     if scopes.enabled and scopes.current():
         if scopes.current()[-1] != name:
             raise RuntimeError(f"scope {name!r} cannot end before {scopes.current()[-1]!r}")
-        scopes.pop()
+        scopes.leave(scopes.current()[:-1])
+
+
+class AsyncError(RuntimeError):
+    """What MegEngine raises for operations that fail after they were called; errors here are those of the operations."""
 
 
 class TensorWeakRef:

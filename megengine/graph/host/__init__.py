@@ -6,6 +6,7 @@ The families of rules are imported here, so that whatever imports the interprete
 from . import (
     batch,
     bilinear,
+    collective,
     control,
     convert,
     convolution,
@@ -16,6 +17,7 @@ from . import (
     gathering,
     integers,
     linalg,
+    lstm,
     products,
     reducing,
     scattering,

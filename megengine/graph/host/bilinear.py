@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
+from ml_dtypes import bfloat16
 
+from ...ops.candidates import ONEDNN, operands, signature
 from ...ops.onednn.convolution import Convolution
 from ...ops.onednn.integers import IntegerConvolution
 from ...ops.onednn.plan import Plan
+from ...ops.timed import CHOICES
+from ..options import options
 from .convolution import choose
 from .products import exactly, narrowed, wide
 from .rules import Equation, Run, rule
 from .taps import Axis
 
 # Multiplications from which on oneDNN was faster, in both directions, for images of 6 to 193 pixels on two cores.
-MANY_SUMS = 1 << 26
+MANY_SUMS = 1 << 25
 MANY_SUMS_OF_GROUPS = 1 << 22
+BLAS = "blas"
 
 
 def _axes(params: dict[str, Any]) -> list[Axis]:
@@ -42,29 +48,60 @@ def _made(eqn: Equation, depth: int, run: Run) -> Run:
     if not (out.size and all(v.aval.size for v in eqn.invars)):
         return lambda a, b: np.zeros(out.shape, dtype)
     of = Convolution(eqn.primitive.name, **eqn.params)
-    plan = of.plan() if wide(np.empty(0, dtype), dtype).dtype == np.float32 and _pays(of) else None
-    if plan is not None:
-        return _by_onednn(plan, out.shape, dtype)
+    single = wide(np.empty(0, dtype), dtype).dtype == np.float32
 
     def in_its_type(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         a, b = exactly(a, b, depth, dtype) if dtype.kind in "iu" else (wide(a, dtype), wide(b, dtype))
         return narrowed(run(a, b), dtype)
 
-    return in_its_type
+    if dtype == bfloat16 and of.worth_it():
+        of = of.narrowed()
+    plan = of.plan() if single and _pays(of) else None
+    by_rule = in_its_type if plan is None else _by_onednn(of, plan, dtype)
+    return _ruled_or_measured(of, by_rule, in_its_type, dtype) if single and of.worth_it() else by_rule
+
+
+def _ruled_or_measured(of: Convolution, by_rule: Run, by_blas: Run, dtype: Any) -> Run:
+    """What runs it by the rule, or, while that is asked for, by what is measured to be faster."""
+    fastest: Run | None = None
+
+    def run(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        nonlocal fastest
+        if not options.measured:
+            return by_rule(a, b)
+        if fastest is None:
+            fastest = _measured(of, by_rule is by_blas, by_blas, dtype)
+        return fastest(a, b)
+
+    return run
+
+
+def _measured(of: Convolution, rather_blas: bool, by_blas: Run, dtype: Any) -> Run:
+    plan = of.plan()
+    if plan is None:
+        return by_blas
+    runs = {BLAS: by_blas, ONEDNN: _by_onednn(of, plan, dtype)}
+    order = (BLAS, ONEDNN) if rather_blas else (ONEDNN, BLAS)
+    a, b = (x.astype(dtype) for x in operands(of))
+    candidates = {name: partial(partial, runs[name], a, b) for name in order}
+    return runs[CHOICES.choose(f"host {signature(of)} {dtype}", candidates)]
 
 
 def _pays(of: Convolution) -> bool:
-    """Whether oneDNN is faster than a product by BLAS: not for kernels of one element, and what is small."""
+    """Whether oneDNN is faster than a product by BLAS: not for kernels of one element in float32, and what is small."""
+    if prod(of.kernel_shape[2:]) == 1 and of.dtype == "float32":
+        return False
     sums = prod(of.y_shape) * prod(of.kernel_shape[1:])
-    return prod(of.kernel_shape[2:]) > 1 and sums >= (MANY_SUMS if of.groups == 1 else MANY_SUMS_OF_GROUPS)
+    return sums >= (MANY_SUMS if of.groups == 1 else MANY_SUMS_OF_GROUPS)
 
 
-def _by_onednn(plan: Plan, shape: tuple[int, ...], dtype: Any) -> Run:
+def _by_onednn(of: Convolution, plan: Plan, dtype: Any) -> Run:
     """What runs a plan on dense arrays."""
+    shape, own = of.arrays()[0][-1], np.dtype(of.dtype)
 
     def run(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        a, b = (np.ascontiguousarray(x, np.float32) for x in (a, b))
-        result = np.empty(shape, np.float32)
+        a, b = (np.ascontiguousarray(x, own) for x in (a, b))
+        result = np.empty(shape, own)
         plan.run(a.ctypes.data, b.ctypes.data, result.ctypes.data)
         return result.astype(dtype, copy=False)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import as_closed
+from .calls import as_closed, divided
 from .interpreter import Interpreted, nested
 from .rules import Equation, Run, rule
 
@@ -70,11 +70,8 @@ def while_(eqn: Equation) -> Run:
 def scan(eqn: Equation) -> Run:
     params = eqn.params
     body, length = _inner(params["jaxpr"]), params["length"]
-    # What goes along a sequence has a dimension more outside than inside; versions of JAX say it each in their own way.
-    inside = getattr(params["jaxpr"], "jaxpr", params["jaxpr"])
-    carried = sum(a.aval.ndim == b.aval.ndim for a, b in zip(eqn.outvars, inside.outvars, strict=True))
-    second = sum(a.aval.ndim == b.aval.ndim for a, b in zip(eqn.invars, inside.invars, strict=True))
-    first = second - carried
+    first, carried = divided(eqn)
+    second = first + carried
     turns = range(length - 1, -1, -1) if params["reverse"] else range(length)
     stacked = [(v.aval.shape, v.aval.dtype) for v in eqn.outvars[carried:]]
 

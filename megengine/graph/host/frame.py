@@ -126,6 +126,20 @@ class Frame:
                 made = _instead(eqn, name, [eqn.invars[0], eqn.invars[other]], eqn.outvars)
                 self.eqns[n] = made, (sources[0], sources[other]), targets
 
+    def with_wrapped_indices(self) -> None:
+        """``i + n`` for ``i`` below 0, else ``i``, as one equation: most indices are not below 0."""
+        made = {targets[0]: (eqn, sources) for eqn, sources, targets in self.eqns if targets}
+        for n, (eqn, sources, targets) in enumerate(self.eqns):
+            if eqn.primitive.name != "select_n" or len(sources) != 3:
+                continue
+            below, below_of = made.get(sources[0], (None, ()))
+            moved, moved_of = made.get(sources[2], (None, ()))
+            if below is None or moved is None or (below.primitive.name, moved.primitive.name) != ("lt", "add"):
+                continue
+            zero = self.constants.get(below_of[1])
+            if zero is not None and not zero.any() and sources[1] == below_of[0] == moved_of[0]:
+                self.eqns[n] = _instead(eqn, "wrap_index", moved.invars, eqn.outvars), moved_of, targets
+
     def wiring(self, results: list[int]) -> list[Wires]:
         """Of each equation the places of its operands and results, whether it has several, and what is not used after it."""
         last = {place: n for n, (_, sources, targets) in enumerate(self.eqns) for place in (*sources, *targets)}

@@ -32,9 +32,11 @@ def gather(eqn: Equation) -> Run:
     clip = params["mode"] != GatherScatterMode.FILL_OR_DROP
     fill = np.asarray(_filling(params["fill_value"], dtype), dtype)
     across = tuple(1 if d in numbers.offset_dims else n for d, n in enumerate(shape))
-    take = _along_one(places, numbers.offset_dims, shape) or _windows(places)
     if 0 in shape or 0 in array.shape:
         return lambda x, at: np.zeros(shape, dtype)
+    if places.count == 1 and not places.batching:
+        return _of_one(places, shape, None if clip else fill)
+    take = _along_one(places, numbers.offset_dims, shape) or _windows(places)
 
     def run(x: Any, at: Any) -> Any:
         starts, inside = places.starts(at, clip)
@@ -56,6 +58,23 @@ def _filling(value: Any, dtype: Any) -> Any:
     return info.max if dtype.kind == "u" else info.min
 
 
+def _of_one(places: Places, shape: tuple[int, ...], fill: Any) -> Run:
+    """One window, which is a view; with something to fill it by where it is not inside."""
+    whole = [slice(0, n) for n in places.sizes]
+    mapped = [(d, limit, places.sizes[d]) for d, limit in zip(places.mapped, places.limits, strict=True)]
+
+    def run(x: Any, at: Any) -> Any:
+        index = whole.copy()
+        for (d, limit, size), wanted in zip(mapped, at.reshape(-1).tolist(), strict=True):
+            start = min(max(wanted, 0), limit)
+            if start != wanted and fill is not None:
+                return np.broadcast_to(fill, shape)
+            index[d] = slice(start, start + size)
+        return x[tuple(index)].reshape(shape)
+
+    return run
+
+
 def _windows(places: Places) -> Run:
     def take(x: np.ndarray, starts: Sequence[np.ndarray]) -> np.ndarray:
         index = places.index(starts)
@@ -70,7 +89,7 @@ def _windows(places: Places) -> Run:
 def _along_one(places: Places, window_dims: Sequence[int], shape: tuple[int, ...]) -> Run | None:
     """For single indices along one dimension, and all of the others; None where it is not so."""
     sizes, whole = places.sizes, places.shape
-    if len(places.mapped) != 1 or places.batching or places.count == 1:
+    if len(places.mapped) != 1 or places.batching:
         return None
     (axis,) = places.mapped
     if sizes[axis] != 1 or any(sizes[d] != n for d, n in enumerate(whole) if d != axis):

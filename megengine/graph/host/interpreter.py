@@ -70,6 +70,7 @@ class Skeleton:
         self.jaxpr = closed.jaxpr
         self.arguments = [frame.place() for _ in closed.jaxpr.invars]
         self.results = frame.write_out(closed, self.arguments)
+        frame.with_wrapped_indices()
         frame.needed(self.results)
         frame.without_broadcasts(self.results)
         frame.with_selections_of_zero()

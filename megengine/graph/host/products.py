@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -14,6 +15,7 @@ from .rules import Equation, Run, rule
 # A product of this many multiplications is worth a call of its own: to copy an operand would cost more.
 WORTH_A_CALL = 1 << 16
 _BY_BLAS = (np.float32, np.float64, np.complex64)
+Counts = tuple[int, int, int, int]  # of batch dimensions, dimensions summed over, and those of each operand
 
 
 @rule("dot_general")
@@ -24,17 +26,58 @@ def dot_general(eqn: Equation) -> Run:
     left_free = [d for d in range(left.ndim) if d not in (*left_sum, *left_batch)]
     right_free = [d for d in range(right.ndim) if d not in (*right_sum, *right_batch)]
     left_order, right_order = (*left_batch, *left_free, *left_sum), (*right_batch, *right_free, *right_sum)
-    matrices = (len(left_sum), len(left_batch), left.ndim, right.ndim) == (1, 0, 2, 2)
-    if matrices and left.dtype == right.dtype == out.dtype in _BY_BLAS:
-        return _of_matrices(left_sum[0] == 0, right_sum[0] == 1)
     batch, terms = len(left_batch), len(left_sum)
-    depth = prod(left.shape[d] for d in left_sum)
     dtype = np.dtype(out.dtype)
+    integers = dtype.kind in "iu"
+    depth = prod(left.shape[d] for d in left_sum) if integers else 0
 
     def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         x, y = x.transpose(left_order), y.transpose(right_order)
-        x, y = exactly(x, y, depth, dtype) if dtype.kind in "iu" else (wide(x, dtype), wide(y, dtype))
+        x, y = exactly(x, y, depth, dtype) if integers else (wide(x, dtype), wide(y, dtype))
         return narrowed(contracted(x, y, batch, terms), dtype)
+
+    if not left.dtype == right.dtype == dtype in _BY_BLAS:
+        return run
+    if (terms, batch, left.ndim, right.ndim) == (1, 0, 2, 2):
+        run = _of_matrices(left_sum[0] == 0, right_sum[0] == 1)
+    counts = batch, terms, left.ndim, right.ndim
+    orders = _order(left_order, left_sum, counts), _order(right_order, right_sum, counts)
+    return run if None in orders else _of_contiguous(*orders, counts, run)  # type: ignore[arg-type]
+
+
+def _order(order: Sequence[int], summed: Sequence[int], counts: Counts) -> bool | None:
+    """Whether the dimensions summed over come last, of an operand that is matrices as it is; None of others."""
+    batch, terms, *_ = counts
+    ndim = len(order)
+    if tuple(order) == tuple(range(ndim)):
+        return True
+    first = batch <= ndim - terms and tuple(summed) == tuple(range(batch, batch + terms))
+    return False if first and sorted(order[:batch]) == list(order[:batch]) == list(range(batch)) else None
+
+
+def _of_contiguous(left_last: bool, right_last: bool, counts: Counts, otherwise: Run) -> Run:
+    """A product of operands in C order as one of matrices, which takes no copy; ``otherwise`` for other operands."""
+    batch, terms, left, right = counts
+    plain = terms == 1 and left == right == batch + 2
+
+    def matrices(a: np.ndarray, last: bool) -> np.ndarray:
+        shape, cut = a.shape, a.ndim - terms if last else batch + terms
+        return a.reshape(*shape[:batch], prod(shape[batch:cut]), prod(shape[cut:]))
+
+    def run(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        if not (x.flags.c_contiguous and y.flags.c_contiguous):
+            return otherwise(x, y)
+        if not plain:
+            free = x.shape[batch : left - terms] if left_last else x.shape[batch + terms :]
+            others = y.shape[batch : right - terms] if right_last else y.shape[batch + terms :]
+            shape = *x.shape[:batch], *free, *others
+            x, y = matrices(x, left_last), matrices(y, right_last)
+        if not left_last:
+            x = x.swapaxes(-1, -2)
+        if right_last:
+            y = y.swapaxes(-1, -2)
+        z = x * y if x.shape[-1] == 1 else matmul(x, y)
+        return z if plain else z.reshape(shape)
 
     return run
 

@@ -60,6 +60,19 @@ def _kept(mask: Any, x: Any) -> Any:
     return np.bitwise_and(x.view(bits), wide).view(x.dtype)
 
 
+@rule("wrap_index")
+def wrap_index(eqn: Equation) -> Run:
+    """Indices, counted from the end of a dimension where they are below 0."""
+    if not eqn.outvars[0].aval.ndim:
+        return lambda index, size: index + size if index < 0 else index
+
+    def run(index: Any, size: Any) -> Any:
+        below = index < 0
+        return np.where(below, index + size, index) if below.any() else index
+
+    return run
+
+
 def _choice(cases: int) -> Run:
     def run(which: Any, *options: Any) -> Any:
         out = np.array(options[0])

@@ -85,12 +85,16 @@ def unstack(eqn: Equation) -> Run:
 
 @rule("dynamic_slice")
 def dynamic_slice(eqn: Equation) -> Run:
-    sizes, shape = eqn.params["slice_sizes"], eqn.invars[0].aval.shape
-    limits = [n - s for n, s in zip(shape, sizes, strict=True)]
+    shape, sizes = eqn.invars[0].aval.shape, eqn.params["slice_sizes"]
+    moving = [(k, n - size, size) for k, (n, size) in enumerate(zip(shape, sizes, strict=True)) if n != size]
+    whole = [slice(None)] * len(sizes)
 
     def run(x: Any, *starts: Any) -> Any:
-        firsts = [min(max(int(s), 0), most) for s, most in zip(starts, limits, strict=True)]
-        return x[tuple(slice(s, s + n) for s, n in zip(firsts, sizes, strict=True))]
+        index = whole.copy()
+        for k, most, size in moving:
+            first = min(max(int(starts[k]), 0), most)
+            index[k] = slice(first, first + size)
+        return x[tuple(index)]
 
     return run
 

@@ -53,6 +53,14 @@ def _total_order(x: Any) -> Any:
     return np.bitwise_xor(bits, np.right_shift(bits, 8 * x.dtype.itemsize - 1) & np.iinfo(signed).max)
 
 
+@rule("eq_to", "le_to", "lt_to")
+def in_total_order(eqn: Equation) -> Run:
+    compare = {"eq_to": np.equal, "le_to": np.less_equal, "lt_to": np.less}[eqn.primitive.name]
+    if not is_floating(eqn.invars[0].aval.dtype):
+        return compare
+    return lambda x, y: compare(_total_order(x), _total_order(y))
+
+
 def _order(keys: Any, axis: int, k: int | None = None) -> Any:
     """Indices that sort stably, or the first ``k`` of them.
 

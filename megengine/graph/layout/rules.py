@@ -8,9 +8,11 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
+from ...ops import kernel_product
 from ...ops.batch import PLAIN
 from ...ops.onednn import custom_call
 from ...ops.onednn.convolution import Convolution
+from ...ops.timed import wanted
 from .arrays import Laid, moved, place
 from .pending import Pending, per_channel
 
@@ -109,6 +111,10 @@ def convolution(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
         of = custom_call.convolution(eqn.primitive.name, operands[0].dtype, **eqn.params)
     if of is None:
         return None
+    if _by_product(of, operands):
+        x, ct = operands
+        settings = {name: eqn.params[name] for name in ("kernel_shape", "stride", "padding", "dilation")}
+        return [Laid(kernel_product.kernel_gradient(x.behind, ct.behind, **settings))]
     lasts = of.arrays()[1]
     arrays = [o.behind if last else o.front for o, last in zip(operands, lasts, strict=False)]
     kept = None
@@ -118,6 +124,15 @@ def convolution(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
             return [Pending(of, arrays, kept)]
     result = custom_call.call(of, *arrays, kept=kept)
     return [Laid(behind=result) if lasts[-1] else Laid(result)]
+
+
+def _by_product(of: Any, operands: list[Laid]) -> bool:
+    """Whether it is a kernel's gradient that takes less time as a product of matrices; what is measured decides by itself."""
+    if not isinstance(of, Convolution) or of.kind != "convolve_kernel_gradient" or wanted():
+        return False
+    settings: Any = {"stride": of.stride, "padding": of.padding, "dilation": of.dilation, "groups": of.groups}
+    found = kernel_product.better(x_shape=of.x_shape, kernel_shape=of.kernel_shape, **settings)
+    return found and all(o.dtype == jnp.float32 for o in operands)
 
 
 def normalization(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:

@@ -14,6 +14,7 @@ from .common import common_subexpressions
 from .dead import dead_code
 from .rematerialise import rematerialise
 from .transposes import cancel_transposes
+from .updates import updates_last
 
 __all__ = [
     "PIPELINE",
@@ -24,6 +25,7 @@ __all__ = [
     "explicit_casts",
     "rematerialise",
     "run",
+    "updates_last",
 ]
 
 Pass = Callable[[Function], Function]

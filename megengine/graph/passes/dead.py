@@ -14,8 +14,8 @@ def dead_code(function: Function) -> Function:
     wanted: set[AnyEquation] = {of for of, _ in function.residuals}
     kept: list[AnyEquation] = []
     for equation in reversed(function.equations):
-        checked = isinstance(equation, Equation) and equation.op.valid is not None
-        if checked or equation in wanted or not needed.isdisjoint(equation.outputs):
+        checked = type(equation) is Equation and equation.signature.op.valid is not None
+        if checked or not needed.isdisjoint(equation.outputs) or equation in wanted:
             kept.append(equation)
             needed.update(equation.reads())
             if isinstance(equation, VjpEquation):

@@ -118,8 +118,9 @@ class _Again:
         self.part_of.update(dict.fromkeys((e for e in chosen if e in self.pulled), chosen))
 
     def _can(self, equation: Equation) -> bool:
-        """Whether it may be computed twice: not if its operands' values are checked, or a later function has its VJP."""
-        return equation.op.valid is None and equation not in self.fixed
+        """Whether it may be computed twice: not if its operands' values are checked, others take part in it, or a later
+        function has its VJP."""
+        return equation.op.valid is None and not equation.op.once and equation not in self.fixed
 
     def result(self) -> Function:
         """The function."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...graph.host.calls import called, divided
 from ..package import OnnxError
 from .graph import Graph
 
@@ -31,35 +32,30 @@ def decomposed(g: Graph, closed: Any, inputs: Sequence[str]) -> list[str]:
     Raises:
         OnnxError: it has a primitive without a rule.
     """
-    return _run(g, closed.jaxpr, [g.const(np.asarray(c)) for c in closed.consts], inputs)
-
-
-def _run(g: Graph, jaxpr: Any, constants: Sequence[str], inputs: Sequence[str]) -> list[str]:
+    jaxpr = closed.jaxpr
+    constants = [g.const(np.asarray(c)) for c in closed.consts]
     env: dict[Any, str] = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *inputs), strict=True))
 
     def read(atom: Any) -> str:
         return g.const(np.asarray(atom.val, atom.aval.dtype)) if hasattr(atom, "val") else env[atom]
 
     for equation in jaxpr.eqns:
-        found = PRIMITIVES.get(equation.primitive.name)
-        if found is None:
+        given, body = [read(a) for a in equation.invars], called(equation)
+        if body is not None:
+            made: str | list[str] = decomposed(g, body, given)
+        elif (found := PRIMITIVES.get(equation.primitive.name)) is not None:
+            made = found(g, equation, given)
+        else:
             raise OnnxError(f"{equation.primitive.name} of JAX, which it is made of, has no form there")
-        made = found(g, equation, [read(a) for a in equation.invars])
         env.update(zip(equation.outvars, [made] if isinstance(made, str) else made, strict=True))
     return [read(a) for a in jaxpr.outvars]
-
-
-@primitive("jit", "pjit", "custom_jvp_call", "custom_vjp_call", "remat2", "checkpoint", "closed_call", "core_call")
-def _call(g: Graph, e: Any, inputs: list[str]) -> list[str]:
-    inner = next(e.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in e.params)
-    return decomposed(g, inner, inputs) if hasattr(inner, "consts") else _run(g, inner, (), inputs)
 
 
 @primitive("scan")
 def _scan(g: Graph, e: Any, inputs: list[str]) -> list[str]:
     """Written out step by step."""
     p = e.params
-    length, fixed, carried = p["length"], p["num_consts"], p["num_carry"]
+    length, (fixed, carried) = p["length"], divided(e)
     if length > STEPS:
         raise OnnxError(f"a loop of {length} steps would be written out")
     constants, state, rows = inputs[:fixed], inputs[fixed : fixed + carried], inputs[fixed + carried :]

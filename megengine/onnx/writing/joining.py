@@ -14,8 +14,7 @@ def _concat(g: Graph, e: Call) -> str:
 
 @rule("stack")
 def _stack(g: Graph, e: Call) -> str:
-    joined = g.op("Concat", *(g.unsqueeze(x, e["axis"]) for x in e.inputs), axis=e["axis"])
-    return joined if e.shape or len(e.inputs) == 1 else g.unsqueeze(joined, 1)
+    return g.op("Concat", *(g.unsqueeze(x, e["axis"]) for x in e.inputs), axis=e["axis"])
 
 
 @rule("split")

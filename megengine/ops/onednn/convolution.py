@@ -11,7 +11,7 @@ from typing import Any
 from ..windows import out_size
 from . import steps
 from .library import library
-from .plan import LIMIT, Handle, Plan, cached, dims, strides_of
+from .plan import BFLOAT16, FLOAT32, LIMIT, Handle, Plan, cached, dims, strides_of
 
 FORWARD, DIRECT = 64, 1
 SRC, DST, WEIGHTS, BIAS = 1, 17, 33, 41
@@ -21,6 +21,7 @@ MOST_SPATIAL = 3
 # Fewer products than these take less time than a call.
 WORTH_A_CALL = 1 << 16
 _SLOW = ("ref", "gemm")
+_TYPES = {"float32": FLOAT32, "bfloat16": BFLOAT16}
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Convolution:
         x_last, y_last: whether the channels of the input, and of the result, lie behind their sizes in memory. Kernels are
             dense, in the order of their dimensions.
         after: what a forward convolution does to its result, whose channels then lie behind: see :mod:`.steps`.
+        dtype: of all arrays, ``"float32"`` or ``"bfloat16"``; sums are taken in float32.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Convolution:
     x_last: bool = False
     y_last: bool = False
     after: tuple[str, ...] = ()
+    dtype: str = "float32"
 
     @property
     def y_shape(self) -> tuple[int, ...]:
@@ -77,6 +80,13 @@ class Convolution:
             return self.plan() is not None
         return self._is_one() and bool(_implementation(self))
 
+    def narrowed(self) -> Convolution:
+        """The same in bfloat16 if the processor multiplies that, else as it is."""
+        of = replace(self, dtype="bfloat16")
+        plan = of.plan()
+        native = plan is not None and any("bf16" in name or "amx" in name for name in plan.implementations)
+        return of if native else self
+
     def _is_one(self) -> bool:
         """Whether it is one that may be asked for."""
         if library() is None or not 1 <= len(self.stride) <= MOST_SPATIAL:
@@ -103,7 +113,7 @@ class Convolution:
     def dense_kernel(self, plan: Plan) -> Handle:
         """The memory descriptor of a kernel in the order of its dimensions."""
         kernel = self.kernel_dimensions()
-        return plan.described(kernel, strides_of(kernel, False))
+        return plan.described(kernel, strides_of(kernel, False), _TYPES[self.dtype])
 
     def joined(self, *more: str) -> Convolution | None:
         """The same with more done to its result; None where the library would compute that slowly, or not at all."""
@@ -125,14 +135,14 @@ class _Descriptors:
         self.as_it_likes = as_it_likes
         shapes = of.arrays()[0]
         self.plan = plan = Plan(f"{of.kind} of {of.x_shape} with {of.kernel_shape}", len(shapes))
-        x, y = of.x_shape, of.y_shape
-        self.x = plan.described(x, strides_of(x, of.x_last))
-        self.y = plan.described(y, strides_of(y, of.y_last))
+        x, y, dtype = of.x_shape, of.y_shape, _TYPES[of.dtype]
+        self.x = plan.described(x, strides_of(x, of.x_last), dtype)
+        self.y = plan.described(y, strides_of(y, of.y_last), dtype)
         self.kernel = of.dense_kernel(plan)
         # The library's choice is blocked; a layout with the channels behind is as good and needs no copy.
-        self.inner_x = self.x if of.x_last else plan.undecided(x)
-        self.inner_y = self.y if of.y_last else plan.undecided(y)
-        self.inner_kernel = plan.undecided(of.kernel_dimensions())
+        self.inner_x = self.x if of.x_last else plan.undecided(x, dtype)
+        self.inner_y = self.y if of.y_last else plan.undecided(y, dtype)
+        self.inner_kernel = plan.undecided(of.kernel_dimensions(), dtype)
         spread = [d - 1 for d in of.dilation]
         self.windows = [dims(v) for v in (of.stride, spread, of.padding, of.padding)]
         self.attributes: Any = plan.lib.attributes

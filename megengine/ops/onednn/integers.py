@@ -13,7 +13,8 @@ import numpy as np
 
 from ..windows import out_size
 from .library import library
-from .plan import ALIGNMENT, INT8, INT32, Plan, cached, dims, strides_of
+from .plan import INT8, INT32, Plan, cached, dims, strides_of
+from .scratch import ALIGNMENT
 
 FORWARD, DIRECT = 64, 1
 SRC, DST, WEIGHTS = 1, 17, 33
@@ -65,8 +66,13 @@ class IntegerConvolution:
         return prod(self.y_shape) * prod(self.kernel_shape[1:]) >= WORTH_A_CALL
 
     def plan(self) -> PackedConvolution | None:
-        """What computes it; None where oneDNN does not."""
-        if library() is None or min(self.x_shape + self.y_shape + self.kernel_shape) < 1:
+        """What computes it; None where oneDNN does not, or not exactly."""
+        found_library = library()
+        if (
+            found_library is None
+            or not found_library.exact_integers
+            or min(self.x_shape + self.y_shape + self.kernel_shape) < 1
+        ):
             return None
         make: Any = partial(_made, self)
         found: PackedConvolution | None = cast(Any, cached(("int8", *astuple(self)), make))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .convolution import Convolution
-from .plan import ALIGNMENT, Handle, Plan, cached
+from .plan import Handle, Plan, aligned, cached
 
 # All kept kernels together; what would go beyond is brought to the layout each time.
 MOST_BYTES = 1 << 30
@@ -109,7 +109,7 @@ class KeptPlan:
                 if len(_met) > MOST_MET:
                     _met.popitem(last=False)
                 return None
-        packed = _aligned(self._size)
+        packed = aligned((self._size,), np.uint8)
         self._packing.run(kernel, packed.ctypes.data)
         _keep(serial, self._layout, packed)
         return packed
@@ -134,9 +134,3 @@ def forget(serial: int) -> None:
 def kept_bytes() -> int:
     """The bytes of all kept kernels."""
     return _bytes
-
-
-def _aligned(size: int) -> np.ndarray:
-    block = np.empty(size + ALIGNMENT, np.uint8)
-    start = -block.ctypes.data % ALIGNMENT
-    return block[start : start + size]

@@ -20,8 +20,10 @@ OUT_OF_MEMORY, UNIMPLEMENTED = 1, 3
 STATUS = {1: "out of memory", 2: "invalid arguments", 3: "not implemented", 5: "runtime error", 6: "not required"}
 MOST_DIMENSIONS = 12
 Dims = c_int64 * MOST_DIMENSIONS
-# Threads of oneDNN that wait for work sleep soon: XLA's and NumPy's have the cores then.
-SPINS = "2000"
+# Threads of oneDNN that wait for work sleep soon: XLA's and NumPy's have the cores then. Each thread of XLA's that calls it has
+# threads of its own, and once there are more than cores they would not wait at all, for each other within a call: "active"
+# gives them half as long.
+WAITING = {"GOMP_SPINCOUNT": "2000", "OMP_WAIT_POLICY": "active"}
 # By threads of its own, or none; other builds need a thread pool or a SYCL queue of the caller.
 RUNTIMES = {1: "one thread", 2: "OpenMP", 4: "TBB"}
 
@@ -47,6 +49,8 @@ class _Version(ctypes.Structure):
     ]
 
 
+# ``dnnl_cpu_isa_t``: what AVX2-VNNI and AVX512-VNNI have and others do not.
+_VNNI = 0x8 | 0x40
 _OUT, _DIMS = POINTER(c_void_p), POINTER(c_int64)
 _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "engine_create": (_OUT, c_int, c_size_t),
@@ -94,6 +98,13 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
         *[_DIMS] * 4,
         *[c_void_p] * 2,
     ),
+    "lstm_forward_primitive_desc_create": (*(_OUT, c_void_p, c_int, c_int), *[c_void_p] * 11, c_uint, c_void_p),
+    "lstm_backward_primitive_desc_create": (
+        *(_OUT, c_void_p, c_int, c_int),
+        *[c_void_p] * 22,
+        c_uint,
+        *[c_void_p] * 2,
+    ),
     "pooling_forward_primitive_desc_create": (_OUT, c_void_p, c_int, c_int, *[c_void_p] * 2, *[_DIMS] * 5, c_void_p),
     "batch_normalization_forward_primitive_desc_create": (
         *(_OUT, c_void_p, c_int),
@@ -119,6 +130,8 @@ class Library:
         version: such as ``"3.2.0"``.
         path: the file.
         engine: its CPU engine.
+        exact_integers: whether sums of products of 8-bit integers are exact: without the processor's VNNI, pairs are saturated
+            to 16 bits.
         one_at_a_time: held while primitives run.
         attributes: of primitives: their scratchpads are the caller's, so that several threads may run one at a time.
     """
@@ -143,6 +156,7 @@ class Library:
         self.one_at_a_time: Any = threading.Lock() if threads is not None and threads() > 1 else nullcontext()
         self.execute = self._library.dnnl_primitive_execute
         self.set_data_handle = self._library.dnnl_memory_set_data_handle
+        self.exact_integers = bool(self._library.dnnl_get_effective_cpu_isa() & _VNNI)
         self.engine = self.made("engine_create", 1, 0)
         self.attributes = self.made("primitive_attr_create")
         self.call("primitive_attr_set_scratchpad_mode", self.attributes, 1)
@@ -201,14 +215,15 @@ def check(status: int, what: str) -> None:
 @contextmanager
 def _sleeping_soon() -> Iterator[None]:
     """OpenMP reads its settings from the environment when it is loaded; what the user set stays."""
-    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+    if not WAITING.keys().isdisjoint(os.environ):
         yield
         return
-    os.environ["GOMP_SPINCOUNT"] = SPINS
+    os.environ.update(WAITING)
     try:
         yield
     finally:
-        del os.environ["GOMP_SPINCOUNT"]
+        for name in WAITING:
+            del os.environ[name]
 
 
 def _candidates(setting: str) -> Iterator[str]:

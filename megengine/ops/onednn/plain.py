@@ -18,10 +18,11 @@ def compute(of: Convolution, *pointers: int) -> None:
 
     Args:
         of: the convolution.
-        pointers: where its operands and its result are, as float32.
+        pointers: where its operands and its result are.
     """
     shapes, lasts = of.arrays()
-    one, other, *more, result = [_array(*array) for array in zip(pointers, shapes, lasts, strict=True)]
+    arrays = [_array(*array, of.dtype) for array in zip(pointers, shapes, lasts, strict=True)]
+    one, other, *more, result = [a.astype(np.float32, copy=False) for a in arrays]
     kinds = {
         "convolve": lambda: _forward(of, one, other, result),
         "convolve_input_gradient": lambda: _input_gradient(of, one, other, result),
@@ -29,12 +30,14 @@ def compute(of: Convolution, *pointers: int) -> None:
     }
     kinds[of.kind]()
     steps.compute(of.after, more, result)
+    if result is not arrays[-1]:
+        arrays[-1][...] = result
 
 
-def _array(pointer: int, shape: tuple[int, ...], last: bool) -> np.ndarray:
+def _array(pointer: int, shape: tuple[int, ...], last: bool, dtype: str) -> np.ndarray:
     """The array at an address, its channels in front of its sizes."""
-    held: Any = (ctypes.c_float * prod(shape)).from_address(pointer)
-    memory = np.frombuffer(held, np.float32)
+    held: Any = (ctypes.c_char * (prod(shape) * np.dtype(dtype).itemsize)).from_address(pointer)
+    memory = np.frombuffer(held, dtype)
     if not last:
         return memory.reshape(shape)
     return np.moveaxis(memory.reshape(shape[0], *shape[2:], shape[1]), -1, 1)

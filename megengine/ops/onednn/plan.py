@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from .library import Dims, ExecArg, Library, check, library
+from .scratch import ALIGNMENT, scratch
 
-FLOAT32, INT32, INT8, ANY = 3, 4, 5, 1
-ALIGNMENT = 64
+BFLOAT16, FLOAT32, INT32, INT8, ANY = 2, 3, 4, 5, 1
 SCRATCHPAD = 80
 FROM, TO = 1, 17
 _QUERY_SCRATCHPAD, _QUERY_NAME = 136, 8
@@ -77,8 +77,12 @@ class Plan:
 
     def queried(self, descriptor: Handle, query: int) -> Handle:
         """A memory descriptor that a primitive descriptor holds."""
+        return self.queried_at(descriptor, query + 128, 0)
+
+    def queried_at(self, descriptor: Handle, query: int, index: int) -> Handle:
+        """One of several memory descriptors of a kind, by the library's number of the kind."""
         found = c_void_p()
-        self.lib.call("primitive_desc_query", descriptor.value, query + 128, 0, ctypes.byref(found))
+        self.lib.call("primitive_desc_query", descriptor.value, query, index, ctypes.byref(found))
         return Handle("memory_desc", self.lib.made("memory_desc_clone", found), self.lib)
 
     def supported(self, name: str, *args: Any) -> Handle | None:
@@ -158,15 +162,13 @@ class Plan:
             instance = self._idle.pop()
         except IndexError:
             instance = _Instance(self)
-        block = np.empty(self.bytes + ALIGNMENT, np.uint8) if self.bytes else None
-        base = 0 if block is None else -(-block.ctypes.data // ALIGNMENT) * ALIGNMENT
         set_handle = self.lib.set_data_handle
         for memory, pointer in zip(instance.arguments, pointers, strict=True):
             set_handle(memory, pointer)
-        for memory, offset in instance.temporaries:
-            set_handle(memory, base + offset)
         execute, stream = self.lib.execute, instance.stream.value
-        with self.lib.one_at_a_time:
+        with self.lib.one_at_a_time, scratch(self.bytes) as base:
+            for memory, offset in instance.temporaries:
+                set_handle(memory, base + offset)
             for primitive, count, arguments in instance.steps:
                 status = execute(primitive, stream, count, arguments)
                 if status:
@@ -216,6 +218,14 @@ def cached(key: Hashable, make: Callable[[], Plan | None]) -> Plan | None:
         while len(_plans) > LIMIT:
             _plans.popitem(last=False)
     return made
+
+
+def aligned(shape: Sequence[int], dtype: Any) -> np.ndarray:
+    """An array that begins where a cache line does."""
+    size = prod(shape) * np.dtype(dtype).itemsize
+    block = np.empty(size + ALIGNMENT, np.uint8)
+    start = -block.ctypes.data % ALIGNMENT
+    return block[start : start + size].view(dtype).reshape(shape)
 
 
 def strides_of(shape: Sequence[int], last: bool) -> tuple[int, ...]:

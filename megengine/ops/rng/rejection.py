@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from ..loops import cond, while_loop
 from . import xorwow
 
 _SMALL_MEAN = 10
@@ -66,7 +67,7 @@ def poisson_variate(state: jax.Array, mean: jax.Array) -> tuple[jax.Array, jax.A
     mean = jnp.where((mean > 0) & jnp.isfinite(mean), mean, 1)
     small = mean < _SMALL_MEAN
     state, few = _by_inversion(state, jnp.where(small, mean, 1))
-    state, many = lax.cond(
+    state, many = cond(
         small.all(), lambda state: (state, few), lambda state: _by_rejection(state, mean, small), state
     )
     return state, jnp.where(small, few, many)
@@ -88,7 +89,7 @@ def _by_inversion(state: jax.Array, mean: jax.Array) -> tuple[jax.Array, jax.Arr
 
     first = jnp.exp(-mean)
     start = (jnp.float32(1), first, jnp.zeros_like(mean), first)
-    return state, lax.while_loop(lambda carry: searching(*carry[1:]).any(), more, start)[2]
+    return state, while_loop(lambda carry: searching(*carry[1:]).any(), more, start)[2]
 
 
 def _by_rejection(state: jax.Array, mean: jax.Array, skip: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -133,5 +134,5 @@ def _until_accepted(
         return state, jnp.where(done, kept, proposed), done | accepted
 
     start = (state, jnp.zeros((n,), jnp.float32), jnp.zeros((n,), bool))
-    state, kept, _ = lax.while_loop(lambda carry: ~carry[2].all(), another, start)
+    state, kept, _ = while_loop(lambda carry: ~carry[2].all(), another, start)
     return state, kept

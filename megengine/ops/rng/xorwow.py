@@ -20,6 +20,7 @@ from jax import lax
 from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 
+from ..loops import fori_loop
 from .gf2 import combine, jump_coefficients
 
 LANES = 4096
@@ -178,7 +179,7 @@ def _rounds(
             drawn.append(_row(ring, oldest) + (counter + (step + 1).astype(jnp.uint32) * np.uint32(WEYL)))
         return ring, lax.dynamic_update_slice(out, convert(*drawn), (i * (width * LANES),))
 
-    ring, out = lax.fori_loop(0, rounds, turn, (wide[:_WORDS], out))
+    ring, out = fori_loop(0, rounds, turn, (wide[:_WORDS], out))
     steps = rounds * width
     oldest = steps % _WORDS
     counter = counter + np.uint32(steps * WEYL & _MASK)

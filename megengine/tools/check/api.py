@@ -111,7 +111,8 @@ def _has_member(kind: type, name: str) -> bool:
             if f"self.{name}" in inspect.getsource(base):
                 return True
         except (OSError, TypeError):  # no source to look into
-            return True
+            if base.__module__ != "typing":
+                return True
     return False
 
 

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from megengine._support.switches import switched_off
+
 __all__ = ["add_to"]
 
 DESCRIPTION = """Reports versions, devices, caches, libraries, threads and settings, computes a little, and says what is missing
@@ -117,7 +119,7 @@ def libraries() -> Iterator[Finding]:
     try:
         found = library()
         here = found is not None
-        off = os.environ.get("MEGENGINE_ONEDNN", "").lower() in ("0", "off", "false")
+        off = switched_off("MEGENGINE_ONEDNN")
         why = "switched off by MEGENGINE_ONEDNN" if off else "not found: convolutions are slower"
         said = f"{found.version}, {found.path}" if found is not None else why
         advice = "" if here or off or sys.platform != "linux" else f"pip install {WHEEL}"
@@ -143,7 +145,7 @@ def caches() -> Iterator[Finding]:
 
     folder = runtime.cache_directory()
     if not runtime.keeps:
-        off = os.environ.get("MEGENGINE_CACHE", "1").lower() in ("0", "off", "false")
+        off = switched_off("MEGENGINE_CACHE")
         said = "switched off by MEGENGINE_CACHE" if off else f"{folder} cannot be written"
         advice = "" if off else "name a folder that can: MEGENGINE_CACHE_DIR=/path"
         yield Finding("note" if off else "broken", "compiled programs", f"{said}: each process compiles anew", advice)

@@ -91,7 +91,8 @@ class Library:
         when: Callable[[ast.Call], bool] | None = None,
     ) -> None:
         """Declares one entry; ``gone`` is the version alone."""
-        entry = Removed(self.module, path, f"{self.title} {gone}", instead, old, kind, when, self.short + path)
+        shown = self.short + path if path else self.module
+        entry = Removed(self.module, path, f"{self.title} {gone}", instead, old, kind, when, shown)
         if entry.name in ENTRIES:
             raise ValueError(f"{entry.name} is declared twice")
         ENTRIES[entry.name] = entry

@@ -29,7 +29,7 @@ from megengine.data.workers.pool import Worker, pool
 from megengine.data.workers.worker import END, IDLE
 from tests.processes import PATIENCE, Programs, gone, is_alive, until
 
-from ..made import AsList, Made, Stream, connections, held, members, values
+from ..made import AsList, Made, Stream, connections, held, members, shared_memory, values
 
 NEVER = 3600.0  # seconds; what has to happen happens before, or the test's time limit ends it
 
@@ -506,7 +506,7 @@ PROGRAM = """
 def test_a_program_that_is_stopped_leaves_no_process_and_no_memory(
     state: str, how: int, tmp_path: Path, programs: Programs
 ) -> None:
-    shared = sorted(os.listdir("/dev/shm"))
+    shared = shared_memory()
     program = programs.start(PROGRAM, state, tmp_path)
     assert program.stdout is not None and program.stderr is not None
     program.stdout.readline()
@@ -519,7 +519,7 @@ def test_a_program_that_is_stopped_leaves_no_process_and_no_memory(
     assert gone(pids)
     errors = program.stderr.read()
     assert errors.count("Traceback") == (how == signal.SIGINT)
-    assert sorted(os.listdir("/dev/shm")) == shared
+    assert shared_memory() == shared
 
 
 # forks of the program

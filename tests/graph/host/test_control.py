@@ -49,6 +49,17 @@ def test_calls():
     same(lambda x: {n: gradient(f, x) for n, f in functions.items() if n != "constant"}, X)
 
 
+def test_what_newer_versions_of_jax_make_of_several_primitives():
+    constant = jnp.arange(3.0)
+    functions = {
+        "constant within": jax.jit(lambda x: jax.jit(lambda y: y * constant)(x) - constant),
+        "nonzero": lambda x: jnp.nonzero(x > 0, size=4),
+        "searchsorted": lambda x: jnp.searchsorted(constant, x),
+        "einsum": lambda x: jnp.einsum("ij,kj->ik", x, x),
+    }
+    same(lambda x: {n: f(x) for n, f in functions.items()}, X)
+
+
 @pytest.mark.parametrize("index", [-5, 0, 1, 2, 9])
 def test_branches(index):
     branches = [lambda x: (x, x.sum()), lambda x: (x + 1, x.max()), lambda x: (x * x, x[0, 0])]

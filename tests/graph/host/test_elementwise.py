@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from jax import lax
 
+from tests.compiling import EMITTERS_OF_USERS
+
 from .ulps import FLOATS, INTS, many, pairs, same
 
 UNARY = {
@@ -46,17 +48,17 @@ def each(functions):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_functions_of_floats(dtype):
-    same(each(UNARY), many(dtype), ulps=16 if dtype == "float32" else 1)
+    same(each(UNARY), many(dtype), ulps=16 if dtype == "float32" else 1, options=EMITTERS_OF_USERS)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_special_functions(dtype):
-    same(each(SPECIAL), many(dtype), ulps=64 if dtype == "float32" else 1, atol=2e-6)
+    same(each(SPECIAL), many(dtype), ulps=64 if dtype == "float32" else 1, atol=2e-6, options=EMITTERS_OF_USERS)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_functions_of_two_floats(dtype):
-    same(each(BINARY | FLOAT_BINARY), *pairs(dtype), ulps=16 if dtype == "float32" else 1)
+    same(each(BINARY | FLOAT_BINARY), *pairs(dtype), ulps=16 if dtype == "float32" else 1, options=EMITTERS_OF_USERS)
 
 
 @pytest.mark.parametrize("dtype", INTS)

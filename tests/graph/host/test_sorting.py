@@ -60,3 +60,11 @@ def test_largest(dtype):
     if dtype in FLOATS:
         signed = np.concatenate([x, -x], 1)
         same(lambda x: lax.top_k(x, 70), signed, ulps=0)
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTS])
+def test_places_among_what_is_sorted(dtype):
+    x = repeated(dtype, (40,))
+    if dtype in FLOATS:
+        x = np.concatenate([x, -x])
+    same(lambda x: [jnp.searchsorted(lax.sort(x), x, side) for side in ("left", "right")], x, ulps=0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -17,16 +18,23 @@ FLOATS = ["float32", "float16", "bfloat16"]
 INTS = ["int8", "int16", "int32", "uint8", "uint16", "uint32"]
 
 
-def same(f: Callable[..., Any], *operands: Any, ulps: float = 4, atol: float = 0.0) -> None:
+def same(
+    f: Callable[..., Any],
+    *operands: Any,
+    ulps: float = 4,
+    atol: float = 0.0,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Check that a function interpreted is what it is compiled: equal, or for floats within ``ulps`` and ``atol``.
 
-    No primitive may be compiled alone, and operands stay as they are. Results are named by their place in what ``f`` returns.
+    ``options`` are some of XLA's, beside those for what is compiled alone. No primitive may be compiled alone, and operands
+    stay as they are. Results are named by their place in what ``f`` returns.
     """
     before = [np.array(a) for a in operands]
     alone = counters.compiled_alone.copy()
     found = interpret(jax.make_jaxpr(f)(*operands))(*operands)
     assert counters.compiled_alone == alone
-    expected, _ = jax.tree_util.tree_flatten_with_path(jax.jit(f, compiler_options=QUICKLY)(*operands))
+    expected, _ = jax.tree_util.tree_flatten_with_path(jax.jit(f, compiler_options={**QUICKLY, **options})(*operands))
     wrong = {}
     for ours, (path, result) in zip(found, expected, strict=True):
         name, theirs = jax.tree_util.keystr(path), np.asarray(result)

@@ -28,6 +28,7 @@ from megengine.graph.serials import WithSerials
 from megengine.ops import batch
 from megengine.ops.activation import relu, relu6
 from megengine.ops.bilinear import convolve
+from megengine.ops.lstm import lstm
 from megengine.ops.nn import batch_norm
 from megengine.ops.onednn import custom_call
 from megengine.ops.onednn import plan as plans
@@ -52,7 +53,35 @@ SHAPE = (2, 16, 14, 14)
 
 
 class Case:
-    """A convolution, a normalisation and their gradients, with what XLA alone makes of them."""
+    """A function of arrays, with what XLA alone makes of it.
+
+    Args:
+        what: its name.
+        f: makes the function.
+        arrays: what it is called with.
+    """
+
+    def __init__(self, what: str, f: Callable[[], Callable[..., Any]], arrays: list[np.ndarray]) -> None:
+        self.arrays, self.what = arrays, what
+        with custom_call.portable():
+            self.wanted = jax.jit(f()).lower(*arrays).compile()(*arrays)
+        lowered = jax.jit(f()).lower(*arrays)
+        assert custom_call.TARGET in lowered.as_text(), what
+        self.tiers: Sequence[Callable[..., Any]] = lowered.compile(), interpret(jax.make_jaxpr(f())(*arrays))
+
+    def check(self, tier: int) -> None:
+        """Compute it once more.
+
+        Raises:
+            AssertionError: the results differ.
+        """
+        for k, (found, wanted) in enumerate(zip(self.tiers[tier](*self.arrays), self.wanted, strict=True)):
+            scale = float(np.abs(wanted).max())
+            np.testing.assert_allclose(found, wanted, 1e-3, 1e-3 * scale, err_msg=f"{self.what}: {k} of tier {tier}")
+
+
+class Convolved(Case):
+    """A convolution, a normalisation and their gradients."""
 
     def __init__(self, settings: Settings, rng: np.random.Generator) -> None:
         x, w, stride, padding, dilation, groups = settings
@@ -72,23 +101,21 @@ class Case:
             y, pull = jax.vjp(g, x, w, scale, shift)
             return [y, *pull(y * y)]
 
-        self.arrays = arrays
-        with custom_call.portable():
-            self.wanted = jax.jit(f).lower(*arrays).compile()(*arrays)
-        lowered = jax.jit(lambda *a: f(*a)).lower(*arrays)
-        assert custom_call.TARGET in lowered.as_text(), settings
-        self.tiers: Sequence[Callable[..., Any]] = lowered.compile(), interpret(jax.make_jaxpr(f)(*arrays))
-        self.what = str(settings)
+        super().__init__(str(settings), lambda: lambda *a: f(*a), arrays)
 
-    def check(self, tier: int) -> None:
-        """Compute it once more.
 
-        Raises:
-            AssertionError: the results differ.
-        """
-        for k, (found, wanted) in enumerate(zip(self.tiers[tier](*self.arrays), self.wanted, strict=True)):
-            scale = float(np.abs(wanted).max())
-            np.testing.assert_allclose(found, wanted, 1e-3, 1e-3 * scale, err_msg=f"{self.what}: {k} of tier {tier}")
+class Recurrent(Case):
+    """An LSTM and its gradients."""
+
+    def __init__(self, reverse: bool, rng: np.random.Generator) -> None:
+        shapes = [(15, 8, 40), (128, 40), (128,), (8, 32), (8, 32), (128, 32)]
+        arrays = [rng.standard_normal(shape, np.float32) / 4 for shape in shapes]
+
+        def f(*given: Any) -> Any:
+            (states, last), pull = jax.vjp(lambda *a: lstm(reverse, *a), *given)
+            return [states, last, *pull((states, last))]
+
+        super().__init__(f"lstm, reverse {reverse}", lambda: lambda *a: f(*a), arrays)
 
 
 class Inference:
@@ -143,7 +170,8 @@ def run(seconds: float, threads: int = 6, fails: int = FAILS) -> tuple[int, int,
         AssertionError, RuntimeError: as soon as anything differs, or fails that was not made to.
     """
     rng = np.random.default_rng(0)
-    cases: list[Any] = [Case(settings, rng) for settings in SETTINGS] + [Inference(groups, rng) for groups in (1, 16)]
+    cases: list[Any] = [Convolved(settings, rng) for settings in SETTINGS]
+    cases += [Inference(groups, rng) for groups in (1, 16)] + [Recurrent(reverse, rng) for reverse in (False, True)]
     # NumPy's OpenBLAS, with threads of its own, hangs by itself if a process is forked amid its products.
     with failing(fails), single_thread("stress"):
         return _run(cases, seconds, threads)
@@ -163,7 +191,7 @@ def _run(cases: list[Any], seconds: float, threads: int) -> tuple[int, int, floa
                     cases[own.integers(len(cases))].check(int(own.integers(2)))
                     counts[k] += 1
                 except (MemoryError, ValueError, RuntimeError) as error:  # by XLA, of several types
-                    if "out of memory in convol" not in str(error):
+                    if "oneDNN: out of memory in " not in str(error):
                         raise
                     failed[k] += 1
         except BaseException as error:

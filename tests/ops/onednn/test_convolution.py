@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from megengine.ops.onednn import convolution
 from megengine.ops.onednn import plan as plans
 from megengine.ops.onednn.convolution import Convolution
 from megengine.ops.onednn.library import library
@@ -41,19 +42,21 @@ def of_order(x: np.ndarray, last: bool) -> np.ndarray:
     return np.moveaxis(x, -1, 1) if last else x
 
 
-def by_onednn(kind: str, a: np.ndarray, b: np.ndarray, shape: tuple[int, ...], lasts: Any, **attrs: Any) -> np.ndarray:
+def by_onednn(
+    kind: str, a: np.ndarray, b: np.ndarray, shape: tuple[int, ...], lasts: Any, dtype: str = "float32", **attrs: Any
+) -> np.ndarray:
     x_last, y_last = lasts
-    plan = Convolution(kind, **attrs, x_last=x_last, y_last=y_last).plan()
+    plan = Convolution(kind, **attrs, x_last=x_last, y_last=y_last, dtype=dtype).plan()
     assert plan is not None
     of_a, of_b, of_result = {
         "convolve": (x_last, False, y_last),
         "convolve_input_gradient": (False, y_last, x_last),
         "convolve_kernel_gradient": (x_last, y_last, False),
     }[kind]
-    a, b = in_memory(a, of_a), in_memory(b, of_b)
-    result = in_memory(np.full(shape, np.nan, np.float32), of_result)
+    a, b = in_memory(a.astype(dtype), of_a), in_memory(b.astype(dtype), of_b)
+    result = in_memory(np.full(shape, np.nan, dtype), of_result)
     plan.run(a.ctypes.data, b.ctypes.data, result.ctypes.data)
-    return of_order(result, of_result)
+    return of_order(result.astype(np.float32), of_result)
 
 
 def taps(x: np.ndarray, kernel: tuple[int, ...], stride: Any, dilation: Any, out: Any) -> Any:
@@ -88,19 +91,28 @@ def by_numpy(x: np.ndarray, w: np.ndarray, ct: np.ndarray | None = None, **setti
     return [dx.reshape(x.shape[0], -1, *padded.shape[3:])[(..., *inside)], dw.reshape(w.shape)]
 
 
+def has_bfloat16() -> bool:
+    of = Convolution("convolve", (2, 32, 8, 8), (32, 32, 3, 3), (1, 1), (1, 1), (1, 1), 1)
+    return of.narrowed().dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("lasts", [(False, False), (True, True), (False, True), (True, False)])
-def test_all_three_in_every_layout(lasts: tuple[bool, bool], rng: np.random.Generator) -> None:
+def test_all_three_in_every_layout(lasts: tuple[bool, bool], dtype: str, rng: np.random.Generator) -> None:
+    if dtype == "bfloat16" and not has_bfloat16():
+        pytest.skip("this processor does not multiply bfloat16")
+    error = 1e-5 if dtype == "float32" else 2**-8  # of a sum, or of its rounding to 8 bits
     for x_shape, kernel_shape, stride, padding, dilation, groups in SETTINGS:
         settings: Any = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        x, w = (rng.standard_normal(s).astype(np.float32) for s in (x_shape, kernel_shape))
+        x, w = (rng.standard_normal(s).astype(dtype).astype(np.float32) for s in (x_shape, kernel_shape))
         (y,) = by_numpy(x, w, **settings)
-        ct = rng.standard_normal(y.shape).astype(np.float32)
+        ct = rng.standard_normal(y.shape).astype(dtype).astype(np.float32)
         dx, dw = by_numpy(x, w, ct, **settings)
         shapes = {"x_shape": x_shape, "kernel_shape": kernel_shape}
         for kind, (a, b), wanted in zip(KINDS, [(x, w), (w, ct), (x, ct)], [y, dx, dw], strict=True):
-            found = by_onednn(kind, a, b, wanted.shape, lasts, **shapes, **settings)
+            found = by_onednn(kind, a, b, wanted.shape, lasts, dtype, **shapes, **settings)
             scale = float(np.abs(wanted).max())
-            np.testing.assert_allclose(found, wanted, 1e-5, 1e-5 * scale, err_msg=f"{kind} {shapes} {settings}")
+            np.testing.assert_allclose(found, wanted, error, 1e-5 * scale, err_msg=f"{kind} {shapes} {settings}")
 
 
 def some(channels: int = 8) -> Convolution:
@@ -124,8 +136,7 @@ def test_nothing_to_compute_is_not_planned(shape: tuple[int, ...]) -> None:
 
 def test_what_the_library_lacks_is_not_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "_plans", type(plans._plans)())
-    for function in plans.Plan.described, plans.Plan.undecided:
-        monkeypatch.setattr(function, "__defaults__", (7,))  # float64, which no convolution takes
+    monkeypatch.setitem(convolution._TYPES, "float32", 7)  # float64, which no convolution takes
     assert some().plan() is None
 
 

@@ -70,6 +70,11 @@ def test_convolutions(x: Any, w: Any, settings: Any, rng: np.random.Generator) -
 def test_half_precision_sums_in_float32(rng: np.random.Generator) -> None:
     x, w = normal(rng, 2, 16, 12, 12, dtype=jnp.bfloat16), normal(rng, 16, 16, 3, 3, dtype=jnp.bfloat16)
     agree(partial(convolve, **SAME), x, w, rtol=1e-2)
+    of = custom_call.convolution("convolve", x.dtype, x_shape=x.shape, kernel_shape=w.shape, **SAME)
+    assert of is not None
+    operands = "tensor<2x12x12x16xbf16>, tensor<16x16x3x3xbf16>"
+    native = of.dtype == "bfloat16"  # as far as the processor multiplies it
+    assert (operands in jax.jit(partial(convolve, **SAME)).lower(x, w).as_text()) == native
 
 
 def test_small_and_unknown_ones_are_left_to_xla(rng: np.random.Generator) -> None:

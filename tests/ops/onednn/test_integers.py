@@ -9,6 +9,7 @@ from megengine.ops.onednn.integers import MOST_KERNELS, IntegerConvolution
 from megengine.ops.onednn.library import library
 
 pytestmark = pytest.mark.skipif(library() is None, reason="needs oneDNN")
+exactly = pytest.mark.skipif(library() is None or not library().exact_integers, reason="needs VNNI")  # type: ignore[union-attr]
 
 SETTINGS = [
     # input, kernel, stride, padding, dilation, groups
@@ -49,6 +50,7 @@ def run(of: IntegerConvolution, x: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.moveaxis(y, -1, 1) if of.y_last else y
 
 
+@exactly
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("last", [False, True])
 def test_sums_are_exact(settings: tuple, last: bool) -> None:
@@ -58,6 +60,7 @@ def test_sums_are_exact(settings: tuple, last: bool) -> None:
     np.testing.assert_array_equal(run(of, x, w), reference(x, w, *settings[2:]))
 
 
+@exactly
 def test_kernels_that_change_in_place_or_are_many() -> None:
     rng = np.random.default_rng(1)
     settings = SETTINGS[0]
@@ -72,3 +75,8 @@ def test_kernels_that_change_in_place_or_are_many() -> None:
 
 def test_what_it_does_not_compute() -> None:
     assert IntegerConvolution((0, 3, 4, 4), (2, 3, 1, 1), (1, 1), (0, 0), (1, 1), 1).plan() is None
+
+
+def test_sums_that_would_not_be_exact_are_left_to_xla(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library(), "exact_integers", False)
+    assert IntegerConvolution(*SETTINGS[0]).plan() is None

@@ -1,0 +1,77 @@
+"""SIGINT at each place where the interpreter looks at signals while code of the package runs."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dis
+import os
+import sys
+from collections.abc import Callable
+from functools import cache
+from types import CodeType, FrameType
+from typing import Any
+
+import megengine
+from megengine._support.collecting import uncollected
+
+_PACKAGE = os.path.join(os.path.dirname(megengine.__file__), "")
+# The instructions that look at signals once they have run.
+_LOOKING = ("CALL", "CALL_FUNCTION_EX", "CALL_KW", "RESUME", "JUMP_BACKWARD", "POP_JUMP_BACKWARD_IF_TRUE",
+            "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE")  # fmt: skip
+
+
+class _Sending:
+    """``-sending`` has SIGINT come; a slot is called, so that no instruction of this file looks at it."""
+
+    __neg__ = ctypes.pythonapi.PyErr_SetInterrupt
+
+
+_Sending.__neg__.argtypes, _Sending.__neg__.restype = [], None
+_sending: Any = _Sending()
+
+
+@cache
+def _places(code: CodeType) -> frozenset[int]:
+    return frozenset(i.offset for i in dis.get_instructions(code) if i.opname in _LOOKING)
+
+
+@cache
+def _followed(code: CodeType) -> bool:
+    return code.co_filename.startswith(_PACKAGE) or code.co_filename == contextlib.__file__
+
+
+def interrupted_at(number: int, body: Callable[[], object]) -> tuple[bool, str]:
+    """Run ``body()`` with a SIGINT at one of these places; returns whether it was interrupted, and where that was.
+
+    Garbage is not collected meanwhile: CPython drops what a destructor raises, and its moments differ.
+    """
+    seen, where = 0, ""
+
+    def follow(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal seen, where
+        if event == "opcode" and frame.f_lasti in _places(frame.f_code):
+            seen += 1
+            if seen == number:
+                where = f"{frame.f_code.co_filename.removeprefix(_PACKAGE)}:{frame.f_lineno}"
+                sys.settrace(None)
+                -_sending
+                return None
+        elif event == "line":  # here rather than at the call, which Python 3.13 asks for
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return follow
+
+    def enter(frame: FrameType, event: str, argument: object) -> Any:
+        return follow if _followed(frame.f_code) else None
+
+    before = sys.gettrace()
+    with uncollected():
+        try:
+            try:
+                sys.settrace(enter)
+                body()
+            finally:
+                sys.settrace(before)
+        except KeyboardInterrupt:
+            return True, where
+    return False, where
