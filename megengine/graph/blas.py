@@ -1,7 +1,8 @@
 """How many threads NumPy's products take: threads of BLAS that wait for each other on a busy machine wait for long.
 
-A thread of OpenBLAS that has helped waits busily for some 25 ms for more to do. Where a program has only a few small products,
-that costs as much CPU time as all of the program and gains next to nothing, so those take one thread.
+A thread of OpenBLAS that has helped waits busily for some 25 ms for more to do. Where a program has only small products, that
+costs as much CPU time as all of the program and gains next to nothing, so those take one thread. The last digits of a product
+depend on the number of threads, so nothing but its size decides where a tier is asked for by name.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 from threadpoolctl import ThreadpoolController
 
 LOOKS_EVERY = 1.0  # seconds
-COUNTS = 1 << 20  # multiplications; OpenBLAS takes one thread for less
-MANY = 1 << 27  # so many in one program are worth waking threads for
+COUNTS = 1 << 18  # multiplications; OpenBLAS takes one thread for less
+LARGE = 1 << 24  # so many in one product are worth waking threads for
 _changing = threading.Lock()
 _reasons: set[str] = set()  # for one thread
 _before: dict[str, int] = {}  # how many threads each library had
@@ -26,8 +27,7 @@ _applied: bool | None = (
 )
 _looked = 0.0
 _libraries: list[Any] = []
-_few = False  # whether the program that runs has few multiplications
-_start = _done = 0
+_small = False  # whether the last product of the program that runs was a small one
 
 
 def _set(reason: str, holds: bool) -> None:
@@ -44,7 +44,7 @@ def _apply(anew: bool) -> None:
         anew: look for BLAS libraries, which may be more by now.
     """
     global _applied, _libraries
-    limited = _few or bool(_reasons)
+    limited = _small or bool(_reasons)
     if limited is not _applied:
         if anew or not _libraries:
             _libraries = ThreadpoolController().select(user_api="blas").lib_controllers
@@ -59,31 +59,22 @@ def _apply(anew: bool) -> None:
         _applied = limited
 
 
-def begin(expected: int) -> None:
-    """A program begins to run, and had this many multiplications in large products the last time."""
-    global _start, _done
-    _start = _done = MANY if expected >= MANY else 0
-
-
 def multiplies(count: int) -> None:
     """A product of this many multiplications follows, at least ``COUNTS``."""
-    global _done
-    _done += count
-    if (_done < MANY) is not _few:
-        _set_few(_done < MANY)
+    if (count < LARGE) is not _small:
+        _set_small(not _small)
 
 
-def end() -> int:
-    """The program has ended; returns how many multiplications it had in large products."""
-    if _few:
-        _set_few(False)
-    return _done - _start
+def end() -> None:
+    """The program has ended: what follows is not the engine's."""
+    if _small:
+        _set_small(False)
 
 
-def _set_few(few: bool) -> None:
-    global _few
+def _set_small(small: bool) -> None:
+    global _small
     with _changing:
-        _few = few
+        _small = small
         _apply(anew=False)
 
 

@@ -23,7 +23,7 @@ from ..ops.onednn.library import OneDNNError
 from ..ops.timed import measuring
 from . import straight_line
 from .background import submit
-from .blas import adapt, begin, end
+from .blas import adapt, end
 from .build import build
 from .caches import Weighed
 from .collectives import collectives_of
@@ -167,7 +167,6 @@ class Program:
         self.by_ops: Run | None = None
         self.first_tier_seconds = 0.0
         self.longest = 0.0
-        self.multiplications = 0
         self.runs = 0
         self.submitted = False
         self.ready: Run | None = None
@@ -360,15 +359,15 @@ class Program:
         return outs
 
     def _interpret(self, args: tuple[Any, ...]) -> list[Any]:
-        adapt()
+        if self.tier is not None and self.tier.compiles:
+            adapt()
         if self.interpreter is None:
             self.interpreter = self.plan.callable(np, attrgetter("interpreted"))
-        begin(self.multiplications)
         try:
             with np.errstate(all="ignore"):
                 return list(map(owned, self.interpreter(*map(plain, args))))
         finally:
-            self.multiplications = end()
+            end()
 
     def _run_by_ops(self, args: tuple[Any, ...]) -> list[Any]:
         device = self.place

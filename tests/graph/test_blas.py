@@ -102,11 +102,7 @@ def test_what_an_interrupt_divides_is_done_again(monkeypatch: pytest.MonkeyPatch
         assert threads() == before
 
 
-def test_a_program_with_few_multiplications_takes_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
-    monkeypatch.setattr(blas, "LOOKS_EVERY", 0.0)
-    monkeypatch.setattr(blas, "MANY", 3 * 128**3)
-    blas.adapt()
+def test_only_large_products_take_more_than_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before, seen = threads(), []
 
     def counted(count: int) -> None:
@@ -114,21 +110,29 @@ def test_a_program_with_few_multiplications_takes_one_thread(monkeypatch: pytest
         seen.append(set(threads()))
 
     monkeypatch.setattr(matmul, "multiplies", counted)
-    large, small = (Tensor(np.ones((n, n), np.float32)) for n in (128, 8))
-
-    def products(count: int) -> list[set[int]]:
-        seen.clear()
-        y = large
-        for _ in range(count):
-            y = F.matmul(y, large) * (1 / 128)
-        np.testing.assert_allclose(y.numpy(), np.ones((128, 128)), rtol=1e-5)
-        assert threads() == before  # what is not the engine's has all threads
-        return seen
-
+    monkeypatch.setattr(blas, "LARGE", 128**3)
+    large, small, smallest = (Tensor(np.ones((n, n), np.float32)) for n in (128, 64, 8))
     with graph.tier("host"):
-        F.matmul(small, small).numpy()
+        F.matmul(smallest, smallest).numpy()
         assert seen == []
         for _ in range(2):
-            assert products(2) == [{1}] * 2
-        assert products(5) == [{1}] * 2 + [set(before)] * 3
-        assert products(5) == [set(before)] * 5  # known from the last time
+            seen.clear()
+            y = F.matmul(F.matmul(F.matmul(large, large) * (1 / 128), small[0, 0] * large), large) * (1 / 128**2)
+            z = F.matmul(small, small)
+            np.testing.assert_allclose(y.numpy().sum() + z.numpy().sum(), 128**2 + 64**3, rtol=1e-5)
+            assert sorted(seen, key=len) == sorted([set(before)] * 3 + [{1}], key=len)
+            assert threads() == before  # what is not the engine's has all threads
+
+
+def test_a_tier_that_was_asked_for_gives_the_same_digits_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = [0.0]
+    monkeypatch.setattr("os.getloadavg", lambda: (load[0], 0.0, 0.0))
+    monkeypatch.setattr(blas, "LOOKS_EVERY", 0.0)
+    rng = np.random.default_rng(0)
+    x, y = (Tensor(rng.standard_normal(shape).astype("float32")) for shape in ((1000, 784), (784, 128)))
+    with graph.tier("host"):
+        quiet = F.matmul(x, y).numpy()
+        load[0] = 1000.0
+        np.testing.assert_array_equal(F.matmul(x, y).numpy(), quiet)
+    blas._reasons.clear()
+    blas.end()
