@@ -109,16 +109,14 @@ class CallingPython:
 
     def _give_back(self) -> None:
         """Set the handlers as they were, all of them, whichever of them is called and raises amid that."""
-        raised = None
-        while self._handlers:
-            try:
+        try:
+            while self._handlers:
                 number = next(reversed(self._handlers))
                 signal.signal(number, self._handlers[number])
                 del self._handlers[number]
-            except BaseException as error:
-                raised = error
-        if raised is not None:
-            raise raised
+        except BaseException:
+            self._give_back()
+            raise
 
 
 def _call_all(handlers: dict[int, Callable[[int, FrameType | None], Any]], numbers: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""SIGINT at each place where the interpreter looks at signals while code of the package runs."""
+"""SIGINT, or another signal, at each place where the interpreter looks at signals while code of the package runs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import contextlib
 import ctypes
 import dis
 import os
+import signal
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import CodeType, FrameType
 from typing import Any
 
@@ -21,14 +22,10 @@ _LOOKING = ("CALL", "CALL_FUNCTION_EX", "CALL_KW", "RESUME", "JUMP_BACKWARD", "P
             "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE")  # fmt: skip
 
 
-class _Sending:
-    """``-sending`` has SIGINT come; a slot is called, so that no instruction of this file looks at it."""
-
-    __neg__ = ctypes.pythonapi.PyErr_SetInterrupt
-
-
-_Sending.__neg__.argtypes, _Sending.__neg__.restype = [], None
-_sending: Any = _Sending()
+@cache
+def _sending(number: int) -> Any:
+    """``-_sending(number)`` has the signal come; a slot is called, so that no instruction of this file looks at it."""
+    return type("Sending", (), {"__neg__": partial(ctypes.pythonapi.PyErr_SetInterruptEx, number)})()
 
 
 @cache
@@ -41,12 +38,14 @@ def _followed(code: CodeType) -> bool:
     return code.co_filename.startswith(_PACKAGE) or code.co_filename == contextlib.__file__
 
 
-def interrupted_at(number: int, body: Callable[[], object]) -> tuple[bool, str]:
-    """Run ``body()`` with a SIGINT at one of these places; returns whether it was interrupted, and where that was.
+def interrupted_at(number: int, body: Callable[[], object], by: int = signal.SIGINT) -> tuple[bool, str]:
+    """Run ``body()`` with a signal at one of these places; returns whether it was interrupted, and where that was.
 
+    The signal's handler has to raise ``KeyboardInterrupt``.
     Garbage is not collected meanwhile: CPython drops what a destructor raises, and its moments differ.
     """
     seen, where = 0, ""
+    sending = _sending(by)
 
     def follow(frame: FrameType, event: str, argument: object) -> Any:
         nonlocal seen, where
@@ -55,7 +54,7 @@ def interrupted_at(number: int, body: Callable[[], object]) -> tuple[bool, str]:
             if seen == number:
                 where = f"{frame.f_code.co_filename.removeprefix(_PACKAGE)}:{frame.f_lineno}"
                 sys.settrace(None)
-                -_sending
+                -sending
                 return None
         elif event == "line":  # here rather than at the call, which Python 3.13 asks for
             frame.f_trace_opcodes, frame.f_trace_lines = True, False

@@ -143,7 +143,8 @@ def test_a_file_is_the_old_one_or_the_new_one_and_nothing_lies_beside_it(tmp_pat
 
 @anywhere
 @pytest.mark.skipif(not custom_call.ready(), reason="oneDNN is not installed")
-def test_signals_amid_the_beginning_and_the_end_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGALRM])
+def test_signals_amid_the_beginning_and_the_end_of_a_call(by: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     custom_call.names_known()
     monkeypatch.setattr("megengine.graph.calling.custom_call.names_known", lambda: True)
 
@@ -152,15 +153,20 @@ def test_signals_amid_the_beginning_and_the_end_of_a_call(monkeypatch: pytest.Mo
             pass
 
     came = 0
-    for number in range(1, 400):
-        before = in_force()
-        was_interrupted, where = interrupted_at(number, body)
-        if not where:
-            break
-        came += was_interrupted
-        assert was_interrupted, where
-        assert in_force() == before, where
-    assert came > 20
+    handlers = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGALRM)}
+    try:
+        for number in range(1, 400):
+            before = in_force()
+            was_interrupted, where = interrupted_at(number, body, by)
+            if not where:
+                break
+            came += was_interrupted
+            assert was_interrupted, where
+            assert in_force() == before, where
+        assert came > 20
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def test_a_signal_is_heard_after_an_exception_amid_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
