@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class UsageError(ValueError):
     """A setting that the engine does not understand."""
@@ -24,15 +26,35 @@ class UnreadableError(TraceError, ValueError):
 
 
 def as_heard(error: BaseException) -> BaseException:
-    """The interrupt of which JAX has made a ``ValueError``, as it does where one comes while keys of its caches are compared."""
-    said = str(error) if type(error) is ValueError else ""
-    return KeyboardInterrupt() if said.startswith("Cache keys should be") and "KeyboardInterrupt" in said else error
+    """The interrupt of which something on its way has made this error, if that is what has happened; else the error.
+
+    JAX makes a ``ValueError`` of one that comes while keys of its caches are compared, and a lock of ``threading`` that one
+    comes amid fails at being released.
+    """
+    if type(error) is ValueError and str(error).startswith("Cache keys should be") and "KeyboardInterrupt" in str(error):
+        return KeyboardInterrupt()
+    before = error.__context__ if isinstance(error, Exception) else None
+    while before is not None:
+        if isinstance(before, KeyboardInterrupt | SystemExit) and not _is_handled(before):
+            return before
+        before = before.__context__
+    return error
+
+
+def _is_handled(interrupt: BaseException) -> bool:
+    """Whether a function that runs now has caught it: what it raises meanwhile are errors of its own."""
+    caught = interrupt.__traceback__
+    frame = None if caught is None else sys._getframe(2)
+    while frame is not None and caught is not None and frame is not caught.tb_frame:
+        frame = frame.f_back
+    return caught is None or frame is not None
 
 
 def raise_interrupt(error: BaseException) -> None:
-    """Raise the interrupt of which JAX has made this error, if it is one."""
-    if as_heard(error) is not error:
-        raise KeyboardInterrupt from None
+    """Raise the interrupt of which something has made this error, if it is one."""
+    heard = as_heard(error)
+    if heard is not error:
+        raise heard from None
 
 
 # MegEngine raises different built-in classes for one mistake in different places, and programs catch them: each of these is

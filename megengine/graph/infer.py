@@ -53,8 +53,10 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tupl
         op.check(*operands, **named)
     try:
         outs, multi = _results(op, attrs, casts, specs, tracked)
-    except _TRACING as error:
+    except Exception as error:
         raise_interrupt(error)
+        if not isinstance(error, _TRACING):
+            raise
         raise RuntimeError(_explain(op, attrs, operands, error)) from None
     _can_be_held(op, outs)
     dtypes = [dtype for _, dtype in outs]

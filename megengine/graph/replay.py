@@ -196,7 +196,7 @@ class Replay:
                 return self._replay(args)
             with exclusive:
                 return self._replay(args)
-        except ValueError as error:
+        except Exception as error:
             raise_interrupt(error)
             raise
 

@@ -323,39 +323,77 @@ def test_a_step_in_parts_whose_first_is_wrong_changes_nothing(
         thread.recorder.reset_limit()
 
 
-OF_JAX = "Cache keys should be comparable using __eq__. The following error was raised: ... KeyboardInterrupt: "
+def _of_jax() -> None:
+    """As when it comes while JAX compares keys of its caches."""
+    raise ValueError("Cache keys should be comparable using __eq__. The following error was raised: ... KeyboardInterrupt: ")
 
 
-def _raising_once(function: Any, error: Exception) -> Any:
-    left = [error]
+def _of_a_lock() -> None:
+    """As when it comes while a thread waits to have its lock back."""
+    with threading.Lock() as lock:
+        assert lock
+        try:
+            raise KeyboardInterrupt
+        finally:
+            threading.Lock().release()
+
+
+def _raising_once(function: Any, fail: Callable[[], None]) -> Any:
+    left = [fail]
 
     def run(*args: Any, **kwargs: Any) -> Any:
         if left:
-            raise left.pop()
+            left.pop()()
         return function(*args, **kwargs)
 
     return run
 
 
+OTHER_ERRORS = pytest.mark.parametrize("fail", [_of_jax, _of_a_lock])
+
+
+@OTHER_ERRORS
 @pytest.mark.parametrize("settings", [{}, {"traced": {"without_host": True}}])
-def test_an_interrupt_of_which_jax_makes_an_error_is_one(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when it comes while JAX compares keys of its caches."""
+def test_an_interrupt_of_which_another_error_is_made_is_one(
+    fail: Callable[[], None], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known, trainer = Known(**settings), Trainer(**settings)
     for k in range(3):
         trainer.step(k).item()
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "protect", _raising_once(execute.protect, ValueError(OF_JAX)))
+        patch.setattr(execute, "protect", _raising_once(execute.protect, fail))
         patch.setattr(replay, "protect", execute.protect)
         with pytest.raises(KeyboardInterrupt):
             trainer.step(3).item()
     assert known.reached(trainer.trained(), 3, 4) in (3, 4)
 
 
-def test_so_is_one_amid_the_tracing_of_an_operator(monkeypatch: pytest.MonkeyPatch) -> None:
-    x = Tensor(np.ones((2, 17), np.float32))
+def test_errors_while_an_interrupt_is_handled_are_errors() -> None:
+    """As where a program saves what it has after Ctrl-C."""
+
+    @contextmanager
+    def saving() -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with pytest.raises(IndexError):
+                F.exp(Tensor([1.0, 2.0])[Tensor([7]) + 0]).numpy()
+
+    for stop in (KeyboardInterrupt, SystemExit):
+        with pytest.raises(stop), saving():
+            try:
+                raise stop
+            finally:
+                with pytest.raises(RuntimeError, match="matmul"):
+                    F.matmul(Tensor(np.ones((2, 3))), Tensor(np.ones((2, 3))))
+
+
+@OTHER_ERRORS
+def test_so_is_one_amid_the_tracing_of_an_operator(fail: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor(np.ones((2, 17 + (fail is _of_jax)), np.float32))  # of a shape not met before
     gm = GradManager().attach(x)
     for name in ("forward", "linearise"):
-        monkeypatch.setattr(infer, name, _raising_once(getattr(infer, name), ValueError(OF_JAX)))
+        monkeypatch.setattr(infer, name, _raising_once(getattr(infer, name), fail))
     with pytest.raises(KeyboardInterrupt):
         F.sinh(x)
     with gm:
