@@ -70,9 +70,14 @@ class Convolution:
         """How many of the arrays are results."""
         return 1
 
+    @property
+    def products(self) -> int:
+        """How many multiplications it takes."""
+        return prod(self.y_shape) * prod(self.kernel_shape[1:])
+
     def worth_it(self) -> bool:
         """Whether it is more than a call of the library costs."""
-        return prod(self.y_shape) * prod(self.kernel_shape[1:]) >= WORTH_A_CALL
+        return self.products >= WORTH_A_CALL
 
     def supported(self) -> bool:
         """Whether oneDNN computes it."""
@@ -134,7 +139,7 @@ class _Descriptors:
         self.of = of
         self.as_it_likes = as_it_likes
         shapes = of.arrays()[0]
-        self.plan = plan = Plan(f"{of.kind} of {of.x_shape} with {of.kernel_shape}", len(shapes))
+        self.plan = plan = Plan(f"{of.kind} of {of.x_shape} with {of.kernel_shape}", len(shapes), of.products)
         x, y, dtype = of.x_shape, of.y_shape, _TYPES[of.dtype]
         self.x = plan.described(x, strides_of(x, of.x_last), dtype)
         self.y = plan.described(y, strides_of(y, of.y_last), dtype)

@@ -21,6 +21,7 @@ SRC, DST, WEIGHTS = 1, 17, 33
 _SRC_MD, _WEIGHTS_MD, _DST_MD = 1, 3, 5
 # Fewer products than these take less time than a call.
 WORTH_A_CALL = 1 << 16
+OF_FLOATS = 4  # multiplications of bytes take the time of one of floats
 # Layers of one shape share a plan.
 MOST_KERNELS = 16
 
@@ -61,9 +62,14 @@ class IntegerConvolution:
         """The shapes of both operands and of the result, and whether their channels lie behind."""
         return [self.x_shape, self.kernel_shape, self.y_shape], [self.x_last, False, self.y_last]
 
+    @property
+    def products(self) -> int:
+        """How many multiplications it takes."""
+        return prod(self.y_shape) * prod(self.kernel_shape[1:])
+
     def worth_it(self) -> bool:
         """Whether it is more than a call of the library costs."""
-        return prod(self.y_shape) * prod(self.kernel_shape[1:]) >= WORTH_A_CALL
+        return self.products >= WORTH_A_CALL
 
     def plan(self) -> PackedConvolution | None:
         """What computes it; None where oneDNN does not, or not exactly."""
@@ -128,7 +134,7 @@ def _aligned(size: int) -> np.ndarray:
 
 def _made(of: IntegerConvolution) -> PackedConvolution | None:
     what = f"convolve_integers of {of.x_shape} with {of.kernel_shape}"
-    plan, packing = Plan(what, 3), Plan(f"kernel of a {what}", 2)
+    plan, packing = Plan(what, 3, of.products // OF_FLOATS), Plan(f"kernel of a {what}", 2)
     x, y, kernel, groups = of.x_shape, of.y_shape, of.kernel_shape, of.groups
     if groups > 1:
         kernel = (groups, kernel[0] // groups, *kernel[1:])

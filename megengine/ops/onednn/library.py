@@ -132,7 +132,7 @@ class Library:
         engine: its CPU engine.
         exact_integers: whether sums of products of 8-bit integers are exact: without the processor's VNNI, pairs are saturated
             to 16 bits.
-        one_at_a_time: held while primitives run.
+        one_at_a_time: held while primitives run that take several threads.
         attributes: of primitives: their scratchpads are the caller's, so that several threads may run one at a time.
     """
 
@@ -152,14 +152,27 @@ class Library:
         self._library.dnnl_memory_desc_get_size.restype = c_size_t
         self._library.dnnl_memory_desc_equal.argtypes = (c_void_p, c_void_p)
         threads = getattr(self._library, "omp_get_max_threads", None)
+        self._threads = 1 if threads is None else threads()
         # Two at a time would have twice the threads that there are cores, each waiting for others of its own.
-        self.one_at_a_time: Any = threading.Lock() if threads is not None and threads() > 1 else nullcontext()
+        self.one_at_a_time: Any = threading.Lock() if self._threads > 1 else nullcontext()
         self.execute = self._library.dnnl_primitive_execute
         self.set_data_handle = self._library.dnnl_memory_set_data_handle
         self.exact_integers = bool(self._library.dnnl_get_effective_cpu_isa() & _VNNI)
         self.engine = self.made("engine_create", 1, 0)
         self.attributes = self.made("primitive_attr_create")
         self.call("primitive_attr_set_scratchpad_mode", self.attributes, 1)
+
+    @contextmanager
+    def single_thread(self) -> Iterator[None]:
+        """What this thread calls inside is done by it alone."""
+        if self._threads == 1:
+            yield
+            return
+        self._library.omp_set_num_threads(1)
+        try:
+            yield
+        finally:
+            self._library.omp_set_num_threads(self._threads)
 
     def call(self, name: str, *args: Any) -> None:
         """Call a function.

@@ -6,6 +6,7 @@ import ctypes
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import nullcontext
 from ctypes import c_void_p
 from math import prod
 from typing import Any
@@ -21,6 +22,9 @@ FROM, TO = 1, 17
 _QUERY_SCRATCHPAD, _QUERY_NAME = 136, 8
 # A plan of a large convolution has about a megabyte of code.
 LIMIT = 512
+# Multiplications from which on a second thread saves more than it takes to wake it and to wait for it. Threads of XLA's
+# that call have helpers of their own, more than there are cores, which sleep between any two primitives.
+WORTH_THREADS = 1 << 25
 
 
 class Handle:
@@ -50,13 +54,16 @@ class Plan:
     Args:
         what: the op, for messages.
         arguments: how many arrays it is called with, operands and then results.
+        products: about how many multiplications it takes; without it, many.
     """
 
-    def __init__(self, what: str, arguments: int) -> None:
+    def __init__(self, what: str, arguments: int, products: int = WORTH_THREADS) -> None:
         lib = library()
         assert lib is not None
         self.what = what
         self.lib = lib
+        self._alone = lib.single_thread if products < WORTH_THREADS else nullcontext
+        self._turn = lib.single_thread if products < WORTH_THREADS else lambda: lib.one_at_a_time
         self.bytes = 0
         self.implementations: list[str] = []
         self._count = arguments
@@ -88,7 +95,8 @@ class Plan:
     def supported(self, name: str, *args: Any) -> Handle | None:
         """A primitive descriptor; None where the library has no implementation."""
         given = [a.value if isinstance(a, Handle) else a for a in args]
-        made = self.lib.supported(f"{name}_primitive_desc_create", *given)
+        with self._alone():
+            made = self.lib.supported(f"{name}_primitive_desc_create", *given)
         return None if made is None else Handle("primitive_desc", made, self.lib)
 
     def argument(self, descriptor: Handle) -> int:
@@ -111,7 +119,8 @@ class Plan:
 
     def primitive(self, descriptor: Handle, memory: Mapping[int, int]) -> None:
         """Run a primitive on these pieces of memory."""
-        made = Handle("primitive", self.lib.made("primitive_create", descriptor.value), self.lib)
+        with self._alone():
+            made = Handle("primitive", self.lib.made("primitive_create", descriptor.value), self.lib)
         scratchpad = self.queried(descriptor, _QUERY_SCRATCHPAD - 128)
         arguments = list(memory.items())
         if self.lib.size(scratchpad.value):
@@ -166,7 +175,7 @@ class Plan:
         for memory, pointer in zip(instance.arguments, pointers, strict=True):
             set_handle(memory, pointer)
         execute, stream = self.lib.execute, instance.stream.value
-        with self.lib.one_at_a_time, scratch(self.bytes) as base:
+        with self._turn(), scratch(self.bytes) as base:
             for memory, offset in instance.temporaries:
                 set_handle(memory, base + offset)
             for primitive, count, arguments in instance.steps:

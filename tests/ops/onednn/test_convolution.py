@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from typing import Any
 
@@ -96,9 +98,18 @@ def has_bfloat16() -> bool:
     return of.narrowed().dtype == "bfloat16"
 
 
+@pytest.fixture(params=["one thread", "all threads"])
+def any_threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is planned takes one thread, or as many as there are."""
+    monkeypatch.setattr(plans, "_plans", type(plans._plans)())
+    monkeypatch.setattr(plans, "WORTH_THREADS", 0 if request.param == "all threads" else sys.maxsize)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("lasts", [(False, False), (True, True), (False, True), (True, False)])
-def test_all_three_in_every_layout(lasts: tuple[bool, bool], dtype: str, rng: np.random.Generator) -> None:
+def test_all_three_in_every_layout(
+    lasts: tuple[bool, bool], dtype: str, any_threads: None, rng: np.random.Generator
+) -> None:
     if dtype == "bfloat16" and not has_bfloat16():
         pytest.skip("this processor does not multiply bfloat16")
     error = 1e-5 if dtype == "float32" else 2**-8  # of a sum, or of its rounding to 8 bits
@@ -151,7 +162,29 @@ def test_an_error_names_the_op(monkeypatch: pytest.MonkeyPatch) -> None:
         plan.run(0, 0, 0)
 
 
-def test_several_threads_run_one_plan(rng: np.random.Generator) -> None:
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads as Linux tells them")
+def test_small_ones_take_the_thread_that_calls_and_no_other() -> None:
+    started: list[int] = []
+
+    def work(of: Convolution) -> None:
+        plan = of.plan()
+        assert plan is not None
+        arrays = [np.zeros(shape, np.float32) for shape in of.arrays()[0]]
+        before = len(os.listdir("/proc/self/task"))
+        plan.run(*(a.ctypes.data for a in arrays))
+        started.append(len(os.listdir("/proc/self/task")) - before)
+
+    large = Convolution("convolve", (2, 64, 56, 56), (64, 64, 3, 3), (1, 1), (1, 1), (1, 1), 1)
+    for of in (some(), large):
+        thread = threading.Thread(target=work, args=(of,))
+        thread.start()
+        thread.join()
+    found = library()
+    assert found is not None
+    assert started == [0, found._threads - 1]
+
+
+def test_several_threads_run_one_plan(any_threads: None, rng: np.random.Generator) -> None:
     x, w = rng.standard_normal((2, 8, 9, 9)), rng.standard_normal((4, 8, 3, 3))
     attrs: Any = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
     plan = some().plan()
