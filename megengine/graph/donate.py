@@ -29,13 +29,15 @@ def pair(function: Function, count: int, candidates: tuple[int, ...]) -> dict[in
         return {}
     producer = function.producer()
     order = {var: k for k, var in enumerate(producer)}
+    numbers: dict[Var, int] = {}
     free: dict[Aval, list[Var]] = {}
-    for var in dict.fromkeys(function.outputs[:count]):
-        if var in producer and var.aval in avals:
+    for number, var in enumerate(function.outputs[:count]):
+        if var not in numbers and var in producer and var.aval in avals:
             free.setdefault(var.aval, []).append(var)
+            numbers[var] = number
     wanted = {function.inputs[k]: k for k in candidates if function.inputs[k].aval in free}
     found = sorted(
-        (distance, -order[var], function.outputs.index(var), wanted[source])
+        (distance, -order[var], numbers[var], wanted[source])
         for outputs in free.values()
         for var in outputs
         for source, distance in _sources(var, wanted, producer).items()
@@ -48,10 +50,14 @@ def pair(function: Function, count: int, candidates: tuple[int, ...]) -> dict[in
             partners[k] = number
             taken.add(number)
     for source, k in wanted.items():
-        left = [n for v in free[source.aval] if (n := function.outputs.index(v)) not in taken]
-        if k not in partners and left:
-            partners[k] = left[-1]
-            taken.add(left[-1])
+        if k in partners:
+            continue
+        left = free[source.aval]
+        while left and numbers[left[-1]] in taken:
+            left.pop()
+        if left:
+            partners[k] = numbers[left[-1]]
+            taken.add(partners[k])
     return partners
 
 

@@ -15,6 +15,7 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
+from megengine.graph import donate
 from megengine.graph.ir import Equation
 from megengine.ops.barrier import after
 from megengine.optimizer import LAMB, SGD, Adadelta, Adagrad, Adam, AdamW, Optimizer
@@ -159,3 +160,21 @@ def test_a_cut_within_the_forward_pass_keeps_nothing_of_the_first_step() -> None
         param.numpy()
         compiled.append(graph.counters.compilations.total())
     assert compiled[0] == compiled[1] == compiled[2]
+
+
+def test_many_results_of_one_shape_are_not_searched_for_each_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Outputs(tuple):  # type: ignore[type-arg]
+        def index(self, *_: Any) -> int:
+            raise AssertionError("a search for each of them takes seconds for a thousand")
+
+    given = [Tensor(np.full(3, k, np.float32)) for k in range(40)]
+    with graph.watch() as seen:
+        doubled = [t * 2 for t in given]
+        total = F.concat(doubled).sum()
+        assert total.item() == 2 * 3 * sum(range(40))
+    program = seen[0].program
+    function = program.function
+    before = donate.pair(function, len(program.live), tuple(range(len(function.inputs))))
+    monkeypatch.setattr(function, "outputs", Outputs(function.outputs))
+    partners = donate.pair(function, len(program.live), tuple(range(len(function.inputs))))
+    assert partners == before and len(set(partners.values())) == len(partners) == 40
