@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
+import io
+import logging
+import queue
 import threading
 import weakref
-from collections.abc import ItemsView, KeysView, ValuesView
+from collections.abc import Callable, ItemsView, KeysView, ValuesView
+from multiprocessing import sharedctypes, synchronize
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +25,8 @@ def behind(thing: Any) -> list[Any] | None:
     """The objects behind one that gives them out when it is called, looked up or iterated over; None if it is no such."""
     if isinstance(thing, weakref.ref):
         return [thing()]
+    if type(thing) in weakref.ProxyTypes:
+        return [thing.__reduce_ex__.__self__]
     if isinstance(thing, _WEAK):
         return [thing.data]
     if isinstance(thing, CACHED):
@@ -28,6 +35,28 @@ def behind(thing: Any) -> list[Any] | None:
         return [vars(thing)]
     if isinstance(thing, _VIEWS) and isinstance(getattr(thing, "mapping", None), MappingProxyType):
         return [thing.mapping]
+    return None
+
+
+# By what each tells of what it holds.
+_TELLING: list[tuple[Any, Callable[[Any], Any]]] = [
+    ((threading.Event, synchronize.Event), lambda event: event.is_set()),
+    ((queue.Queue, queue.SimpleQueue), lambda one: one.qsize()),
+    (sharedctypes.SynchronizedBase, lambda held: bytes(held.get_obj())),
+    ((ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union), bytes),
+    ((io.StringIO, io.BytesIO), lambda file: (file.tell(), file.getvalue())),
+    (logging.Logger, lambda logger: (logger.getEffectiveLevel(), logger.disabled)),
+]
+
+
+def told_by(thing: Any) -> Callable[[], Any] | None:
+    """A function that tells what such an object of C code, or of threads, holds; None of other objects."""
+    kind = type(thing)
+    if kind in weakref.ProxyTypes:
+        return None
+    for kinds, look in _TELLING:
+        if isinstance(thing, kinds):
+            return functools.partial(look, thing)
     return None
 
 

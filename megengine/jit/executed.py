@@ -24,13 +24,21 @@ _KNOWN = tuple(
 # fmt: off
 _DYNAMIC = frozenset(["vars", "__dict__", "globals", "locals", "eval", "exec", "__getattribute__", "getmembers"])
 _WHOLE = frozenset([
-    "__slots__", "asdict", "astuple", "attrgetter", "copy", "deepcopy", "dumps", "fields", "getattr", "hasattr", "replace",
-    "setattr",
+    "__slots__", "asdict", "astuple", "attrgetter", "copy", "deepcopy", "dumps", "fields", "format", "getattr", "hasattr",
+    "methodcaller", "replace", "setattr",
+])
+# Functions that read attributes which the program does not name.
+_READING = frozenset([
+    "asdict", "astuple", "attrgetter", "copy", "deepcopy", "dumps", "fields", "format", "methodcaller", "replace", "repr", "str",
 ])
 # fmt: on
 _BY_NAME = ("getattr", "hasattr", "setattr", "delattr")
 ALL = "*"
-_MUTATORS = frozenset(["append", "appendleft", "extend", "extendleft", "insert", "add", "update", "discard", "put"])
+# fmt: off
+_MUTATORS = frozenset([
+    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "put", "set", "update",
+])
+# fmt: on
 
 
 @lru_cache(maxsize=4096)
@@ -52,7 +60,8 @@ class Executed:
         codes: the program's own, each with its global names.
         package: that of this package.
         own_names, package_names: the names in the program's code, and in that of this package.
-        names: both, and the program's strings that could be names.
+        strings: the program's strings that could be names.
+        names: all of these.
         reads: the names that the program's functions use for more than to change what they stand for.
         whole: attributes may be read whose names are not among these.
         complete: all of it was seen; the code itself can set another profile function.
@@ -65,6 +74,7 @@ class Executed:
         self.names: set[str] = set()
         self.own_names: set[str] = set()
         self.package_names: set[str] = set()
+        self.strings: set[str] = set()
         self.reads: set[str] = set()
         self.whole = False
         self.complete = True
@@ -115,9 +125,9 @@ class Executed:
         self.package_names.update(n for c in self.package for n in c.co_names)
         for code in self.codes:
             self.own_names.update(code.co_names)
-            self.names.update(c for c in code.co_consts if isinstance(c, str) and c.isidentifier())
+            self.strings.update(c for c in code.co_consts if isinstance(c, str) and c.isidentifier())
             self.reads |= names_read(code)
-        self.names |= self.package_names | self.own_names
+        self.names |= self.package_names | self.own_names | self.strings
         self.whole = not (_DYNAMIC | _WHOLE).isdisjoint(self.own_names)
 
     def is_read(self, name: str) -> bool:
@@ -215,12 +225,16 @@ class _Reads(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
-            self.names.add(ALL if node.id in _DYNAMIC else node.id)
+            self.names.update((node.id, ALL) if node.id in _DYNAMIC | _READING else (node.id,))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.ctx, ast.Load):
-            self.names.add(ALL if node.attr in _DYNAMIC else node.attr)
+            self.names.update((node.attr, ALL) if node.attr in _DYNAMIC | _READING else (node.attr,))
         self.visit(node.value)
+
+    def visit_MatchClass(self, node: ast.MatchClass) -> None:
+        self.names.update(node.kwd_attrs, (ALL,) if node.patterns else ())  # the others are of ``__match_args__``
+        self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         if isinstance(node.func, ast.Name) and node.func.id in _BY_NAME and len(node.args) > 1:
@@ -238,8 +252,9 @@ class _Reads(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
             self._place(target)
-        # `n = n + 1` changes n, as `n += 1` does.
-        self._changed = ast.unparse(node.targets[0]) if len(node.targets) == 1 else ""
+        # `n = n + 1` changes n, as `n += 1` does, unless the value has another name, too.
+        named = any(isinstance(part, ast.NamedExpr) for part in ast.walk(node.value))
+        self._changed = ast.unparse(node.targets[0]) if len(node.targets) == 1 and not named else ""
         self.visit(node.value)
         self._changed = ""
 

@@ -11,14 +11,22 @@ import enum
 import gc
 import random
 import sys
+from abc import get_cache_token
 from array import array
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import partial
-from itertools import chain
-from operator import getitem, is_
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MappingProxyType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MappingProxyType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any
 
 import numpy as np
@@ -27,12 +35,29 @@ from ..autodiff import GradManager
 from ..module import Module
 from ..optimizer import Optimizer
 from ..tensor import Tensor
-from .behind import CACHED, behind, kept_by
+from .behind import CACHED, behind, kept_by, told_by
+from .entries import (
+    MISSING,
+    PLAIN,
+    Absent,
+    Array,
+    Attributes,
+    Cell,
+    Entry,
+    Generator,
+    Glance,
+    Items,
+    Labels,
+    Looked,
+    MappingItems,
+    Names,
+    drawn,
+    holds_tensor,
+)
 from .executed import Executed, global_names, imported_names, is_of_library, is_watched_file
 
 SLOT_LIMIT = 50_000
 BYTES_LIMIT = 1 << 24
-_PLAIN = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, type(Ellipsis), range, slice)
 # fmt: off
 _OPAQUE = frozenset([
     "logging", "threading", "_thread", "io", "_io", "socket", "queue", "_queue", "multiprocessing", "concurrent", "asyncio",
@@ -40,10 +65,8 @@ _OPAQUE = frozenset([
     "pytest", "_pytest", "unittest", "contextlib", "_contextvars", "inspect",
 ])
 # fmt: on
-_MISSING = object()
 _TRACE = __name__.rpartition(".")[0] + ".tracing"
 ARGUMENT = "an argument"
-Change = tuple[str, Any]  # the name of a place, and what is there now
 
 
 class Watched:
@@ -60,42 +83,69 @@ class Watched:
 
     def __init__(self, roots: list[Any], executed: Executed) -> None:
         self.executed = executed
-        self.entries: list[_Entry] = []
+        self.entries: list[Entry] = []
         self.reached: dict[int, Any] = {}
         self.refused: str | None = None
+        self._labels: dict[int, Labels] = {}
+        self._iterators: list[tuple[str, Labels]] = []
         self._bytes = 0
         self._slots = 0
-        self._waiting: list[tuple[Any, str]] = [(root, ARGUMENT) for root in roots]
+        self._waiting: list[tuple[Any, str, Labels | None]] = [(root, ARGUMENT, None) for root in roots]
         for code, namespace in executed.codes.items():
-            self._names(namespace, [n for n in global_names(code) if n in namespace])
-            self._waiting += [(sys.modules[n], n) for n in imported_names(code) if n in sys.modules]
+            names = global_names(code)
+            self._names(namespace, [n for n in names if n in namespace])
+            self._absent(namespace, executed.strings.union(names))
+            self._push(imported_names(code), [sys.modules.get(n) for n in imported_names(code)])
+        if "isinstance" in executed.own_names or "issubclass" in executed.own_names:
+            self._add(Looked(get_cache_token, "isinstance", self._called("isinstance")))  # of ``ABC.register``
         self._reach_all()
-        self._waiting += [(function, function.__name__) for function in _functions_of(self._not_found())]
+        functions = _functions_of(self._not_found())
+        self._push([f.__name__ for f in functions], functions)
         self._reach_all()
-        self._draws = _drawn()
-        self._glance: _Glance | None = None
+        for name, labels in self._iterators:
+            if labels.are_read(executed):
+                self.refused = f"it uses the iterator `{name}`" if name != ARGUMENT else "an argument is an iterator"
+        self._labels.clear()
+        self._draws = drawn()
+        self._glance: Glance | None = None
 
     def unchanged(self) -> bool:
         """Whether everything is as it was; asked before every call that skips the body."""
         if self._glance is None:
-            self._glance = _Glance(self.entries)
-        return self._glance.shows_no_change() or all(entry.same() for entry in self.entries)
+            self._glance = Glance(self.entries)
+        if self._glance.shows_no_change():
+            return True
+        if not all(entry.same() for entry in self.entries):
+            return False
+        for entry in self.entries:
+            entry.settle()
+        self._glance = None
+        return True
 
     def change_by_call(self) -> str | None:
         """Why the call that has been made since must be made each time: it changed what it reads, or left a tensor somewhere.
 
         What it only writes, such as a count of its calls, is not watched any longer.
         """
-        if _drawn() != self._draws:
+        if drawn() != self._draws:
             return "it draws random numbers from NumPy or Python"
         for entry in self.entries:
             for name, now in entry.changes():
                 if entry.is_read(name, self.executed):
                     return f"it changes `{name}`, which it reads"
-                if entry.rebinds and _holds_tensor(now):
+                if entry.rebinds and holds_tensor(now):
                     return f"it leaves a tensor in `{name}`"
         self.entries = [entry for entry in self.entries if entry.without_changes()]
         return None
+
+    def _push(self, names: Iterable[str], things: Iterable[Any], holder: Labels | None = None) -> None:
+        """Have objects looked at, by their names, or as items of another one."""
+        self._waiting += [(thing, name, holder) for thing, name in zip(things, names, strict=True)]
+
+    def _called(self, name: str) -> Labels:
+        labels = Labels()
+        labels.add(name, None)
+        return labels
 
     def _reach_all(self) -> None:
         while self._waiting and self.refused is None:
@@ -106,97 +156,117 @@ class Watched:
         found = {f.__code__ for f in self.reached.values() if isinstance(f, FunctionType)}
         return [c for c in self.executed.codes if c.co_freevars and c not in found and "<" not in c.co_name[1:]]
 
-    def _add(self, entry: _Entry) -> None:
+    def _add(self, entry: Entry) -> None:
         self.entries.append(entry)
         self._slots += len(entry.values)
         if self._slots > SLOT_LIMIT:
             self.refused = f"it can see more than {SLOT_LIMIT:,} Python objects"
         for name, value in entry.items():
             if type(value) not in _LEAVES:
-                self._waiting.append((value, name))
+                self._waiting.append((value, name, entry.labels))
 
-    def _names(self, namespace: Any, keys: list[Any], owner: Any = None, own: bool = False) -> None:
+    def _names(self, namespace: Any, keys: list[Any], owner: Any = None, own: bool = False, **settings: Any) -> None:
         if keys or owner is not None:  # an object without attributes may get some
-            self._add(_Names(namespace, keys, owner, own))
+            self._add(Names(namespace, keys, owner, own, **settings))
 
-    def _reach(self, thing: Any, name: str) -> None:
-        if (
-            isinstance(thing, _PLAIN)
-            or id(thing) in self.reached
-            or isinstance(thing, (enum.Enum, BuiltinFunctionType))
-        ):
+    def _absent(self, namespace: Any, names: Iterable[str]) -> None:
+        self.entries.append(Absent(namespace, names))
+
+    def _reach(self, thing: Any, name: str, holder: Labels | None) -> None:
+        if isinstance(thing, PLAIN):
+            return
+        labels = self._labels.setdefault(id(thing), Labels())
+        labels.add(name, holder)
+        if id(thing) in self.reached:
             return
         self.reached[id(thing)] = thing
+        known = self.executed.names
         if isinstance(thing, Tensor):
-            self._names(vars(thing), [k for k in vars(thing) if not k.startswith("_")], thing)
+            hidden = {k for k in vars(thing) if k[0] == "_" and k not in self.executed.own_names}
+            hidden |= Tensor.__annotations__.keys()
+            self._names(vars(thing), [k for k in vars(thing) if k not in hidden], thing, ignored=hidden)
+            self._push([name], [type(thing)])
+        elif isinstance(thing, enum.Enum):
+            self._names(vars(thing), [k for k in vars(thing) if k in known or k == "_value_"], thing, closed=True)
+        elif isinstance(thing, (BuiltinFunctionType, MethodWrapperType)):
+            self._waiting.append((thing.__self__, name, labels))
         elif isinstance(thing, FunctionType):
             self._reach_function(thing)
         elif isinstance(thing, MethodType):
-            self._waiting += (thing.__self__, name), (thing.__func__, name)
+            self._push([name] * 2, [thing.__self__, thing.__func__], labels)
         elif isinstance(thing, (classmethod, staticmethod)):
-            self._waiting.append((thing.__func__, name))
+            self._push([name], [thing.__func__], labels)
         elif isinstance(thing, property):
-            self._waiting += [(f, name) for f in (thing.fget, thing.fset) if f is not None]
+            self._push([name] * 2, [thing.fget, thing.fset], labels)
         elif type(thing).__module__ == _TRACE:
-            self._waiting.append((thing.__wrapped__, name))
+            self._push([name], [thing.__wrapped__], labels)
         elif isinstance(thing, partial):
-            self._waiting += (thing.func, name), (thing.args, name), (thing.keywords, name)
+            self._push([name] * 3, [thing.func, thing.args, thing.keywords], labels)
         elif isinstance(thing, ModuleType):
-            watched = is_watched_file(getattr(thing, "__file__", None) or "<frozen >")
-            known = self.executed.names if watched else self.executed.own_names
-            self._names(vars(thing), [k for k in vars(thing) if k in known])
+            self._reach_module(thing)
         elif isinstance(thing, type):
             self._reach_class(thing)
         elif isinstance(thing, np.ndarray):
-            self._reach_array(thing, name)
+            self._reach_array(thing, name, labels)
         elif isinstance(thing, (bytearray, array, memoryview)):
-            self._reach_array(np.asarray(thing), name)
+            self._reach_array(np.asarray(thing), name, labels)
         elif isinstance(thing, (np.random.RandomState, np.random.Generator, random.Random)):
-            self._add(_Generator(thing, name))
+            self._add(Generator(thing, name))
         elif isinstance(thing, (dict, MappingProxyType)):
-            self._add(_Mapping(thing, name))
+            self._add(MappingItems(thing, name, labels))
             self._reach_object(thing)
         elif isinstance(thing, (list, tuple, deque, set, frozenset)):
-            self._add(_Items(thing, name))
+            self._add(Items(thing, name, labels))
             self._reach_object(thing)
         elif isinstance(thing, ContextVar):
-            self._add(_Looked(partial(thing.get, _MISSING), name))
+            self._add(Looked(partial(thing.get, MISSING), name, labels))
+        elif (look := told_by(thing)) is not None:
+            self._add(Looked(look, name, labels))
         elif (held := behind(thing)) is not None:
-            self._waiting += [(one, name) for one in held]
+            self._push([name] * len(held), held, labels)
             if isinstance(thing, CACHED):
-                self._add(_Looked(partial(kept_by, thing), name))
+                self._add(Looked(partial(kept_by, thing), name, labels))
         elif hasattr(type(thing), "__next__") and type(thing).__module__ not in _OPAQUE:
-            if self.executed.is_read(name):
-                self.refused = f"it uses the iterator `{name}`" if name != ARGUMENT else "an argument is an iterator"
+            self._iterators.append((name, labels))
         else:
             self._reach_object(thing)
 
     def _reach_function(self, function: FunctionType) -> None:
-        if hasattr(function, "__wrapped__"):
-            self._waiting.append((function.__wrapped__, function.__name__))
+        for name in ("__wrapped__", "registry"):  # the latter of ``functools.singledispatch``
+            if hasattr(function, name):
+                self._push([function.__name__], [getattr(function, name)])
         if function.__code__ not in self.executed.codes:
             return
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            self._add(_Cell(cell, name))
-        self._add(_Attributes(function, ["__code__", "__defaults__", "__kwdefaults__"]))
+            self._add(Cell(cell, name))
+        self._add(Attributes(function, ["__code__", "__defaults__", "__kwdefaults__"]))
         self._names(vars(function), list(vars(function)), function)
 
+    def _reach_module(self, module: ModuleType) -> None:
+        if is_watched_file(getattr(module, "__file__", None) or "<frozen >"):
+            self._names(vars(module), [k for k in vars(module) if k in self.executed.names])
+            self._absent(vars(module), self.executed.own_names | self.executed.strings)
+        else:
+            self._names(vars(module), [k for k in vars(module) if k in self.executed.own_names])
+            self._absent(vars(module), self.executed.strings)
+
     def _reach_class(self, cls: type) -> None:
+        known, whole = self.executed.names, self.executed.whole
         for base in cls.__mro__:
             if _is_of_program(base):
-                known = self.executed.names
-                self._names(
-                    vars(base), [k for k in vars(base) if k[:2] != "__" and (k in known or self.executed.whole)]
-                )
+                self._names(vars(base), [k for k, v in vars(base).items() if _matters(k, v, whole or k in known)])
+                self._absent(vars(base), self.executed.own_names | self.executed.strings)
+                self._add(Attributes(base, ["__bases__"]))
+                self._push([base.__name__], [type(base)])
 
-    def _reach_array(self, array: np.ndarray, name: str) -> None:
+    def _reach_array(self, array: np.ndarray, name: str, labels: Labels) -> None:
         self._bytes += array.nbytes
         if self._bytes > BYTES_LIMIT:
             self.refused = f"it can see arrays of more than {BYTES_LIMIT >> 20} MB, among them `{name}`"
         elif array.dtype == object:
-            self._waiting.append((array.tolist(), name))
+            self._push([name], [array.tolist()], labels)
         else:
-            self._add(_Array(array, name))
+            self._add(Array(array, name, labels))
 
     def _reach_object(self, thing: Any) -> None:
         cls = type(thing)
@@ -208,305 +278,26 @@ class Watched:
             # Their other private attributes are notes of what they did last.
             mine = ("_state", "_attach_specs", "_after_backward_callback")
             keys = [k for k in vars(thing) if k[0] != "_" or k in mine or k in self.executed.own_names]
-            self._add(_Names(attributes, keys, thing, own, closed=True))
+            self._add(Names(attributes, keys, thing, own, closed=True))
         elif type(attributes) is dict:
-            known, whole = self.executed.names, own or isinstance(thing, Module) or self.executed.whole
-            whole = whole or is_of_library(cls)  # what its methods read has not been looked at
-            self._names(attributes, [k for k in attributes if whole or k in known], thing, own)
+            opaque = is_of_library(cls) or cls is SimpleNamespace  # what its methods read has not been looked at
+            opaque = opaque or getattr(cls.__setattr__, "__code__", None) in self.executed.codes
+            known = self.executed.names
+            whole = own or opaque or isinstance(thing, Module) or self.executed.whole
+            keys = [k for k in attributes if whole or k in known]
+            self._names(attributes, keys, thing, own, wanted=None if whole else known, opaque=opaque)
         slots = [n for base in cls.__mro__ for n in _slots_of(base) if n not in ("__dict__", "__weakref__")]
         if slots and not _is_builtin(cls):
-            self._add(_Attributes(thing, slots, own))
+            self._add(Attributes(thing, slots, own))
         if not own:
-            self._waiting.append((cls, cls.__name__))
+            self._push([cls.__name__], [cls])
+        if _is_of_program(cls):
+            self._add(Attributes(thing, ["__class__"]))
 
 
-class _Glance:
-    """The entries flattened, so that a few calls of C code tell whether all places are there and hold the same objects."""
-
-    def __init__(self, entries: list[_Entry]) -> None:
-        self.owners: list[Any] = []
-        self.attributes: list[str] = []
-        self.held: list[Any] = []
-        self.namespaces: list[Any] = []
-        self.keys: list[Any] = []
-        self.found: list[Any] = []
-        self.sequences: list[Any] = []
-        self.members: list[Any] = []
-        self.containers: list[Any] = []
-        self.others = [entry for entry in entries if not entry.flatten(self)]
-        self.lengths = [*map(len, self.containers)]
-
-    def shows_no_change(self) -> bool:
-        """False if a closer look is needed."""
-        try:
-            return (
-                all(map(is_, map(getattr, self.owners, self.attributes), self.held))
-                and all(map(is_, map(getitem, self.namespaces, self.keys), self.found))
-                and [*map(len, self.containers)] == self.lengths
-                and all(map(is_, chain.from_iterable(self.sequences), self.members))
-                and all(entry.same() for entry in self.others)
-            )
-        except (AttributeError, KeyError, ValueError):
-            return False  # something is gone
-
-
-class _Entry:
-    """One object with named or numbered places.
-
-    Attributes:
-        values: what was in them.
-        label: the name that its items go by.
-        own: the object is of a class of this package.
-        rebinds: a change of it puts something in a place that had something before.
-    """
-
-    label = ""
-    own = False
-    rebinds = True
-    values: list[Any]
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        return ((self.label, value) for value in self.values)
-
-    def flatten(self, glance: _Glance) -> bool:
-        """Add the places to those that are compared at once; returns whether that was possible."""
-        return False
-
-    def same(self) -> bool:
-        """Whether nothing has changed."""
-        raise NotImplementedError
-
-    def changes(self) -> list[Change]:
-        """The places that have changed."""
-        return [] if self.same() else [(self.label, None)]
-
-    def without_changes(self) -> bool:
-        """Stop watching the places that have changed; returns whether there are others."""
-        return self.same()
-
-    def is_read(self, name: str, executed: Executed) -> bool:
-        return executed.is_read(name) or (self.own and name in executed.package_names)
-
-
-class _Names(_Entry):
-    """Some names of a namespace; if it is an object's, also which names that it does not have yet may be looked up."""
-
-    def __init__(self, namespace: Any, keys: list[Any], owner: Any, own: bool, closed: bool = False) -> None:
-        self.namespace = namespace
-        self.owner = owner
-        self.keys = keys
-        self.own = own
-        self.values = [namespace[k] for k in keys]
-        self.count = None if owner is None or closed else len(namespace)
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        return zip(self.keys, self.values, strict=True)
-
-    def flatten(self, glance: _Glance) -> bool:
-        glance.namespaces += [self.namespace] * len(self.keys)
-        glance.keys += self.keys
-        glance.found += self.values
-        if self.owner is not None:
-            glance.owners.append(self.owner)
-            glance.attributes.append("__dict__")
-            glance.held.append(self.namespace)
-        if self.count is not None:
-            glance.containers.append(self.namespace)
-        return True
-
-    def _now(self) -> Any:
-        return self.namespace if self.owner is None else self.owner.__dict__
-
-    def same(self) -> bool:
-        return not self.changes()
-
-    def changes(self) -> list[Change]:
-        now = self._now()
-        found = [
-            (k, value)
-            for k, before in zip(self.keys, self.values, strict=True)
-            if not _same(before, value := now.get(k, _MISSING))
-        ]
-        if self.count is not None and len(now) != self.count:
-            found += [(k, now[k]) for k in list(now)[self.count :]]
-        return found
-
-    def without_changes(self) -> bool:
-        changed = {k for k, _ in self.changes()}
-        kept = [(k, v) for k, v in zip(self.keys, self.values, strict=True) if k not in changed]
-        self.keys, self.values = [k for k, _ in kept], [v for _, v in kept]
-        if self.count is not None:
-            self.count = len(self._now())
-        return bool(kept) or self.count is not None
-
-
-class _Attributes(_Entry):
-    """Attributes that are in no namespace."""
-
-    def __init__(self, owner: Any, keys: list[str], own: bool = False) -> None:
-        self.owner, self.own = owner, own
-        self.keys = keys
-        self.values = self._now()
-
-    def flatten(self, glance: _Glance) -> bool:
-        glance.owners += [self.owner] * len(self.keys)
-        glance.attributes += self.keys
-        glance.held += self.values
-        return True
-
-    def _now(self) -> list[Any]:
-        return [getattr(self.owner, k, _MISSING) for k in self.keys]
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        return zip(self.keys, self.values, strict=True)
-
-    def same(self) -> bool:
-        return all(map(_same, self._now(), self.values))
-
-    def changes(self) -> list[Change]:
-        return [(k, v) for k, v, w in zip(self.keys, self._now(), self.values, strict=True) if not _same(v, w)]
-
-    def without_changes(self) -> bool:
-        changed = {k for k, _ in self.changes()}
-        self.keys = [k for k in self.keys if k not in changed]
-        self.values = self._now()
-        return bool(self.keys)
-
-
-class _Cell(_Entry):
-    """A variable of an enclosing function."""
-
-    def __init__(self, cell: CellType, name: str) -> None:
-        self.cell = cell
-        self.label = name
-        self.values = [self._now()]
-
-    def flatten(self, glance: _Glance) -> bool:
-        glance.owners.append(self.cell)
-        glance.attributes.append("cell_contents")
-        glance.held += self.values
-        return True
-
-    def _now(self) -> Any:
-        try:
-            return self.cell.cell_contents
-        except ValueError:
-            return _MISSING
-
-    def same(self) -> bool:
-        return _same(self._now(), self.values[0])
-
-    def changes(self) -> list[Change]:
-        return [] if self.same() else [(self.label, self._now())]
-
-
-class _Looked(_Entry):
-    """What a function of C code tells."""
-
-    def __init__(self, look: Callable[[], Any], name: str) -> None:
-        self.look = look
-        self.label = name
-        self.values = [look()]
-
-    def same(self) -> bool:
-        return _same(self.look(), self.values[0])
-
-    def without_changes(self) -> bool:
-        self.values = [self.look()]
-        return True
-
-
-class _Items(_Entry):
-    """The items of a list, a tuple, a deque or a set."""
-
-    def __init__(self, container: Any, name: str) -> None:
-        self.container = container
-        self.label = name
-        self.values = list(container)
-
-    def flatten(self, glance: _Glance) -> bool:
-        glance.sequences.append(self.container)
-        glance.members += self.values
-        glance.containers.append(self.container)
-        return True
-
-    def same(self) -> bool:
-        now = self.container
-        return len(now) == len(self.values) and all(map(_same, now, self.values))
-
-    def changes(self) -> list[Change]:
-        if self.same():
-            return []
-        now = list(self.container)
-        pairs = zip(now, self.values, strict=False)
-        changed = [(self.label, a) for a, b in pairs if not _same(a, b)]
-        return [*changed, (self.label, now[len(self.values) :])]
-
-
-class _Mapping(_Entry):
-    """The items of a dict."""
-
-    def __init__(self, mapping: Mapping[Any, Any], name: str) -> None:
-        self.mapping = mapping
-        self.label = name
-        self.keys = list(mapping)
-        self.values = list(mapping.values())
-
-    def items(self) -> Iterator[tuple[str, Any]]:
-        return ((k if isinstance(k, str) else self.label, v) for k, v in zip(self.keys, self.values, strict=True))
-
-    def flatten(self, glance: _Glance) -> bool:
-        if type(self.mapping) not in (dict, OrderedDict):
-            return False  # looking for a key that is gone may make it
-        glance.namespaces += [self.mapping] * len(self.keys)
-        glance.keys += self.keys
-        glance.found += self.values
-        glance.sequences.append(self.mapping)
-        glance.members += self.keys
-        glance.containers.append(self.mapping)
-        return True
-
-    def same(self) -> bool:
-        return not self.changes()
-
-    def changes(self) -> list[Change]:
-        before = dict(zip(self.keys, self.values, strict=True))
-        found = [(self.label, v) for k, v in self.mapping.items() if not _same(before.get(k, _MISSING), v)]
-        if len(self.mapping) != len(before) or not all(map(_same, self.mapping, self.keys)):
-            found.append((self.label, None))
-        return found
-
-
-class _Array(_Entry):
-    """The contents of an array."""
-
-    def __init__(self, array: np.ndarray, name: str) -> None:
-        self.array = array
-        self.label = name
-        self.values = []
-        self.before = self._now()
-
-    def _now(self) -> Any:
-        return self.array.shape, self.array.dtype, self.array.tobytes()
-
-    def same(self) -> bool:
-        return bool(self._now() == self.before)
-
-
-class _Generator(_Entry):
-    """The state of a random generator."""
-
-    def __init__(self, generator: Any, name: str) -> None:
-        self.generator = generator
-        self.label = name
-        self.values = []
-        self.before = _state_of(generator)
-
-    def same(self) -> bool:
-        return bool(_state_of(self.generator) == self.before)
-
-    def is_read(self, name: str, executed: Executed) -> bool:
-        return True
+def _matters(name: str, value: Any, known: bool) -> bool:
+    """Whether an attribute of a class is watched: of those that Python itself looks up, the functions."""
+    return isinstance(value, FunctionType) if name[:2] == "__" else known
 
 
 def _functions_of(codes: list[CodeType]) -> list[FunctionType]:
@@ -514,39 +305,6 @@ def _functions_of(codes: list[CodeType]) -> list[FunctionType]:
     wanted = set(codes)
     referrers = gc.get_referrers(*codes) if codes else []
     return [f for f in referrers if isinstance(f, FunctionType) and f.__code__ in wanted]
-
-
-def _state_of(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
-        return repr(generator.bit_generator.state)
-    if isinstance(generator, np.random.RandomState):
-        name, key, *rest = generator.get_state(legacy=True)
-        return name, np.asarray(key).tobytes(), rest
-    return generator.getstate()
-
-
-def _drawn() -> Any:
-    """Where the random generators of NumPy and Python are that need no name."""
-    return _state_of(np.random.mtrand._rand), random.getstate()  # type: ignore[attr-defined]
-
-
-def _same(a: Any, b: Any) -> bool:
-    """Whether two objects are the same, or plain values that are equal."""
-    if a is b:
-        return True
-    if type(a) is not type(b):
-        return False
-    if type(a) is tuple:
-        return len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, (float, complex, np.generic)):
-        return repr(a) == repr(b)  # tells 0.0 from -0.0, and finds NaN equal
-    return isinstance(a, _PLAIN) and bool(a == b)
-
-
-def _holds_tensor(thing: Any) -> bool:
-    if isinstance(thing, dict):
-        thing = list(thing.values())
-    return isinstance(thing, Tensor) or (isinstance(thing, (list, tuple, deque)) and any(map(_holds_tensor, thing)))
 
 
 def _slots_of(cls: type) -> tuple[str, ...]:

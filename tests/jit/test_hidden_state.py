@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import collections
 import contextvars
+import ctypes
+import enum
 import functools
+import io
+import multiprocessing
 import os
+import queue
 import sys
 import threading
 import types
@@ -17,7 +22,7 @@ import numpy as np
 import pytest
 
 import megengine.functional as F
-from megengine import Tensor
+from megengine import Parameter, Tensor
 from megengine.jit import trace
 
 Kind = tuple[Callable[[Tensor], Tensor], Callable[[float], Any]]
@@ -131,6 +136,124 @@ def _function_of_the_package() -> Kind:
     return (lambda x: F.relu(x)), (lambda n: setattr(F, "relu", lambda x: x * n))
 
 
+def _first_of_its_name_in_a_class() -> Kind:
+    class Child(Thing):
+        pass
+
+    return (lambda x: x * Child.first), (lambda n: setattr(Child, "first", n))
+
+
+def _default_of_a_class() -> Kind:
+    class Child(Thing):
+        pass
+
+    return (lambda x: x * getattr(Child, "factor", 1.0)), (lambda n: setattr(Child, "factor", n))
+
+
+def _default_of_a_module() -> Kind:
+    module = types.ModuleType("settings_of_a_test")
+    return (lambda x: x * getattr(module, "FACTOR", 1.0)), (lambda n: setattr(module, "FACTOR", n))
+
+
+def _one_attribute_for_another() -> Kind:
+    thing = Thing()
+    thing.other = 1.0  # type: ignore[attr-defined]
+
+    def change(number: float) -> None:
+        vars(thing).clear()
+        thing.first = number
+
+    return (lambda x: x * thing.first), change
+
+
+def _class_of_an_object() -> Kind:
+    thing = Thing()
+
+    def change(number: float) -> None:
+        thing.__class__ = type("Other", (Thing,), {"first": number, "__module__": __name__})
+
+    return (lambda x: x * thing.first), change
+
+
+def _method_that_python_looks_up() -> Kind:
+    class Called:
+        def __call__(self) -> float:
+            return 1.0
+
+    thing = Called()
+    return (lambda x: x * thing()), (lambda n: setattr(Called, "__call__", lambda self: n))
+
+
+def _overloaded_function() -> Kind:
+    @functools.singledispatch
+    def factor(of: object) -> float:
+        return 1.0
+
+    return (lambda x: x * factor(3)), (lambda n: factor.register(int, lambda of: n))
+
+
+def _private_attribute_of_a_parameter() -> Kind:
+    parameter: Any = Parameter([1.0])
+    parameter._factor = 1.0
+    return (lambda x: x * parameter._factor), (lambda n: setattr(parameter, "_factor", n))
+
+
+def _value_of_a_member() -> Kind:
+    class Settings(enum.Enum):
+        RATES = [1.0]
+
+    return (lambda x: x * Settings.RATES.value[0]), (lambda n: Settings.RATES.value.__setitem__(0, n))
+
+
+def _event() -> Kind:
+    event = threading.Event()
+    numbers = [1.0, 1.0]
+
+    def change(number: float) -> None:
+        numbers[event.is_set()] = number if number != 5.0 else 1.0
+        (event.clear if event.is_set() else event.set)()
+
+    return (lambda x: x * (5.0 if event.is_set() else 7.0 if numbers[1] == 7.0 else 1.0)), change
+
+
+def _shared_value() -> Kind:
+    value = multiprocessing.Value("d", 1.0)
+    return (lambda x: x * value.value), (lambda n: setattr(value, "value", n))
+
+
+def _number_of_c() -> Kind:
+    value = ctypes.c_double(1.0)
+    return (lambda x: x * value.value), (lambda n: setattr(value, "value", n))
+
+
+def _queue_length() -> Kind:
+    waiting: queue.Queue[int] = queue.Queue()
+    waiting.put(0)
+    return (lambda x: x * waiting.qsize()), (lambda n: [waiting.put(0) for _ in range(int(n) - waiting.qsize())])
+
+
+def _text_in_memory() -> Kind:
+    text = io.StringIO("1.0")
+    return (lambda x: x * float(text.getvalue())), (lambda n: (text.seek(0), text.write(f"{n}")))
+
+
+def _weak_proxy() -> Kind:
+    thing = Thing()
+    proxy = weakref.proxy(thing)
+    return (lambda x: x * proxy.first), (lambda n: setattr(thing, "first", n))
+
+
+def _method_of_c() -> Kind:
+    table = {"factor": 1.0}
+    get = table.get
+    return (lambda x: x * get("factor", 0.0)), (lambda n: table.__setitem__("factor", n))
+
+
+def _items_that_came_before_the_third_call() -> Kind:
+    items = [1.0]
+    return (lambda x: x * len(items)), (lambda n: items.extend([1.0] * (int(n) - len(items))))
+
+
 KINDS = [
     kind for name, kind in list(globals().items()) if name.startswith("_") and isinstance(kind, types.FunctionType)
 ]
@@ -163,3 +286,11 @@ def test_the_body_runs_again_when_it_has_changed(kind: Callable[[], Kind]) -> No
         now = traced(x).numpy()
         np.testing.assert_array_equal(now, body(x).numpy())
         assert not np.array_equal(now, before)
+
+
+def test_what_changes_right_after_the_recorded_call_is_seen() -> None:
+    items: list[float] = []
+    traced, x = trace(lambda x: x * (1 + len(items)), without_host=True), Tensor([1.0])
+    for length in (0, 0, 1, 1, 2):
+        items.extend([0.0] * (length - len(items)))
+        assert traced(x).item() == 1 + length

@@ -98,7 +98,7 @@ def test_finalizers_of_garbage_are_not_the_functions(which: int | str) -> None:
 
 def test_collections_of_another_thread_hide_nothing() -> None:
     """What a body runs while another thread collects is the body's."""
-    level, collecting, go_on = [1.0], threading.Event(), threading.Event()
+    level, collecting, go_on = [1.0], threading.Semaphore(0), threading.Semaphore(0)
 
     def scaled(x: Tensor) -> Tensor:
         return x * level[0]
@@ -107,23 +107,21 @@ def test_collections_of_another_thread_hide_nothing() -> None:
     def f(x: Tensor) -> Tensor:
         other = threading.Thread(target=gc.collect)
         other.start()
-        collecting.wait(60)
+        collecting.acquire(timeout=60)
         y = scaled(x)
-        go_on.set()
+        go_on.release()
         other.join()
         return y
 
     def wait(phase: str, info: object) -> None:
         if phase == "start" and threading.current_thread() is not threading.main_thread():
-            collecting.set()
-            go_on.wait(60)
+            collecting.release()
+            go_on.acquire(timeout=60)
 
     before = graph.counters.replays
     with collections(often=False):
         for number in range(2 * CALLS):
             level[0] = 1.0 + number // CALLS
-            collecting.clear()
-            go_on.clear()
             gc.callbacks.append(wait)
             try:
                 assert f(Tensor([1.0])).item() == level[0]
