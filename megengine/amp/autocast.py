@@ -34,6 +34,7 @@ class autocast(ContextDecorator):
 
     Raises:
         ValueError: a dtype that is not floating-point.
+        TypeError: a text for ``enabled``.
 
     Example:
         >>> x = F.ones((2, 2))
@@ -48,6 +49,8 @@ class autocast(ContextDecorator):
     """
 
     def __init__(self, enabled: bool = True, low_prec_dtype: str = "float16", high_prec_dtype: str = "float32") -> None:
+        if isinstance(enabled, str):
+            raise TypeError(f"enabled must be True or False, not {enabled!r}: write autocast(low_prec_dtype={enabled!r})")
         self.enabled = bool(enabled)
         self.low_prec_dtype = precision_dtype("low_prec_dtype", low_prec_dtype).name
         self.high_prec_dtype = precision_dtype("high_prec_dtype", high_prec_dtype).name

@@ -16,9 +16,10 @@ from ..graph.value import Handle, new_handle
 class _FunctionNode(GradNode):
     """The gradient node of a :class:`Function` call."""
 
-    __slots__ = ("function",)
+    __slots__ = ("function", "shapes")
 
     function: Function
+    shapes: list[tuple[int, ...]]  # of the inputs
 
     def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
         """Cotangents of the inputs, from the user's ``backward``."""
@@ -38,6 +39,10 @@ class _FunctionNode(GradNode):
             warn_once(name, f"{name} returned {len(grads)} gradients for {count} tensors: the last ones have none")
         elif any(g is not None for g in grads[count:]):
             warn_once(name, f"{name} returned {len(grads)} gradients for {count} tensors: the last ones are not used")
+        for k, (grad, shape) in enumerate(zip(grads, self.shapes, strict=False)):
+            if grad is not None and grad._value.aval.shape != shape:
+                found = grad._value.aval.shape
+                warn_once(name, f"{name} returned a gradient of shape {found} for tensor {k}, which has shape {shape}")
         return [*grads[:count], *[None] * (count - len(grads))]
 
 
@@ -91,7 +96,7 @@ class Function:
         )
         if before and any(p is not None for p, _ in parents):
             node = _FunctionNode(before, parents, len(outs))
-            node.function = self
+            node.function, node.shapes = self, [t._value.aval.shape for t in tensors]
             for slot, out in enumerate(outs):
                 if isinstance(out, Handle) and out._value.aval.is_float:
                     out._node, out._slot = node, slot

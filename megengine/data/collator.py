@@ -105,6 +105,8 @@ def _stack(inputs: Sequence[Any]) -> np.ndarray:
 
 def _transpose(sequences: Sequence[Any]) -> list[tuple[Any, ...]]:
     for position, sequence in enumerate(sequences):
+        if sequence is None:
+            raise TypeError(f"sample {position} of the batch is None: did the data set or a transform return nothing?")
         if len(sequence) != len(sequences[0]):
             raise ValueError(
                 "sequences of a batch must have one length: "

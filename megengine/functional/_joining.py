@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..graph.host_data import as_constant
@@ -33,6 +35,12 @@ def _tensors(name: str, inps: Any, device: Any = None) -> tuple[Tensor, ...]:
     return tuple(found) if device is None else tuple(copy(x, device) for x in found)
 
 
+def _axis(name: str, axis: Any, ndim: int) -> int:
+    if isinstance(axis, (Tensor, np.ndarray)) and (axis.ndim or axis.dtype.kind == "f"):
+        raise ArgumentError(f"{name} takes a list of tensors, {name}([a, b]), and then an axis, which is an integer")
+    return _axes.one_axis(axis, ndim, name)
+
+
 def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
     """Concatenation along an existing dimension; dtypes are promoted. Scalars count as vectors of one element.
 
@@ -50,7 +58,7 @@ def concat(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
         Tensor([1 2 3], dtype=int32, device=xpux:0)
     """
     xs = _tensors("concat", inps, device)
-    return apply(ops.concat, *xs, axis=_axes.one_axis(axis, max(xs[0].ndim, 1), "concat"))
+    return apply(ops.concat, *xs, axis=_axis("concat", axis, max(xs[0].ndim, 1)))
 
 
 def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
@@ -73,7 +81,7 @@ def stack(inps: Sequence[Tensor], axis: int = 0, device: Any = None) -> Tensor:
     xs = _tensors("stack", inps, device)
     if len(xs) > 1:
         xs = tuple(map(vector_of, xs))
-    return apply(ops.stack, *xs, axis=_axes.one_axis(axis, xs[0].ndim + 1, "stack"))
+    return apply(ops.stack, *xs, axis=_axis("stack", axis, xs[0].ndim + 1))
 
 
 def split(inp: Tensor, nsplits_or_sections: int | Sequence[int], axis: int = 0) -> tuple[Tensor, ...]:

@@ -99,7 +99,7 @@ def as_constant(data: Any, others: tuple[Any, ...] = ()) -> Handle:
         RangeError: numbers that this dtype does not hold.
     """
     if data is None:
-        raise ArgumentError("the operand is None and is not supported.")
+        raise ArgumentError("the operand is None and is not supported. Was a function's `return` forgotten?")
     tensors = [o._value.aval.dtype for o in others if isinstance(o, Handle)]
     array = _numbers(data, any(t.kind in "fVc" for t in tensors))
     if isinstance(data, (list, tuple)) and not array.size and tensors:

@@ -41,7 +41,7 @@ class LAMB(ParameterwiseOptimizer):
     _options = {
         "lr": Option("learning rate"),
         "weight_decay": Option("weight_decay value"),
-        "betas": Option("beta parameter", below=1),
+        "betas": Option("beta parameter", below=1, pair=True),
         "eps": Option("epsilon value"),
     }
     _state_at_start: ClassVar[Mapping[str, Any]] = {"exp_avg": None, "exp_avg_sq": None, "step": 0.0}

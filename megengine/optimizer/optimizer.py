@@ -13,6 +13,7 @@ from .. import graph
 from .._help.describe import plural, settings
 from ..functional import zeros_like
 from ..graph.partition import follow
+from ..graph.source import warn_once
 from ..tensor import Parameter, Tensor
 from .idle import Progress
 
@@ -24,6 +25,13 @@ class _Required:
 
 required: Any = _Required()
 """Default of an option that every parameter group has to give."""
+
+# What people write in groups for options of other names; names of the program's own are kept as they are.
+_MISSPELT = {
+    **dict.fromkeys(("learning_rate", "learning-rate", "lrate", "rate"), "lr"),
+    **dict.fromkeys(("decay", "wd", "weightdecay", "weight-decay", "l2"), "weight_decay"),
+    **{"beta": "betas", "epsilon": "eps", "mom": "momentum"},
+}
 
 
 class Optimizer(graph.CopiedWhole, metaclass=ABCMeta):
@@ -97,6 +105,9 @@ class Optimizer(graph.CopiedWhole, metaclass=ABCMeta):
             raise AssertionError(f"param group must be a dict, got {type(param_group)}")
         if "params" not in param_group:
             raise KeyError("params")
+        for name in param_group.keys() - self._defaults.keys():
+            if (meant := _MISSPELT.get(name)) in self._defaults:
+                warn_once(name, f"{type(self).__name__} has no option {name!r}, which is not used: write {meant!r}")
         params = param_group["params"]
         params = [params] if isinstance(params, Tensor) else list(params)
         for param in params:

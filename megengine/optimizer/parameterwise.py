@@ -18,6 +18,17 @@ class HyperparameterError(ValueError, AssertionError):
     """A hyperparameter is out of its range (MegEngine raises now the one, now the other of the two bases)."""
 
 
+def check_number(what: str, value: Any) -> None:
+    """Refuse what is not one number.
+
+    Raises:
+        TypeError: it is not.
+    """
+    held = isinstance(value, np.ndarray | Tensor) and value.size == 1
+    if not (held or isinstance(value, int | float | np.generic)):
+        raise TypeError(f"{what} must be a number, not {value!r}")
+
+
 class Option(NamedTuple):
     """The range of an option: ``0 <= value <= most`` and ``value < below``, also of both of a pair.
 
@@ -25,25 +36,31 @@ class Option(NamedTuple):
         what: how errors name it.
         most: largest value.
         below: bound that no value reaches.
+        pair: it is a sequence of two numbers.
     """
 
     what: str
     most: float = math.inf
     below: float = math.inf
+    pair: bool = False
 
     def check(self, value: Any) -> None:
         """Refuse a value out of range.
 
         Raises:
             HyperparameterError: it is out of range, or NaN.
-            TypeError: it is not a number.
+            TypeError: it is not a number, or not two.
+            IndexError: it is fewer than two.
         """
-        if np.ndim(value):
+        if self.pair:
+            if isinstance(value, str) or np.ndim(value) != 1:
+                raise TypeError(f"the {self.what} must be two numbers, not {value!r}")
+            if len(value) < 2:
+                raise IndexError(f"the {self.what} must be two numbers, not {value!r}")
             for position, one in enumerate(value):
-                self._replace(what=f"{self.what} at index {position}").check(one)
+                self._replace(what=f"{self.what} at index {position}", pair=False).check(one)
             return
-        if isinstance(value, str):
-            raise TypeError(f"the {self.what} must be a number, not {value!r}")
+        check_number(f"the {self.what}", value)
         if not (0 <= value <= self.most and value < self.below):
             raise HyperparameterError(f"Invalid {self.what}: {value}")
 
@@ -109,8 +126,17 @@ class ParameterwiseOptimizer(Optimizer):
         """What to do about a parameter whose state is missing, as after a state dict without it."""
         raise KeyError(f"{type(self).__name__} has no state of parameter {param.name or tuple(param.shape)}")
 
+    def _number(self, name: str, value: Any) -> Any:
+        """An option as something to calculate with: NumPy's numbers become Python's, tensors stay."""
+        if type(value) is float:
+            return value
+        option = self._options.get(name)
+        if option is not None and not option.pair:
+            check_number(f"{name} of a param group", value)
+        return value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
+
     def _updates(self, param_group: dict[str, Any]) -> None:
-        options = {name: _number(value) for name, value in param_group.items() if name != "params"}
+        options = {name: self._number(name, value) for name, value in param_group.items() if name != "params"}
         names = self._state_names(options)
         pick = picker(names)
         for param in param_group["params"]:
@@ -126,8 +152,3 @@ class ParameterwiseOptimizer(Optimizer):
             param._reset(new)
             for held, value in zip(state, after, strict=True):
                 held._reset(value)
-
-
-def _number(value: Any) -> Any:
-    """A hyperparameter as something to calculate with: NumPy's numbers become Python's, tensors stay."""
-    return value.item() if isinstance(value, np.generic | np.ndarray) else value

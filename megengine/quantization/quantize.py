@@ -107,6 +107,8 @@ def quantize_qat(
         _log.warning(
             "quantize_qat takes the configuration by name, qconfig=...; this one is given as inplace and not used"
         )
+    elif not isinstance(inplace, (bool, int, np.bool_)):
+        raise TypeError(f"inplace must be True or False, not {inplace!r}; a configuration goes by name, qconfig=...")
     assert isinstance(qconfig, QConfig), f"qconfig must be a QConfig, not {qconfig!r}"
     if not inplace:
         module = deepcopy(module)

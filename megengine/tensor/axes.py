@@ -22,6 +22,8 @@ def as_int(value: Any, what: str) -> int:
         ArgumentError: something else.
     """
     if isinstance(value, Handle):
+        if value.size != 1:  # type: ignore[attr-defined]
+            raise ArgumentError(f"{what} must be an integer, not a tensor of shape {value._value.aval.shape}")
         value = value.item()  # type: ignore[attr-defined]
     if isinstance(value, (int, np.integer)):
         return int(value)

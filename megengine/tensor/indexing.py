@@ -64,11 +64,11 @@ def setitem(x: Any, index: Any, value: Any) -> Any:
         return apply(ops.setitem, x, value, *numbers, spec=spec)
     except RangeError:
         raise
-    except RuntimeError as error:
+    except RuntimeError:
         known = x._value.aval.shape
         raise ArgumentError(
             f"cannot assign a value of shape {shape} to {_show(index)} of a tensor of shape {known}"
-        ) from error
+        ) from None
 
 
 def _names_one(spec: tuple[Any, ...], numbers: list[Any]) -> bool:

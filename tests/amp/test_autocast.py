@@ -267,3 +267,8 @@ def test_training_curves_stay_together(dtype: str, apart: float) -> None:
     plain, low = np.array(_losses(None)), np.array(_losses(dtype))
     assert plain[-1] < 0.3 * plain[0]
     assert 0 < np.abs(low - plain).max() < apart, np.abs(low - plain).max()
+
+
+def test_a_precision_is_not_taken_for_a_switch() -> None:
+    with pytest.raises(TypeError, match=r"write autocast\(low_prec_dtype='bfloat16'\)"):
+        amp.autocast("bfloat16")  # type: ignore[arg-type]

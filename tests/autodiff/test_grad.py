@@ -379,3 +379,17 @@ def test_a_function_may_return_other_things_than_tensors() -> None:
         gm.backward(y.sum())
     assert others == [3, None, {"a": 1}]
     np.testing.assert_array_equal(x.grad.numpy(), [2, 2])
+
+
+def test_a_gradient_of_another_shape_is_told() -> None:
+    class Doubled(Function):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2
+
+        def backward(self, d: Tensor) -> Tensor:
+            return Tensor(np.ones(5, np.float32))
+
+    w = Parameter([1.0])
+    gm = GradManager().attach([w])
+    with gm, pytest.warns(UserWarning, match=r"Doubled.backward returned a gradient of shape \(5,\) .* shape \(1,\)"):
+        gm.backward(Doubled()(w).sum())

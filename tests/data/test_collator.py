@@ -59,3 +59,8 @@ def test_every_nesting() -> None:
     assert [str(array.dtype) for array in found] == ["int64", "float64", "float16", "bool", "int8"]
     assert [array.tolist() for array in found] == [[1, 1], [2.5, 2.5], [3, 3], [[True], [True]], [4, 4]]
     assert (list(text), list(raw)) == (["x", "x"], [b"y", b"y"])
+
+
+def test_a_sample_that_is_none_is_named() -> None:
+    with pytest.raises(TypeError, match="sample 1 of the batch is None"):
+        Collator().apply([(np.ones(2), 1), None, (np.ones(2), 2)])

@@ -223,3 +223,8 @@ def test_what_is_no_image_is_said(transform: Any, image: Any, said: str) -> None
     notes = getattr(caught.value, "__notes__", [])
     words = "\n".join([str(caught.value), *notes])
     assert re.search(said, words) or "an image must have 3 dimensions (H, W, C), not 2" in words
+
+
+def test_numbers_of_a_normalization_that_do_not_fit_are_told() -> None:
+    with pytest.raises(ValueError, match=r"Normalize: mean \[1, 2\] and std \[1, 2, 3\]"):
+        T.Normalize(mean=[1, 2], std=[1, 2, 3])

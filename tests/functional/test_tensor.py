@@ -302,3 +302,15 @@ def test_one_element_takes_a_value_of_shape_one(index: Any, value: Any) -> None:
     assert x.numpy().tolist() == wanted.tolist()
     with pytest.raises(RuntimeError, match=r"cannot assign a value of shape \(2,\)"):
         x[index] = [5, 6]
+
+
+@pytest.mark.parametrize("join", [F.concat, F.stack])
+def test_tensors_that_are_joined_without_a_list_are_told_so(join: Any) -> None:
+    for other in (Tensor([1.0, 2.0]), Tensor([1.0]), Tensor(1.0), np.ones(2)):
+        with pytest.raises(TypeError, match=rf"{join.__name__}\(\[a, b\]\)"):
+            join(Tensor([1.0, 2.0]), other)
+
+
+def test_an_axis_that_is_a_tensor_of_several_numbers_is_named() -> None:
+    with pytest.raises(TypeError, match=r"axis must be an integer, not a tensor of shape \(2,\)"):
+        F.sum(Tensor([1.0, 2.0]), Tensor([1.0, 2.0]))

@@ -319,3 +319,42 @@ def test_lamb_for_float16_keeps_digits_and_takes_over_what_is_assigned() -> None
     step(1)
     master = optimizer.state_dict()["state"][0]["param_fp32"]
     np.testing.assert_allclose(master, [4.9999, 1.9979], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (lambda p: optim.Adam(p, lr=0.1, betas=0.9), TypeError, "beta parameter must be two numbers, not 0.9"),
+        (lambda p: optim.Adam(p, lr=0.1, betas=(0.9,)), IndexError, "must be two numbers"),
+        (lambda p: optim.LAMB(p, lr=0.1, betas=None), TypeError, "must be two numbers, not None"),
+        (lambda p: optim.SGD(p, lr=[0.1]), TypeError, "learning rate must be a number, not .0.1."),
+        (lambda p: optim.SGD(p, lr=None), TypeError, "learning rate must be a number, not None"),
+        (lambda p: optim.SGD(p, lr="0.1"), TypeError, "learning rate must be a number, not '0.1'"),
+        (lambda p: optim.SGD(p, lr=0.1, weight_decay=None), TypeError, "weight_decay value must be a number"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_named(p: Parameter, make: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        make([p])
+
+
+@pytest.mark.parametrize("lr", [0.5, np.float32(0.5), np.array([0.5]), Tensor(0.5), Tensor([0.5])])
+def test_numbers_of_all_kinds_are_learning_rates(p: Parameter, lr: Any) -> None:
+    p.grad = Tensor([1.0, 1.0])
+    optim.SGD([p], lr=lr).step()
+    np.testing.assert_array_equal(p.numpy(), [0.5, 1.5])
+
+
+def test_an_option_that_is_set_later_to_a_wrong_kind_is_named(p: Parameter) -> None:
+    optimizer = optim.SGD([p], lr=0.5)
+    p.grad = Tensor([1.0, 1.0])
+    for wrong in ("0.1", None, [0.1]):
+        optimizer.param_groups[0]["lr"] = wrong
+        with pytest.raises(TypeError, match="lr of a param group must be a number"):
+            optimizer.step()
+    np.testing.assert_array_equal(p.numpy(), [1.0, 2.0])
+
+
+def test_a_misspelt_option_of_a_group_is_told(p: Parameter) -> None:
+    with pytest.warns(UserWarning, match="SGD has no option 'learning_rate', which is not used: write 'lr'"):
+        optim.SGD([{"params": [p], "learning_rate": 3.0, "name": "all"}], lr=0.1)

@@ -78,6 +78,8 @@ class Normalize(ColourTransform):
         super().__init__(order)
         self.mean = np.array(mean, dtype=np.float32)
         self.std = np.array(std, dtype=np.float32)
+        if self.mean.ndim == self.std.ndim == 1 and 1 not in (sizes := {len(self.mean), len(self.std)}) and len(sizes) > 1:
+            raise ValueError(f"Normalize: mean {mean!r} and std {std!r} must have as many numbers as each other")
         within("mean", float(self.mean.sum()))
         within("std", float(self.std.min()), 0, above=True)
 
