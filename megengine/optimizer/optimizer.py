@@ -30,7 +30,7 @@ required: Any = _Required()
 _MISSPELT = {
     **dict.fromkeys(("learning_rate", "learning-rate", "lrate", "rate"), "lr"),
     **dict.fromkeys(("decay", "wd", "weightdecay", "weight-decay", "l2"), "weight_decay"),
-    **{"beta": "betas", "epsilon": "eps", "mom": "momentum"},
+    "beta": "betas", "epsilon": "eps", "mom": "momentum",
 }
 
 
