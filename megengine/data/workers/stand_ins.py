@@ -129,8 +129,11 @@ def _stand_in(owner: str, name: str) -> Any:
             raise AttributeError(attribute)
         return Absent(f"{type(self).__name__}().{attribute}")
 
-    contents = {"__module__": owner, "_of_engine": True, "__init__": __init__, "__getattr__": __getattr__}
-    return _StandInType(name, (), contents)
+    def __call__(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        absent(f"{type(self).__name__}(...)")._needed()
+
+    methods = {"__init__": __init__, "__getattr__": __getattr__, "__call__": __call__}
+    return _StandInType(name, (), {"__module__": owner, "_of_engine": True, **methods})
 
 
 class _StandInModule(ModuleType):

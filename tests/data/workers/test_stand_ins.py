@@ -14,6 +14,7 @@ import pytest
 import megengine
 from megengine.data import DataLoader
 from megengine.data.workers.stand_ins import absent
+from megengine.module import Linear
 from megengine.tensor import Parameter
 
 from ..made import AsList, Made
@@ -133,4 +134,14 @@ def test_tensors_that_are_sent_along_are_missed_only_when_used() -> None:
     with pytest.raises(
         RuntimeError, match=r"a Parameter of shape \(2, 3\)\.numpy\(\.\.\.\) has no value in a data worker"
     ):
+        list(DataLoader(Made(2, used), num_workers=1))
+
+
+def test_a_module_that_is_called_in_a_worker_is_told_of() -> None:
+    net = Linear(3, 2)
+
+    def used(index: int) -> object:
+        return net(np.ones((1, 3), np.float32))
+
+    with pytest.raises(RuntimeError, match=r"Linear\(\.\.\.\) has no value in a data worker: workers compute with NumPy"):
         list(DataLoader(Made(2, used), num_workers=1))
