@@ -46,6 +46,7 @@ def _anything(_: Any) -> bool:
     return True
 
 
+_NUMBERS = (np.ndarray, np.generic, int, float, list)  # what people assign to a parameter that is to have these values
 _OF_EVERY_MODULE = frozenset(("_modules", "training", "_forward_hooks", "_forward_pre_hooks", "_name", "name"))
 
 
@@ -497,10 +498,10 @@ class Module(ShownCalls, CopiedWhole, metaclass=ABCMeta):
 
     def __setattr__(self, name: str, value: Any) -> None:
         modules = self.__dict__.get("_modules")
-        if isinstance(value, np.ndarray) and isinstance(self.__dict__.get(name), Parameter):
+        if isinstance(value, _NUMBERS) and isinstance(self.__dict__.get(name), Parameter):
+            kind = {np.ndarray: "an array", list: "a list"}.get(type(value), "a number")
             warn_once(
-                "replaced",
-                f"{name!r} was a Parameter and is an array now, which is neither trained nor saved; write {name}[...] = array",
+                "replaced", f"{name!r} was a Parameter and is {kind} now, which is neither trained nor saved; write {name}[...] = value"
             )
         holder = is_module(value) or isinstance(value, CONTAINERS)
         if name != "_modules":
