@@ -501,7 +501,8 @@ class Module(ShownCalls, CopiedWhole, metaclass=ABCMeta):
         if isinstance(value, _NUMBERS) and isinstance(self.__dict__.get(name), Parameter):
             kind = {np.ndarray: "an array", list: "a list"}.get(type(value), "a number")
             warn_once(
-                "replaced", f"{name!r} was a Parameter and is {kind} now, which is neither trained nor saved; write {name}[...] = value"
+                "replaced",
+                f"{name!r} was a Parameter and is {kind} now, which is neither trained nor saved; write {name}[...] = ...",
             )
         holder = is_module(value) or isinstance(value, CONTAINERS)
         if name != "_modules":

@@ -75,11 +75,11 @@ def test_the_data_of_a_tensor_cannot_be_assigned() -> None:
     ("value", "kind"),
     [(np.zeros((3, 2), "float32"), "an array"), ([[0.0] * 2] * 3, "a list"), (3, "a number"), (np.float32(3), "a number")],
 )
-def test_a_parameter_replaced_by_numbers_is_told(value: Any, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parameter_replaced_by_numbers_is_told(value: object, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("megengine.graph.source._warned", {})
     net = M.Linear(2, 3)
     with pytest.warns(UserWarning, match=f"'weight' was a Parameter and is {kind} now"):
-        net.weight = value
+        net.weight = value  # type: ignore[assignment]
     net.other = np.zeros(3)
     net.bias = Tensor(np.zeros(3))
 
