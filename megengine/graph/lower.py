@@ -48,6 +48,14 @@ class Step:
         self.dropped: list[Any] = []
 
 
+def _first_places(side: str, variables: Sequence[Var]) -> dict[Any, tuple[str, int]]:
+    """Of each variable the side, and where it is first."""
+    found: dict[Any, tuple[str, int]] = {}
+    for number, var in enumerate(variables):
+        found.setdefault(var, (side, number))
+    return found
+
+
 class Plan:
     """What a program computes, step by step, and what it returns.
 
@@ -84,7 +92,12 @@ class Plan:
         self.steps = _steps(function, trusted, self.linear)
         self.checks = any(step.valid is not None for step in self.steps)
         self.bits = depends(function, trusted) if guards else {}
-        self.extra: list[Any] = []
+        self.extra: dict[Any, int] = {}  # in their order
+        self._places = _first_places("in", function.inputs)
+        guarded = {new for new, _ in self.guards}
+        for result, place in _first_places("out", self.results).items():
+            if result not in guarded:
+                self._places.setdefault(result, place)
         self.pullbacks = [self._keep(key) for key in function.residuals]
         self._drop()
 
@@ -104,14 +117,11 @@ class Plan:
         if origin is not None:
             side, number = origin
             where = key.of.inputs[number] if side == "operand" else key.of.outputs[number]
-        if where in self.function.inputs:
-            return "in", self.function.inputs.index(where)
         leading = self.check_nan + self.checks
-        if where in self.results and where not in {new for new, _ in self.guards}:
-            return "out", leading + self.results.index(where)
-        if where not in self.extra:
-            self.extra.append(where)
-        return "out", leading + len(self.results) + self.extra.index(where)
+        if where in self._places:
+            side, number = self._places[where]
+            return side, number + leading * (side == "out")
+        return "out", leading + len(self.results) + self.extra.setdefault(where, len(self.extra))
 
     def _drop(self) -> None:
         """Write down after which step each value has been used for the last time."""

@@ -138,7 +138,8 @@ class Program:
         self.donated = tuple(sorted(pairing))
         # JAX gives each donated buffer to the first result of its shape, so the partners come first, in the same order.
         order = [pairing[k] for k in self.donated]
-        order += [k for k in range(len(key.outputs)) if k not in pairing.values()]
+        paired = set(order)
+        order += [k for k in range(len(key.outputs)) if k not in paired]
         rest = function.outputs[len(order) :]
         self.function = function.having(outputs=(*(function.outputs[k] for k in order), *rest))
         self.live = tuple(key.outputs[k] for k in order)
