@@ -8,10 +8,10 @@ import gc
 import io
 import logging
 import queue
+import sys
 import threading
 import weakref
 from collections.abc import Callable, ItemsView, KeysView, ValuesView
-from multiprocessing import sharedctypes, synchronize
 from types import MappingProxyType
 from typing import Any
 
@@ -38,26 +38,28 @@ def behind(thing: Any) -> list[Any] | None:
     return None
 
 
-# By what each tells of what it holds.
-_TELLING: list[tuple[Any, Callable[[Any], Any]]] = [
-    ((threading.Event, synchronize.Event), lambda event: event.is_set()),
-    ((queue.Queue, queue.SimpleQueue), lambda one: one.qsize()),
-    (sharedctypes.SynchronizedBase, lambda held: bytes(held.get_obj())),
-    ((ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union), bytes),
-    ((io.StringIO, io.BytesIO), lambda file: (file.tell(), file.getvalue())),
-    (logging.Logger, lambda logger: (logger.getEffectiveLevel(), logger.disabled)),
+def _of_processes(module: str, kind: str) -> tuple[type, ...]:
+    """A class of ``multiprocessing``; none where the program has not imported it."""
+    found = sys.modules.get(f"multiprocessing.{module}")
+    return () if found is None else (getattr(found, kind),)
+
+
+# What tells what an object of some kinds holds; the kinds are asked for when needed.
+_TELLING: list[tuple[Callable[[], Any], Callable[[Any], Any]]] = [
+    (lambda: (threading.Event, *_of_processes("synchronize", "Event")), lambda event: event.is_set()),
+    (lambda: (queue.Queue, queue.SimpleQueue), lambda one: one.qsize()),
+    (lambda: _of_processes("sharedctypes", "SynchronizedBase"), lambda held: bytes(held.get_obj())),
+    (lambda: (ctypes._SimpleCData, ctypes.Array, ctypes.Structure, ctypes.Union), bytes),
+    (lambda: (io.StringIO, io.BytesIO), lambda file: (file.tell(), file.getvalue())),
+    (lambda: logging.Logger, lambda logger: (logger.getEffectiveLevel(), logger.disabled)),
 ]
 
 
 def told_by(thing: Any) -> Callable[[], Any] | None:
     """A function that tells what such an object of C code, or of threads, holds; None of other objects."""
-    kind = type(thing)
-    if kind in weakref.ProxyTypes:
+    if type(thing) in weakref.ProxyTypes:
         return None
-    for kinds, look in _TELLING:
-        if isinstance(thing, kinds):
-            return functools.partial(look, thing)
-    return None
+    return next((functools.partial(look, thing) for kinds, look in _TELLING if isinstance(thing, kinds())), None)
 
 
 def kept_by(cached: Any) -> tuple[Any, ...]:

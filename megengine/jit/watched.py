@@ -91,11 +91,14 @@ class Watched:
         self._bytes = 0
         self._slots = 0
         self._waiting: list[tuple[Any, str, Labels | None]] = [(root, ARGUMENT, None) for root in roots]
+        missing: dict[int, tuple[Any, set[str]]] = {}
         for code, namespace in executed.codes.items():
             names = global_names(code)
             self._names(namespace, [n for n in names if n in namespace])
-            self._absent(namespace, executed.strings.union(names))
+            missing.setdefault(id(namespace), (namespace, {*executed.strings}))[1].update(names)
             self._push(imported_names(code), [sys.modules.get(n) for n in imported_names(code)])
+        for namespace, wanted in missing.values():
+            self._absent(namespace, wanted)
         if "isinstance" in executed.own_names or "issubclass" in executed.own_names:
             self._add(Looked(get_cache_token, "isinstance", self._called("isinstance")))  # of ``ABC.register``
         self._reach_all()
@@ -111,9 +114,10 @@ class Watched:
 
     def unchanged(self) -> bool:
         """Whether everything is as it was; asked before every call that skips the body."""
-        if self._glance is None:
-            self._glance = Glance(self.entries)
-        if self._glance.shows_no_change():
+        glance = self._glance
+        if glance is None:
+            glance = self._glance = Glance(self.entries)
+        if glance.shows_no_change():
             return True
         if not all(entry.same() for entry in self.entries):
             return False
