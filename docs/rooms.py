@@ -108,8 +108,8 @@ ROOMS = [
     ),
     of_graph(
         "leaves",
-        "caches counters device dtypes errors flights host_array identity interchange listener names narrowing options origins "
-        "precision scalars scopes signature source splits value",
+        "caches counters device dtypes errors flights host_array identity interchange jax_state listener names narrowing "
+        "options origins precision scalars scopes signature source splits value",
         "What all of the graph uses: abstract values, values and handles, devices, dtypes, settings, source lines.",
     ),
     Room("ops", "ops/", "The table of operators: pure functions of JAX arrays."),

@@ -24,6 +24,7 @@ from .errors import as_heard
 from .fast_path import remember
 from .flights import flown, has_new
 from .host_array import HostArray
+from .jax_state import restore
 from .liveness import are_live, live_nodes, live_values, only_owner
 from .located import located
 from .memory import WORTH_A_LOOK, reserve
@@ -47,10 +48,12 @@ SMALL = 1 << 16
 def run(recorder: Recorder) -> None:
     """Execute a finished graph and give its live outputs their arrays."""
     if not recorder.results:
+        restore()
         try:
             _execute(recorder)
         except BaseException as raised:
             error = as_heard(raised)
+            restore()
             clear_frames(raised.__traceback__)  # they refer to the values, which would seem alive
             if recorder.results:
                 _deliver(recorder)

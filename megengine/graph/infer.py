@@ -12,6 +12,7 @@ from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .caches import Cache
 from .errors import raise_interrupt
+from .jax_state import restore
 from .memory import host_bytes
 from .signature import Signature, differentiable
 from .traced import forward, linearise
@@ -51,9 +52,11 @@ def _infer(op: Op, attrs: tuple[Any, ...], specs: tuple[Any, ...], tracked: tupl
     operands = [aval(s.shape if isinstance(s, Aval) else (), np.dtype(o)) for s, o in zip(specs, own, strict=True)]
     if op.check is not None:
         op.check(*operands, **named)
+    restore()
     try:
         outs, multi = _results(op, attrs, casts, specs, tracked)
-    except Exception as error:
+    except BaseException as error:
+        restore()
         raise_interrupt(error)
         if not isinstance(error, _TRACING):
             raise

@@ -19,6 +19,7 @@ from .execute import calling, on_device, protect
 from .flights import flown
 from .flushing import evaluate
 from .host_array import HostArray
+from .jax_state import restore
 from .liveness import only_handle
 from .options import options
 from .origins import Argument, Constant, Gradient, Held, Itself, Origin, Output, Target, target
@@ -191,12 +192,14 @@ class Replay:
         Everything that the call changes is changed by one call of C code, which no interrupt can come into, and which begins
         with the program itself: a buffer is overwritten only together with what its tensor holds.
         """
+        restore()
         try:
             if not (self.writes or self.grads):
                 return self._replay(args)
             with exclusive:
                 return self._replay(args)
-        except Exception as error:
+        except BaseException as error:
+            restore()
             raise_interrupt(error)
             raise
 

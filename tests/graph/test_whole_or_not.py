@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ import megengine.functional as F
 import megengine.module as M
 from megengine import Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import BadIndexError, background, execute, infer, replay, shared
+from megengine.graph import BadIndexError, background, execute, infer, jax_state, replay, shared
 from megengine.graph import program as program_module
 from megengine.graph.calling import CallingPython
 from megengine.graph.lower import Plan
@@ -366,6 +367,20 @@ def test_an_interrupt_of_which_another_error_is_made_is_one(
         with pytest.raises(KeyboardInterrupt):
             trainer.step(3).item()
     assert known.reached(trainer.trained(), 3, 4) in (3, 4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"traced": {}}, {"traced": {"without_host": True}}])
+def test_an_interrupt_that_leaves_jax_without_a_trace_is_mended(settings: Any, compiled: None) -> None:
+    """It may come between the instructions by which JAX sets its trace aside for an operation."""
+    known, trainer = Known(**settings), Trainer(**settings)
+    for k in range(4):
+        trainer.step(k).item()
+    jax_state._current.set_trace(None)
+    trainer.step(4).item()
+    assert known.reached(trainer.trained(), 5) == 5
+    assert jnp.array(jnp.ones(2)).sum() == 2.0
+    jax_state._current.set_trace(None)
+    assert F.exp(Tensor(np.zeros((3, 41), np.float32))).numpy().sum() == 123
 
 
 def test_errors_while_an_interrupt_is_handled_are_errors() -> None:
