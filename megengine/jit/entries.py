@@ -26,8 +26,8 @@ class Labels:
 
     __slots__ = ("names", "holders")
 
-    def __init__(self) -> None:
-        self.names: set[str] = set()
+    def __init__(self, *names: str) -> None:
+        self.names = set(names)
         self.holders: list[Labels] = []
 
     def add(self, name: str, holder: Labels | None) -> None:

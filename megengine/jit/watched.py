@@ -100,7 +100,7 @@ class Watched:
         for namespace, wanted in missing.values():
             self._absent(namespace, wanted)
         if "isinstance" in executed.own_names or "issubclass" in executed.own_names:
-            self._add(Looked(get_cache_token, "isinstance", self._called("isinstance")))  # of ``ABC.register``
+            self._add(Looked(get_cache_token, "isinstance", Labels("isinstance")))  # of ``ABC.register``
         self._reach_all()
         functions = _functions_of(self._not_found())
         self._push([f.__name__ for f in functions], functions)
@@ -145,11 +145,6 @@ class Watched:
     def _push(self, names: Iterable[str], things: Iterable[Any], holder: Labels | None = None) -> None:
         """Have objects looked at, by their names, or as items of another one."""
         self._waiting += [(thing, name, holder) for thing, name in zip(things, names, strict=True)]
-
-    def _called(self, name: str) -> Labels:
-        labels = Labels()
-        labels.add(name, None)
-        return labels
 
     def _reach_all(self) -> None:
         while self._waiting and self.refused is None:

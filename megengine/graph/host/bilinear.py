@@ -91,8 +91,7 @@ def _pays(of: Convolution) -> bool:
     """Whether oneDNN is faster than a product by BLAS: not for kernels of one element in float32, and what is small."""
     if prod(of.kernel_shape[2:]) == 1 and of.dtype == "float32":
         return False
-    sums = prod(of.y_shape) * prod(of.kernel_shape[1:])
-    return sums >= (MANY_SUMS if of.groups == 1 else MANY_SUMS_OF_GROUPS)
+    return of.products >= (MANY_SUMS if of.groups == 1 else MANY_SUMS_OF_GROUPS)
 
 
 def _by_onednn(of: Convolution, plan: Plan, dtype: Any) -> Run:

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
-from math import prod
 from typing import Any
 
-from ..windows import out_size
 from . import steps
 from .library import library
 from .plan import BFLOAT16, FLOAT32, LIMIT, Handle, Plan, cached, dims, strides_of
+from .windowed import Windowed
 
 FORWARD, DIRECT = 64, 1
 SRC, DST, WEIGHTS, BIAS = 1, 17, 33, 41
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS = 129, 145, 161
 _SRC_MD, _DIFF_SRC_MD, _WEIGHTS_MD, _DIFF_WEIGHTS_MD, _DST_MD, _DIFF_DST_MD = range(1, 7)
 MOST_SPATIAL = 3
-# Fewer products than these take less time than a call.
-WORTH_A_CALL = 1 << 16
 _SLOW = ("ref", "gemm")
 _TYPES = {"float32": FLOAT32, "bfloat16": BFLOAT16}
 
 
 @dataclass(frozen=True)
-class Convolution:
+class Convolution(Windowed):
     """A convolution, or a gradient of one, by what the primitives of :mod:`megengine.ops.bilinear` are called with.
 
     Attributes:
@@ -49,12 +46,6 @@ class Convolution:
     after: tuple[str, ...] = ()
     dtype: str = "float32"
 
-    @property
-    def y_shape(self) -> tuple[int, ...]:
-        """The shape of the forward convolution's result."""
-        axes = zip(self.x_shape[2:], self.kernel_shape[2:], self.stride, self.padding, self.dilation, strict=True)
-        return (self.x_shape[0], self.kernel_shape[0], *(out_size(*axis) for axis in axes))
-
     def arrays(self) -> tuple[list[tuple[int, ...]], list[bool]]:
         """The shapes of all operands and of the result, and whether their channels lie behind."""
         x, y, kernel = (self.x_shape, self.x_last), (self.y_shape, self.y_last), (self.kernel_shape, False)
@@ -69,15 +60,6 @@ class Convolution:
     def results(self) -> int:
         """How many of the arrays are results."""
         return 1
-
-    @property
-    def products(self) -> int:
-        """How many multiplications it takes."""
-        return prod(self.y_shape) * prod(self.kernel_shape[1:])
-
-    def worth_it(self) -> bool:
-        """Whether it is more than a call of the library costs."""
-        return self.products >= WORTH_A_CALL
 
     def supported(self) -> bool:
         """Whether oneDNN computes it."""

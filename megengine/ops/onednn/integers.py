@@ -11,16 +11,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..windows import out_size
 from .library import library
 from .plan import INT8, INT32, Plan, cached, dims, strides_of
 from .scratch import ALIGNMENT
+from .windowed import Windowed
 
 FORWARD, DIRECT = 64, 1
 SRC, DST, WEIGHTS = 1, 17, 33
 _SRC_MD, _WEIGHTS_MD, _DST_MD = 1, 3, 5
-# Fewer products than these take less time than a call.
-WORTH_A_CALL = 1 << 16
 OF_FLOATS = 4  # multiplications of bytes take the time of one of floats
 # Layers of one shape share a plan.
 MOST_KERNELS = 16
@@ -35,7 +33,7 @@ def _compare() -> Any:
 
 
 @dataclass(frozen=True)
-class IntegerConvolution:
+class IntegerConvolution(Windowed):
     """A convolution of int8 images with an int8 kernel, whose result is int32.
 
     Attributes:
@@ -52,24 +50,9 @@ class IntegerConvolution:
     x_last: bool = False
     y_last: bool = False
 
-    @property
-    def y_shape(self) -> tuple[int, ...]:
-        """The shape of the result."""
-        axes = zip(self.x_shape[2:], self.kernel_shape[2:], self.stride, self.padding, self.dilation, strict=True)
-        return (self.x_shape[0], self.kernel_shape[0], *(out_size(*axis) for axis in axes))
-
     def arrays(self) -> tuple[list[tuple[int, ...]], list[bool]]:
         """The shapes of both operands and of the result, and whether their channels lie behind."""
         return [self.x_shape, self.kernel_shape, self.y_shape], [self.x_last, False, self.y_last]
-
-    @property
-    def products(self) -> int:
-        """How many multiplications it takes."""
-        return prod(self.y_shape) * prod(self.kernel_shape[1:])
-
-    def worth_it(self) -> bool:
-        """Whether it is more than a call of the library costs."""
-        return self.products >= WORTH_A_CALL
 
     def plan(self) -> PackedConvolution | None:
         """What computes it; None where oneDNN does not, or not exactly."""
