@@ -95,7 +95,8 @@ def test_what_an_optimizer_replaces_is_overwritten_by_what_replaces_it(
 def test_weights_are_not_copied_before_they_are_overwritten(optimizer: Any, settings: Any) -> None:
     """A layer's input has its gradient from the weights, too."""
     text = _trained(optimizer, **settings).compiled()
-    assert "after" in text and not re.search(r"f32\[40,40\]\S* copy\(", text)
+    # Names of functions are those of whatever traced the ops first; the shifts of what waits are XLA's own.
+    assert "shift-right-logical(" in text and not re.search(r"f32\[40,40\]\S* copy\(", text)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
