@@ -13,7 +13,7 @@ from .program import Key, lookup
 from .recorder import Recorder
 from .recording import Recording
 from .source import text
-from .splits import Spot, forget_splits, split, spot
+from .splits import Spot, forget_splits, split, split_sooner, spot
 from .tiers import COMPILED, tier_of
 from .trie import Call, Node
 
@@ -48,6 +48,7 @@ CALL_SITES_LIMIT = 4096
 PAYS_OFF = 5
 SPLITS_AFTER = 3
 WORTH_A_CUT = 8
+WORTH_A_CUT_BEHIND = 64  # a flush more in each step, and what gradients need of it is kept
 # A smaller last batch, and evaluation with one of its own, are three; what comes again pays off in later epochs.
 TOLD_AFTER = 4
 _ADVICE = {
@@ -120,9 +121,23 @@ def forget_call_sites() -> None:
 
 
 def _split(begin: Spot, old: Node, new: Node) -> None:
+    settled = _settled_until(old, new)
+    if settled >= WORTH_A_CUT_BEHIND:
+        split_sooner(begin, settled)
+        return
     depth = _settled_from(old, new)
     if 0 < depth <= new.depth - WORTH_A_CUT:
         split(begin, depth)
+
+
+def _settled_until(old: Node, new: Node) -> int:
+    """How many ops both begin with: a backbone before a head whose shapes change."""
+    count = 0
+    for a, b in zip(old.path(), new.path(), strict=False):
+        if a is not b:
+            break
+        count += 1
+    return count
 
 
 def _settled_from(old: Node, new: Node) -> int:

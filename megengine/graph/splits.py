@@ -1,4 +1,4 @@
-"""Call sites whose graphs are flushed early, so that what follows changing shapes is not compiled anew with them."""
+"""Call sites whose graphs are flushed early, so that what comes before or after changing shapes is not compiled with them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def split_after(source: Source) -> int | None:
 def split(begin: Spot, depth: int) -> None:
     """From now on flush graphs that begin here after ``depth`` ops, or after more that were named before."""
     _splits[begin] = max(depth, _splits.get(begin, 0))
+
+
+def split_sooner(begin: Spot, depth: int) -> None:
+    """From now on flush graphs that begin here after ``depth`` ops, or after fewer that were named before."""
+    _splits[begin] = min(depth, _splits.get(begin, depth))
 
 
 def forget_splits() -> None:

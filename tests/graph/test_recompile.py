@@ -163,6 +163,44 @@ def test_what_follows_changing_shapes_is_compiled_once(monkeypatch: pytest.Monke
         recompile.forget_call_sites()
 
 
+def test_what_comes_before_changing_shapes_is_compiled_once() -> None:
+    """A backbone, and the gradients of its parameters, with a head for as many objects as there are."""
+    weight = Parameter(np.linspace(0.1, 1.0, 41, dtype=np.float32))
+    manager = GradManager().attach(weight)
+
+    def once(n: int) -> tuple[np.ndarray, np.ndarray]:
+        with manager:
+            y = F.exp(weight)
+            for _ in range(recompile.WORTH_A_CUT_BEHIND // 2):
+                y = F.tanh(y) + weight
+            overlaps = F.abs(F.expand_dims(y, 0) - F.expand_dims(Tensor(np.linspace(0, 1, n, dtype=np.float32)), 1))
+            near = F.min(overlaps, axis=0) < 0.05 * F.max(overlaps)
+            picked = y[near] * 3
+            manager.backward((picked * picked).sum())
+        value, gradient = picked.numpy(), weight.grad.numpy()
+        weight.grad = None
+        return value, gradient
+
+    counts, compiled = [], []
+    try:
+        for n in range(3, 15):
+            before = graph.counters.compilations.total()
+            with graph.watch() as seen:
+                value, gradient = once(n)
+            counts.append([len(ran.function.equations) for ran in seen.ran])
+            compiled.append(graph.counters.compilations.total() - before)
+            with graph.tier("host"), graph.eager():
+                wanted = once(n)
+            np.testing.assert_allclose(value, wanted[0], rtol=1e-5)
+            np.testing.assert_allclose(gradient, wanted[1], rtol=1e-4, atol=1e-4)
+        assert sum(counts[0]) == sum(counts[-1])
+        assert counts[0][0] > counts[-1][0] >= recompile.WORTH_A_CUT_BEHIND
+        small = [count for count in counts[-1] if count <= recompile.WORTH_A_CUT_BEHIND]
+        assert compiled[-1] <= len(small) and sum(small) < 25
+    finally:
+        recompile.forget_call_sites()
+
+
 def test_differences_in_liveness_and_ops_are_told_apart() -> None:
     def once(keep: bool, plus: bool) -> list[Tensor]:
         x = Tensor(np.ones(13, np.float32))  # a shape no other test compiles

@@ -20,7 +20,7 @@ from .products import exactly, narrowed, wide
 from .rules import Equation, Run, rule
 from .taps import Axis
 
-# Multiplications from which on oneDNN was faster, in both directions, for images of 6 to 193 pixels on two cores.
+# Multiplications that take BLAS as long as oneDNN takes to make a plan ready, which then computes 2 to 4 times as fast.
 MANY_SUMS = 1 << 25
 MANY_SUMS_OF_GROUPS = 1 << 22
 BLAS = "blas"
@@ -56,12 +56,40 @@ def _made(eqn: Equation, depth: int, run: Run) -> Run:
 
     if dtype == bfloat16 and of.worth_it():
         of = of.narrowed()
-    plan = of.plan() if single and _pays(of) else None
-    by_rule = in_its_type if plan is None else _by_onednn(of, plan, dtype)
-    return _ruled_or_measured(of, by_rule, in_its_type, dtype) if single and of.worth_it() else by_rule
+    if not single or _by_product(of):
+        plan, by_rule = None, in_its_type
+    elif of.products >= _worth_a_plan(of):
+        plan = of.plan()
+        by_rule = in_its_type if plan is None else _by_onednn(of, plan, dtype)
+    else:
+        plan, by_rule = None, _until_it_pays(of, in_its_type, dtype)
+    return _ruled_or_measured(of, by_rule, plan is None, in_its_type, dtype) if single and of.worth_it() else by_rule
 
 
-def _ruled_or_measured(of: Convolution, by_rule: Run, by_blas: Run, dtype: Any) -> Run:
+def _until_it_pays(of: Convolution, by_blas: Run, dtype: Any) -> Run:
+    """What runs a small one by BLAS until all runs took as much as a plan takes, then by oneDNN.
+
+    With a tier that is asked for by name its size alone decides, so that equal runs give equal bits.
+    """
+    left = _worth_a_plan(of) // max(of.products, 1)
+    by_plan: Run | None = None
+
+    def run(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        nonlocal left, by_plan
+        if options.tier != "auto":
+            return by_blas(a, b)
+        if by_plan is None:
+            if left > 0:
+                left -= 1
+                return by_blas(a, b)
+            plan = of.plan()
+            by_plan = by_blas if plan is None else _by_onednn(of, plan, dtype)
+        return by_plan(a, b)
+
+    return run
+
+
+def _ruled_or_measured(of: Convolution, by_rule: Run, rather_blas: bool, by_blas: Run, dtype: Any) -> Run:
     """What runs it by the rule, or, while that is asked for, by what is measured to be faster."""
     fastest: Run | None = None
 
@@ -70,7 +98,7 @@ def _ruled_or_measured(of: Convolution, by_rule: Run, by_blas: Run, dtype: Any) 
         if not options.measured:
             return by_rule(a, b)
         if fastest is None:
-            fastest = _measured(of, by_rule is by_blas, by_blas, dtype)
+            fastest = _measured(of, rather_blas, by_blas, dtype)
         return fastest(a, b)
 
     return run
@@ -87,11 +115,14 @@ def _measured(of: Convolution, rather_blas: bool, by_blas: Run, dtype: Any) -> R
     return runs[CHOICES.choose(f"host {signature(of)} {dtype}", candidates)]
 
 
-def _pays(of: Convolution) -> bool:
-    """Whether oneDNN is faster than a product by BLAS: not for kernels of one element in float32, and what is small."""
-    if prod(of.kernel_shape[2:]) == 1 and of.dtype == "float32":
-        return False
-    return of.products >= (MANY_SUMS if of.groups == 1 else MANY_SUMS_OF_GROUPS)
+def _by_product(of: Convolution) -> bool:
+    """Whether it is a product of matrices as it is, which BLAS computes as fast."""
+    return prod(of.kernel_shape[2:]) == 1 and of.dtype == "float32"
+
+
+def _worth_a_plan(of: Convolution) -> int:
+    """Multiplications that take as long as a plan takes to be made."""
+    return MANY_SUMS if of.groups == 1 else MANY_SUMS_OF_GROUPS
 
 
 def _by_onednn(of: Convolution, plan: Plan, dtype: Any) -> Run:

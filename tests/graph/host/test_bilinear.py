@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 
+from megengine import graph
 from megengine.graph.host import bilinear
+from megengine.graph.host.interpreter import interpret
 from megengine.ops.bilinear import convolve, gradients, input_gradient, kernel_gradient
 from megengine.ops.onednn.library import library
 
@@ -71,9 +74,30 @@ def test_what_is_large_is_computed_by_the_library(
     assert len(given) == (3 if by_library else 0)
 
 
-def test_gradients_of_gradients_are_made_of_the_three() -> None:
-    import jax
+@pytest.mark.skipif(library() is None, reason="oneDNN is not installed")
+@pytest.mark.parametrize(("tier", "by_library"), [("auto", True), ("host", False)])
+def test_what_is_small_is_computed_by_the_library_once_it_has_run_often(
+    tier: str, by_library: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((2, 8, 9, 9), (8, 8, 3, 3)))
+    products = 2 * 9 * 9 * 8 * 8 * 9
+    given: list[int] = []
+    original = bilinear._by_onednn
+    monkeypatch.setattr(bilinear, "MANY_SUMS", 3 * products)
+    monkeypatch.setattr(bilinear, "_by_onednn", lambda *args: given.append(len(results)) or original(*args))
+    results: list[np.ndarray] = []
+    runner = interpret(jax.make_jaxpr(lambda x, w: convolve(x, w, **settings))(x, w))
+    with graph.tier(tier):
+        for _ in range(6):
+            results += map(np.array, runner(x, w))
+    assert given == ([3] if by_library else [])
+    assert len({y.tobytes() for y in results[:3]}) == len({y.tobytes() for y in results[3:]}) == 1
+    np.testing.assert_allclose(results[0], results[-1], rtol=2e-5, atol=2e-5)
 
+
+def test_gradients_of_gradients_are_made_of_the_three() -> None:
     rng = np.random.default_rng(0)
     settings = {"stride": (2, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
     x, w = (rng.standard_normal(s).astype(np.float32) for s in ((2, 3, 6, 5), (4, 3, 3, 3)))
