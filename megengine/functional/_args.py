@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import ArgumentError
+from ..graph.scalars import interned
 from ..tensor import Tensor
 
 
@@ -41,6 +42,12 @@ def vector_of(x: Any) -> Any:
 def plain(x: Any) -> Any:
     """A number of NumPy's as Python's, which schedules made by ``numpy.linspace`` give; everything else as it is."""
     return x.item() if isinstance(x, np.generic) else x
+
+
+def setting(x: Any) -> Any:
+    """A number that layers are made with: a graph has it once for all that have the same; everything else as :func:`plain`."""
+    number = plain(x)
+    return interned(number) if type(number) is float else number
 
 
 def check_reduction(reduction: str) -> None:

@@ -13,7 +13,7 @@ from ..graph.together import reset_together
 from ..ops import nn as ops
 from ..tensor import Tensor
 from ..tensor import axes as _axes
-from ._args import plain, tensor_of
+from ._args import setting, tensor_of
 from ._creation import full
 
 
@@ -226,7 +226,7 @@ def batch_norm(
     held = [old for old in (running_mean, running_var) if old is not None]
     with exclusive:
         claim(held)
-        out, mean, var = apply(ops.batch_norm_training, inp, scale, shift, old_mean, old_var, plain(momentum), eps=eps)
+        out, mean, var = apply(ops.batch_norm_training, inp, scale, shift, old_mean, old_var, setting(momentum), eps=eps)
         if not held or inplace:
             reset_together(held, [new for old, new in ((running_mean, mean), (running_var, var)) if old is not None])
             return out

@@ -9,7 +9,7 @@ from ..ops import activation as ops
 from ..ops import reduce
 from ..tensor import Tensor
 from ..tensor import axes as _axes
-from ._args import tensor_of
+from ._args import setting, tensor_of
 
 __all__ = [
     "sigmoid", "hsigmoid", "relu", "relu6", "hswish", "prelu", "leaky_relu", "silu", "gelu", "softplus",
@@ -113,7 +113,7 @@ def leaky_relu(inp: Tensor | float, negative_slope: float = 0.01) -> Tensor:
         >>> F.nn.leaky_relu(Tensor([-2.0, 2.0]), 0.1)
         Tensor([-0.2  2. ], device=xpux:0)
     """
-    return apply(ops.prelu, inp, negative_slope)
+    return apply(ops.prelu, inp, setting(negative_slope))
 
 
 def silu(x: Tensor | float) -> Tensor:

@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
 from . import _settings
-from ._args import plain, require_tensor, tensor_of, vector_of
+from ._args import plain, require_tensor, setting, tensor_of, vector_of
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d
 from ._ctc import ctc_loss as ctc_loss
@@ -222,7 +222,7 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
     require_tensor(inp, "inp")
     if not inp._value.aval.is_float:
         raise RuntimeError(f"dropout takes floating-point tensors, not {np.dtype(inp.dtype).name}")
-    return stream()._dropout(inp, plain(drop_prob))
+    return stream()._dropout(inp, setting(drop_prob))
 
 
 def pad(

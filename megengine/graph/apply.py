@@ -15,7 +15,7 @@ from .flushing import evaluate, flush, flush_at_limit
 from .host_data import as_operand
 from .options import options
 from .recorder import Recorder, thread
-from .scalars import KIND, fitted, kind_of
+from .scalars import KIND, Shared, fitted, kind_of
 from .source import Source, here
 from .tape import track
 from .trie import ROOT, Node, VjpCall, extend, extend_vjp
@@ -69,7 +69,10 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
             else:
                 kind = KIND.get(type(x))
                 if kind == "f":
-                    recorder.floats.append(x)
+                    if type(x) is Shared:
+                        kind = recorder.source_of(x)
+                    else:
+                        recorder.floats.append(x)
                 elif kind is not None:
                     if 0 <= x <= 127 or (-0x80000000 <= x <= 0x7FFFFFFF and not op.strict):
                         recorder.ints.append(x)

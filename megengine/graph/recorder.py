@@ -14,6 +14,7 @@ from .counters import counters, counting
 from .device import Device, resolve
 from .flights import Flight
 from .options import options
+from .scalars import Shared
 from .source import Source
 from .splits import any_split
 from .trie import ROOT, Node
@@ -27,6 +28,7 @@ class Recorder:
         node: the structure so far.
         index: every value of the graph, inputs too, with its position.
         floats, ints: Python scalars in the order met; arguments of the program, not part of its structure.
+        shared: where among them those are that several calls take, by their ids.
         sources: the user's line of each call.
         nodes: gradient nodes made here, with the call each belongs to.
         tapes: the gradient recordings active in this thread.
@@ -49,6 +51,7 @@ class Recorder:
         "index",
         "floats",
         "ints",
+        "shared",
         "sources",
         "nodes",
         "tapes",
@@ -75,6 +78,7 @@ class Recorder:
         self.index: dict[Value, int] = {}
         self.floats: list[float] = []
         self.ints: list[int] = []
+        self.shared: dict[int, int] = {}
         self.sources: list[Source] = []
         self.nodes: list[Any] = []
         self.tapes = tapes
@@ -97,6 +101,15 @@ class Recorder:
     def reset_limit(self) -> None:
         """Take the number of ops that may be pending from the options."""
         self.limit = 1 if options.eager or any_split() else options.pending_limit
+
+    def source_of(self, number: Shared) -> Any:
+        """What a call's key has for a float that other calls may take, too: that it is a new one, or which one it is."""
+        place = self.shared.get(id(number))
+        if place is not None and place < len(self.floats) and self.floats[place] is number:
+            return "f", place
+        self.shared[id(number)] = len(self.floats)
+        self.floats.append(number)
+        return "f"
 
     def rollback(self) -> None:
         """Forget what was written down of a call that then failed or was interrupted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,23 @@ from ..ops.promote import SCALAR_DTYPE
 from .errors import RangeError
 from .value import Handle
 
-KIND: dict[type, str] = {float: "f", int: "i", bool: "b", np.float64: "f"}
+
+class Shared(float):
+    """A float that is one argument of a graph however many of its operations take it, as they take an optimizer's learning rate.
+
+    Other floats are arguments one by one, since each may change by itself; and for each that it reads a kernel is compiled.
+    """
+
+    __slots__ = ()
+
+
+@lru_cache(256)
+def interned(number: float) -> Shared:
+    """One object for equal numbers: which of them are equal is then part of a graph's structure."""
+    return Shared(number)
+
+
+KIND: dict[type, str] = {float: "f", int: "i", bool: "b", np.float64: "f", Shared: "f"}
 _INT32 = np.iinfo(np.int32)
 
 

@@ -5,7 +5,8 @@ shapes inferred the first time and, at the end, the programs of the whole struct
 the compile cache are one thing, paid for once. What reads a structure does so as a :class:`megengine.graph.ir.Function`.
 
 A call's key holds the op, its static attributes and where each operand comes from: the position of an earlier value, the
-abstract value of a new input, or ``"f"``/``"i"``/``"b"`` for the next Python number. Values of inputs and numbers are not in it.
+abstract value of a new input, ``"f"``/``"i"``/``"b"`` for the next Python number, or the place of one that another call takes,
+too. Values of inputs and numbers are not in it.
 """
 
 from __future__ import annotations
@@ -191,6 +192,9 @@ def extend(node: Node, key: tuple[Any, ...], tracked: tuple[int, ...] = ()) -> N
             operands.append(node.count + len(inputs))
             inputs.append(source)
             specs.append(source)
+        elif isinstance(source, tuple):
+            operands.append(source)
+            specs.append(source[0])
         elif source == "f":
             operands.append(("f", floats))
             floats += 1

@@ -56,6 +56,6 @@ class Adam(ParameterwiseOptimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
 
     def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
-        decay, (beta0, beta1) = options["weight_decay"], map(float, options["betas"])
+        decay, (beta0, beta1) = options["weight_decay"], options["betas"]
         numbers = options["lr"], decay, beta0, beta1, options["eps"]
         return apply(self._rule, param, grad, *state, *numbers, decays=decay != 0.0)

@@ -62,7 +62,7 @@ class LAMB(ParameterwiseOptimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
 
     def _update(self, param: Parameter, grad: Tensor, state: tuple[Tensor, ...], options: dict[str, Any]) -> Any:
-        decay, (beta0, beta1) = options["weight_decay"], map(float, options["betas"])
+        decay, (beta0, beta1) = options["weight_decay"], options["betas"]
         attrs = {
             "decays": decay != 0.0,
             "corrects": bool(self.bias_correction),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ..graph.scalars import Shared
 from ..ops.op import picker
 from ..tensor import Parameter, Tensor
 from .optimizer import Optimizer
@@ -127,13 +128,16 @@ class ParameterwiseOptimizer(Optimizer):
         raise KeyError(f"{type(self).__name__} has no state of parameter {param.name or tuple(param.shape)}")
 
     def _number(self, name: str, value: Any) -> Any:
-        """An option as something to calculate with: NumPy's numbers become Python's, tensors stay."""
+        """An option as something to calculate with: a float is one that a graph has once, for all parameters; tensors stay."""
         if type(value) is float:
-            return value
+            return Shared(value)
         option = self._options.get(name)
-        if option is not None and not option.pair:
+        if option is not None and option.pair:
+            return tuple([Shared(one) for one in value])
+        if option is not None:
             check_number(f"{name} of a param group", value)
-        return value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
+        number = value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
+        return Shared(number) if type(number) is float else number
 
     def _updates(self, param_group: dict[str, Any]) -> None:
         options = {name: self._number(name, value) for name, value in param_group.items() if name != "params"}
