@@ -25,6 +25,7 @@ BENCHMARKS = {
     "step": "One training step",
     "record": "Recording and cutting",
     "compilations": "Compilations",
+    "compile_seconds": "Compiling a step",
     "memory": "Memory",
     "startup": "Import",
     "random_draws": "Random numbers",

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from .._help.ranges import within
 from ..functional import abs as absolute
 from ..functional import clip, maximum, minimum, sqrt
+from ..graph.scalars import Shared
 from ..graph.together import reset_together
 from ..tensor import Tensor
 
@@ -91,4 +92,5 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
     if not isinstance(lower, Tensor) and not isinstance(upper, Tensor):
         within("lower", lower, -math.inf, within("upper", upper))
     grads = _gradients(tensors)
-    reset_together(grads, [clip(grad, lower, upper) for grad in grads])
+    low, high = (x if isinstance(x, Tensor) else Shared(x) for x in (lower, upper))
+    reset_together(grads, [clip(grad, low, high) for grad in grads])

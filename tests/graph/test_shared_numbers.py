@@ -15,7 +15,7 @@ from megengine.autodiff import GradManager
 from megengine.graph.apply import apply
 from megengine.graph.scalars import Shared, interned
 from megengine.ops import elemwise
-from megengine.optimizer import LAMB, SGD, Adadelta, Adagrad, Adam, AdamW
+from megengine.optimizer import LAMB, SGD, Adadelta, Adagrad, Adam, AdamW, clip_grad_value
 
 MADE = {
     "SGD": (lambda params: SGD(params, lr=0.1), 2),
@@ -122,3 +122,15 @@ def test_a_traced_step_follows_a_schedule() -> None:
         found[traced] = param.numpy()
     np.testing.assert_array_equal(found[True], found[False])
     assert F.sum(Tensor(found[True])).item() != 4.0
+
+
+def test_bounds_of_gradients_are_arguments_once() -> None:
+    params = [Parameter(np.zeros(k + 2, np.float32)) for k in range(4)]
+    for param in params:
+        param.grad = Tensor(np.linspace(-3, 3, param.size, dtype=np.float32))
+    graph.flush("option")
+    with graph.watch() as seen:
+        clip_grad_value(params, lower=-1, upper=0.5)
+        found = [param.grad.numpy() for param in params]
+    assert seen[0].function.floats == 2
+    assert all(np.array_equal(g, np.clip(np.linspace(-3, 3, g.size, dtype=np.float32), -1, 0.5)) for g in found)
