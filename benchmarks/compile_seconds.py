@@ -22,9 +22,9 @@ TASKS = {
     "resnet": "ResNet-18 of 64 x 64",
 }
 ABOUT = (
-    "Forward, backward, Adam: the first step in a process that has compiled nothing, without a cache, with `MEGENGINE_TIER=compiled`, "
-    "recording and tracing included, against one hand-written `jax.jit`. By default a process of its own compiles in the background, "
-    "while the interpreter runs the program; the CPU time is what that costs."
+    "Forward, backward, Adam: the first step in a process that has compiled nothing, without a cache, with "
+    "`MEGENGINE_TIER=compiled`, recording and tracing included, against one hand-written `jax.jit`. By default a process of its "
+    "own compiles in the background, while the interpreter runs the program; the CPU time is what that costs."
 )
 
 
