@@ -146,7 +146,7 @@ def flush_at_limit(recorder: Recorder) -> None:
             flush("limit")
     else:
         end = split_after(recorder.sources[0]) if recorder.capture is None else None
-        if end is not None and depth >= end:
-            flush("split")
-        else:
+        if end is None or depth < end:
             recorder.limit = min(end or options.pending_limit, options.pending_limit)
+        elif thread.undo is None:
+            flush("split")

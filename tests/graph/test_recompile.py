@@ -10,7 +10,8 @@ import pytest
 import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import recompile
+from megengine.graph import flushing, recompile, recorder
+from megengine.optimizer import SGD
 
 pytestmark = pytest.mark.usefixtures("compiled")
 
@@ -199,6 +200,24 @@ def test_what_comes_before_changing_shapes_is_compiled_once() -> None:
         assert compiled[-1] <= len(small) and sum(small) < 25
     finally:
         recompile.forget_call_sites()
+
+
+@pytest.mark.parametrize("depth", [1, 5, 30, 80, 86, 90, 96, 97, 200])
+def test_no_step_of_an_optimizer_is_cut(depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it would be by a split of another network's graph that begins at the same line."""
+    params = [Parameter(np.full(3, k + 1.0, np.float32)) for k in range(12)]
+    manager, optimizer = GradManager().attach(params), SGD(params, lr=0.5)
+    monkeypatch.setattr(flushing, "split_after", lambda source: depth)
+    monkeypatch.setattr(recorder, "any_split", lambda: True)
+    with graph.tier("host"), graph.watch() as seen:
+        with manager:
+            manager.backward(sum((param * param).sum() for param in params))
+            optimizer.step().clear_grad()
+        values = [param.numpy() for param in params]
+    updates = [sum(e.name == "sgd" for e in ran.function.equations) for ran in seen.ran]
+    assert len(updates) > 1 or depth > 85
+    assert updates == [*[0] * (len(updates) - 1), len(params)]
+    assert not np.any(values)
 
 
 def test_differences_in_liveness_and_ops_are_told_apart() -> None:
