@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .program import Program
 
 LEAST_PATIENCE, PATIENCE = 60.0, 20.0
+SHORT_TURN = 2e-4  # seconds
 _changed = threading.Condition()
 _waiting: list[Program] = []
 _working = False
@@ -129,7 +130,7 @@ def _elsewhere(program: Program) -> Callable[..., Any] | None:
         allowed = [export.DisabledSafetyCheck.custom_call(custom_call.TARGET)]
         platforms = (export.default_export_platform(),)
         exporting = export.export(program.stage(None), platforms=platforms, disabled_checks=allowed)
-        with measuring(program.key.measured), custom_call.noticing() as noticed:
+        with measuring(program.key.measured), custom_call.noticing() as noticed, _short_turns():
             exported = bytes(exporting(*program.staged_args()).serialize())
     except Exception:  # calls back into Python, or uses what JAX promises no stable form for
         return None
@@ -145,6 +146,22 @@ def _elsewhere(program: Program) -> Callable[..., Any] | None:
     program.calls_library = noticed.called
     warm.keep(program, exported, answer)
     return jitted
+
+
+@contextlib.contextmanager
+def _short_turns() -> Iterator[None]:
+    """Have Python's threads take shorter turns while this one traces for seconds.
+
+    The program's thread lets go of the interpreter in each call of NumPy, and waits a turn to have it back.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, SHORT_TURN))
+    own = sys.getswitchinterval()
+    try:
+        yield
+    finally:
+        if sys.getswitchinterval() == own:  # nobody else has set it
+            sys.setswitchinterval(before)
 
 
 def _in_child(child: subprocess.Popen[bytes], program: Program, request: Any) -> Any:

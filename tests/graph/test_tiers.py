@@ -309,3 +309,17 @@ def test_the_thread_ends_without_a_word_wherever_it_is(
     monkeypatch.setattr(background, "_thread", thread)
     background.shut_down()
     assert not thread.is_alive() and capfd.readouterr().err == ""
+
+
+
+def test_threads_take_short_turns_only_while_a_program_is_exported() -> None:
+    before = sys.getswitchinterval()
+    with background._short_turns():
+        assert sys.getswitchinterval() < before
+    assert sys.getswitchinterval() == before
+    try:
+        with background._short_turns():
+            sys.setswitchinterval(0.5)  # what a program sets meanwhile is left to it
+        assert sys.getswitchinterval() == 0.5
+    finally:
+        sys.setswitchinterval(before)
