@@ -47,7 +47,7 @@ def plain(x: Any) -> Any:
 def setting(x: Any) -> Any:
     """A number that layers are made with: a graph has it once for all that have the same; everything else as :func:`plain`."""
     number = plain(x)
-    return interned(number) if type(number) is float else number
+    return interned(number) if type(number) is float and number else number  # zeros have signs
 
 
 def check_reduction(reduction: str) -> None:

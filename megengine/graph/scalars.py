@@ -1,4 +1,7 @@
-"""Python ints beside tensors: one that the dtype it meets does not hold becomes a float, a number as good, or an error."""
+"""Python numbers beside tensors: floats that several calls take, and ints that the dtype they meet does not hold.
+
+Such an int becomes a float, a number as good, or an error.
+"""
 
 from __future__ import annotations
 
