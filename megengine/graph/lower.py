@@ -103,8 +103,8 @@ class Plan:
 
     @cached_property
     def size(self) -> int:
-        """How many equations there are in all of its jaxprs."""
-        return sum(step.traced.size for step in self.steps)
+        """How many equations its different jaxprs have: equal ones give equal kernels, which XLA compiles once."""
+        return sum({id(step.traced): step.traced.size for step in self.steps}.values())
 
     def _keep(self, key: Residuals) -> tuple[Pullback, tuple[Any, ...]]:
         """Return a pullback's residuals behind the results (each array once) and say where each is."""
