@@ -8,7 +8,9 @@ import json
 import sys
 import time
 
-step = importlib.import_module(f"models_{sys.argv[1]}").make_step(*sys.argv[2:], *["eager"] * (sys.argv[1] == "megengine"))
+who, task = sys.argv[1:]
+how = ["eager"] if who == "megengine" else []
+step = importlib.import_module(f"models_{who}").make_step(task, *how)
 wall, cpu = time.perf_counter(), time.process_time()
 step()
 print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu]))

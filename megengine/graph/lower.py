@@ -104,7 +104,7 @@ class Plan:
     @cached_property
     def size(self) -> int:
         """How many equations its different jaxprs have: equal ones give equal kernels, which XLA compiles once."""
-        return sum({id(step.traced): step.traced.size for step in self.steps}.values())
+        return sum(traced.size for traced in {step.traced for step in self.steps})
 
     def _keep(self, key: Residuals) -> tuple[Pullback, tuple[Any, ...]]:
         """Return a pullback's residuals behind the results (each array once) and say where each is."""

@@ -92,5 +92,5 @@ def clip_grad_value(tensors: Tensor | Iterable[Tensor], lower: float, upper: flo
     if not isinstance(lower, Tensor) and not isinstance(upper, Tensor):
         within("lower", lower, -math.inf, within("upper", upper))
     grads = _gradients(tensors)
-    low, high = (x if isinstance(x, Tensor) else Shared(x) for x in (lower, upper))
+    low, high = (Shared(x) if isinstance(x, int | float) else x for x in (lower, upper))
     reset_together(grads, [clip(grad, low, high) for grad in grads])

@@ -93,7 +93,7 @@ def test_one_number_in_several_places_of_one_call_and_after_a_failed_one() -> No
         y = apply(elemwise.mul, x, number)
         with pytest.raises(RuntimeError):
             apply(elemwise.add, Tensor(np.ones(2, np.float32)), x)
-        y = apply(elemwise.add, y, number) + 0.5
+        y = apply(elemwise.add, F.clip(y, number, number), number) + 0.5
         y.numpy()
     assert y.numpy().tolist() == [1.5] * 3
     assert seen[0].function.floats == 2  # the last is one of its own
