@@ -18,7 +18,7 @@ from .inspect import Watch, difference, watch
 from .modes import check_nan, eager, on_recompile, tier
 from .options import options
 from .shared import CopiedWhole, claim, exclusive, publish
-from .step import end_step, gradients_cleared
+from .step import begin_step, end_step, gradients_cleared
 from .together import call_together, reset_together, together
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "counters",
     "difference",
     "eager",
+    "begin_step",
     "end_step",
     "flush",
     "flush_before",

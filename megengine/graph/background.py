@@ -107,8 +107,11 @@ def _compile(program: Program) -> None:
             program.ready = (None if program.ranks else _elsewhere(program)) or _here(program)
     except Exception as error:
         program.failure = error  # it stays in the interpreter, and is not tried again
+    seconds = time.perf_counter() - start
+    if program.site is not None:
+        program.site.seconds = seconds
     with counting:
-        counters.background_seconds += time.perf_counter() - start
+        counters.background_seconds += seconds
 
 
 def _here(program: Program) -> Callable[..., Any]:

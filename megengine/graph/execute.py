@@ -139,9 +139,9 @@ def _program(recorder: Recorder, node: Node, key: Key, values: list[Value]) -> P
             program = lookup(node, key)
             if program is None:
                 recording = _recording(recorder, node, values)
-                reason = note_program(recorder, node, key, recording)
+                site = note_program(recorder, node, key, recording)
                 program = make(node, key, recording)
-                program.reason = reason
+                program.site, program.reason = site, site.reason
                 return program
     with counting:
         counters.hits += 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,9 @@ from .trie import ROOT, Node, forget
 from .trie import prune as drop
 from .value import Aval
 from .warm import find
+
+if TYPE_CHECKING:
+    from .recompile import CallSite
 
 log = logging.getLogger("megengine.graph")
 WAITED_FOR = 2  # runs op by op
@@ -122,6 +125,7 @@ class Program:
         failure: why that could not be.
         refused: whether the first tier fails at it.
         calls_library: whether its executable calls a library by way of Python; assumed until it is known.
+        site: where it was first recorded, if that is kept account of.
         reason: what ``counters.compilations`` counts it by when it is compiled.
         ranks: those of each collective among processes that it has; all are of one group.
         collectives: what the devices exchange in a run, as XLA planned it: bytes a device receives, by collective.
@@ -172,6 +176,7 @@ class Program:
         self.submitted = False
         self.ready: Run | None = None
         self.failure: Exception | None = None
+        self.site: CallSite | None = None
         self.reason: str | None = None
         self.refused = False
         self.calls_library = True

@@ -20,7 +20,7 @@ from .trie import Call, Node
 log = logging.getLogger("megengine.graph")
 
 
-class _CallSite:
+class CallSite:
     """The programs of graphs that begin at one line and end at one line.
 
     Attributes:
@@ -29,9 +29,10 @@ class _CallSite:
         programs: how many.
         unstable: how often in a row new shapes came before the last program had paid off by being run again.
         unpaid: the same of any difference.
+        seconds: how long the last one that was compiled in the background took for that.
     """
 
-    __slots__ = ("node", "key", "recording", "reason", "programs", "unstable", "unpaid")
+    __slots__ = ("node", "key", "recording", "reason", "programs", "unstable", "unpaid", "seconds")
 
     def __init__(self) -> None:
         self.node: Node | None = None
@@ -41,9 +42,10 @@ class _CallSite:
         self.programs = 0
         self.unstable = 0
         self.unpaid = 0
+        self.seconds = 0.0
 
 
-_sites: dict[tuple[Spot, Spot], _CallSite] = {}
+_sites: dict[tuple[Spot, Spot], CallSite] = {}
 CALL_SITES_LIMIT = 4096
 PAYS_OFF = 5
 SPLITS_AFTER = 3
@@ -58,8 +60,8 @@ _ADVICE = {
 }
 
 
-def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording) -> str:
-    """Say what differs from the last program of the same call site; returns the reason that its compilation counts by.
+def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording) -> CallSite:
+    """Say what differs from the last program of the same call site; returns that, whose reason the compilation counts by.
 
     Raises:
         RecompileError: this call site had a program before and the option ``on_recompile`` is ``"error"``.
@@ -67,7 +69,7 @@ def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording)
     if len(_sites) > CALL_SITES_LIMIT:
         _sites.clear()
     begin = spot(recorder.sources[0])
-    site = _sites.setdefault((begin, spot(recorder.sources[-1])), _CallSite())
+    site = _sites.setdefault((begin, spot(recorder.sources[-1])), CallSite())
     site.programs += 1
     compiled = tier_of(recorder.device) is COMPILED
     if site.node is not None and (compiled or options.on_recompile == "error" or site.unstable <= SPLITS_AFTER):
@@ -82,16 +84,16 @@ def note_program(recorder: Recorder, node: Node, key: Key, recording: Recording)
         if compiled and options.on_recompile == "log" and site.unpaid == TOLD_AFTER:
             _warn(site, text(recorder.sources[0]), _in_words(site, node, key, recording))
     site.node, site.key, site.recording = node, key, recording
-    return site.reason
+    return site
 
 
-def _in_words(site: _CallSite, node: Node, key: Key, recording: Recording) -> str:
+def _in_words(site: CallSite, node: Node, key: Key, recording: Recording) -> str:
     """What differs, with the names of parameters, which are looked for only when someone is told."""
     assert site.node is not None
     return difference(site.recording.function(site.node), site.key, recording.function(node), key)
 
 
-def _count(site: _CallSite, begin: Spot, node: Node) -> None:
+def _count(site: CallSite, begin: Spot, node: Node) -> None:
     assert site.node is not None
     last = lookup(site.node, site.key)
     if last is not None and last.hits >= PAYS_OFF:
@@ -104,7 +106,7 @@ def _count(site: _CallSite, begin: Spot, node: Node) -> None:
             _split(begin, site.node, node)
 
 
-def _warn(site: _CallSite, start: str, detail: str) -> None:
+def _warn(site: CallSite, start: str, detail: str) -> None:
     log.warning(
         "what starts at %s was compiled %d times in a row without being used much: this time, %s; %s",
         start,

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from .flushing import flush, run_ended
+from .flushing import flush, flush_at_limit, run_ended
 from .recorder import thread
+
+
+def begin_step() -> None:
+    """A step is about to be recorded, within which no graph ends: one that is at its limit ends before it."""
+    recorder = thread.recorder
+    if recorder.node.depth >= max(recorder.limit, 1):
+        flush_at_limit(recorder)
 
 
 def end_step() -> None:

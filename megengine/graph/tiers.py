@@ -104,8 +104,9 @@ def _of_device(device: jax.Device) -> dict[str, Tier]:
 
 
 def expected_seconds(program: Program) -> float:
-    """What compiling a program is expected to take."""
-    return COMPILE_SECONDS + COMPILE_SECONDS_AN_EQUATION * program.plan.size
+    """What compiling a program is expected to take: as long as that of another of its call site took, which differs in sizes."""
+    expected = COMPILE_SECONDS + COMPILE_SECONDS_AN_EQUATION * program.plan.size
+    return expected if program.site is None else max(expected, program.site.seconds)
 
 
 def earns(program: Program) -> bool:

@@ -171,6 +171,7 @@ class Optimizer(graph.CopiedWhole, metaclass=ABCMeta):
         """
         graph.note_hyperparameters(self.param_groups)
         with graph.exclusive:
+            graph.begin_step()
             graph.together(self._update_all)
             graph.end_step()
         return self
