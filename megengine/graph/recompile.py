@@ -49,7 +49,7 @@ _sites: dict[tuple[Spot, Spot], CallSite] = {}
 CALL_SITES_LIMIT = 4096
 PAYS_OFF = 5
 SPLITS_AFTER = 3
-WORTH_A_CUT = 8
+WORTH_A_CUT, WORTH_A_CUT_ELEMENTS = 8, 1 << 16  # ops, or elements that they compute: one of the two
 WORTH_A_CUT_BEHIND = 64  # a flush more in each step, and what gradients need of it is kept
 # A smaller last batch, and evaluation with one of its own, are three; what comes again pays off in later epochs.
 TOLD_AFTER = 4
@@ -128,7 +128,8 @@ def _split(begin: Spot, old: Node, new: Node) -> None:
         split_sooner(begin, settled)
         return
     depth = _settled_from(old, new)
-    if 0 < depth <= new.depth - WORTH_A_CUT:
+    worth_it = new.depth - depth >= WORTH_A_CUT or _elements(new, depth) >= WORTH_A_CUT_ELEMENTS
+    if depth and worth_it:
         split(begin, depth)
 
 
@@ -151,6 +152,11 @@ def _settled_from(old: Node, new: Node) -> int:
                 break
             depth -= 1
     return depth
+
+
+def _elements(node: Node, depth: int) -> int:
+    """How many elements the ops after the first ``depth`` compute."""
+    return sum(v.aval.size for equation in build(node).equations[depth:] for v in equation.outputs)
 
 
 def _signatures(function: Function) -> list[tuple[Any, ...]]:

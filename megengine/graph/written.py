@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-# Of an equation the places of its operands and results, whether it has several, and what is not used after it.
+# Of an equation the places it is called with and of its results, whether it has several, and what is not used after it.
 Wires = tuple[tuple[int, ...], tuple[int, ...], bool, tuple[int, ...]]
 Calls = Sequence[Callable[..., Any]]
 

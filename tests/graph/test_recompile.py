@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import pytest
 import megengine.functional as F
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import flushing, recompile, recorder
+from megengine.graph import background, flushing, recompile, recorder, tiers
+from megengine.graph.program import loaded
 from megengine.optimizer import SGD
 
 pytestmark = pytest.mark.usefixtures("compiled")
@@ -200,6 +202,50 @@ def test_what_comes_before_changing_shapes_is_compiled_once() -> None:
         assert compiled[-1] <= len(small) and sum(small) < 25
     finally:
         recompile.forget_call_sites()
+
+
+@pytest.mark.parametrize(("count", "size"), [(12, 3), (1, recompile.WORTH_A_CUT_ELEMENTS)])
+def test_a_step_of_changing_shapes_leaves_its_updates_to_one_program(count: int, size: int) -> None:
+    """Many parameters, or few large ones."""
+    params = [Parameter(np.full(size, k + 1.0, np.float32)) for k in range(count)]
+    manager, optimizer = GradManager().attach(params), SGD(params, lr=0.25)
+    programs = []
+    try:
+        with graph.tier("host"):
+            for n in range(3, 12):
+                with graph.watch() as seen:
+                    with manager:
+                        x = Tensor(np.ones((n, 1), np.float32))
+                        manager.backward(sum(((x * param) ** 2).mean(axis=0).sum() for param in params))
+                    optimizer.step().clear_grad()
+                    params[0].numpy()
+                programs.append([[e.name for e in ran.function.equations] for ran in seen.ran])
+        assert len(programs[0]) == 1 and "sgd" in programs[0][0]
+        *_, updates = programs[-1]
+        assert len(programs[-1]) == 2 and set(updates) == {"sgd"} and len(updates) == count
+        assert max(p.hits for p in loaded() if p.names() == ["sgd"] * count) > 3
+        for k, param in enumerate(params):
+            np.testing.assert_allclose(param.numpy(), np.full(size, (k + 1.0) * 0.5**9, np.float32), rtol=1e-5)
+    finally:
+        recompile.forget_call_sites()
+
+
+def test_compiling_for_other_sizes_is_expected_to_take_as_long_as_it_took() -> None:
+    def once(n: int) -> Any:
+        (Tensor(np.ones(n, np.float32)) * 3 + 1).numpy()
+        return loaded()[-1]
+
+    with graph.tier("auto"):
+        first, second = once(1031), once(1033)
+    assert first.site is second.site is not None
+    by_size = tiers.expected_seconds(second)
+    first.site.seconds = 123.0
+    assert tiers.expected_seconds(second) == 123.0
+    first.site.seconds = 0.0
+    assert 0 < tiers.expected_seconds(second) == by_size < 1
+    background.submit(first)
+    assert background.wait(60)
+    assert first.site.seconds > 0
 
 
 @pytest.mark.parametrize("depth", [1, 5, 30, 80, 86, 90, 96, 97, 200])

@@ -11,9 +11,11 @@ from jax.extend.core import ClosedJaxpr, Literal, Var
 from ..symbols import is_symbolic
 from ..written import Wires
 from .calls import called
+from .in_place import in_place
 from .rules import RULES, Equation
 
 FOLDED = 4096  # elements: larger constants are made at each run
+SAME = frozenset(["copy", "copy_p", "stop_gradient"])
 # What NumPy broadcasts operands of by itself.
 BROADCASTING = frozenset(
     ["add", "sub", "mul", "div", "max", "min", "pow", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "select_n"]
@@ -72,6 +74,8 @@ class Frame:
             inner = called(eqn)
             if inner is not None:
                 targets = tuple(self.write_out(inner, sources))
+            elif eqn.primitive.name in SAME:
+                targets = sources
             elif _is_constant(eqn, sources, self.constants):
                 with np.errstate(all="ignore"):
                     value = RULES[eqn.primitive.name](eqn)(*[self.constants[k] for k in sources])
@@ -141,14 +145,15 @@ class Frame:
                 self.eqns[n] = _instead(eqn, "wrap_index", moved.invars, eqn.outvars), moved_of, targets
 
     def wiring(self, results: list[int]) -> list[Wires]:
-        """Of each equation the places of its operands and results, whether it has several, and what is not used after it."""
+        """Of each equation what it is called with, the places of its results, whether it has several, and what ends with it."""
         last = {place: n for n, (_, sources, targets) in enumerate(self.eqns) for place in (*sources, *targets)}
         dropped: dict[int, list[int]] = {}
         for place in last.keys() - self.constants.keys() - set(results):
             dropped.setdefault(last[place], []).append(place)
+        called_with = in_place(self.eqns, results)
         return [
-            (sources, targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
-            for n, (eqn, sources, targets) in enumerate(self.eqns)
+            (called_with[n], targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
+            for n, (eqn, _, targets) in enumerate(self.eqns)
         ]
 
     def initial(self) -> list[Any]:

@@ -55,7 +55,7 @@ def _extreme(ufunc: np.ufunc, identity: Callable[[np.dtype], Any]) -> Callable[[
         if all(aval.shape[a] for a in axes):
             return lambda x: ufunc.reduce(x, axes)
         empty = np.full(eqn.outvars[0].aval.shape, identity(aval.dtype), aval.dtype)
-        return lambda x: empty
+        return lambda x: empty.copy()
 
     return make
 
