@@ -80,6 +80,7 @@ PROGRAMS_OF_COLD = {
         "detector, batch 2 of 128 x 128, training", 120, (10, 120), cpu=1.5, memory=600, hundred=None
     ),
     "vit": Program("vision transformer with windows, 256 x 256", torch=False),
+    "text": Program("transformer, sentences of 10 to 80 words, training", 120, (10, 120), cpu=1.5, memory=600),
     "lstm": Program("LSTM, sentences of 5 to 60 words, training", 120, (10, 120), many=1.3, cpu=1.5, memory=600),
     "decoder": Program(
         "greedy decoding of 40 tokens with a cache", 120, (10, 40, 120), many=1.3, cpu=1.5, memory=600, period=40

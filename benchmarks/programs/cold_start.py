@@ -24,6 +24,7 @@ MODULES = {
     "flow": "flow",
     "detector": "detector",
     "vit": "vision",
+    "text": "sequences",
     "lstm": "sequences",
     "decoder": "sequences",
     "policy": "sequences",

@@ -1,4 +1,4 @@
-"""A transformer that is trained, an LSTM on sentences of changing length, greedy decoding, policy gradients."""
+"""A transformer that is trained, another and an LSTM on sentences of changing length, greedy decoding, policy gradients."""
 
 from __future__ import annotations
 
@@ -26,6 +26,29 @@ def transformer(small):
     def step(number):
         x, y = next(source)
         return train(Tensor(x[:sentences]), Tensor(y[: x[:sentences].size]))
+
+    return model, step
+
+
+class OfAnyLength(models_megengine.Transformer):
+    """The same for sentences that are shorter than the longest."""
+
+    def forward(self, x):
+        length = x.shape[1]
+        x = self.words(x) + self.places(self.order[:length])
+        for block in self.blocks:
+            x = block(x, self.mask[:length, :length])
+        return self.head(self.norm(x)).reshape(-1, models.TRANSFORMER["words"])
+
+
+def text(small):
+    model = OfAnyLength()
+    train = trainer(model, Adam(model.parameters(), lr=1e-3), lambda x, y: F.nn.cross_entropy(model(x), y))
+    shape = models.TRANSFORMER["batch"], models.TRANSFORMER["words"], 10, 20 if small else 80
+
+    def step(number):
+        words = sentences(number, *shape)[0].T
+        return train(Tensor(words[:, :-1]), Tensor(words[:, 1:].reshape(-1)))
 
     return model, step
 

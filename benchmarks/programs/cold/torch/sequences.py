@@ -1,4 +1,4 @@
-"""A transformer that is trained, an LSTM on sentences of changing length, greedy decoding, policy gradients."""
+"""A transformer that is trained, another and an LSTM on sentences of changing length, greedy decoding, policy gradients."""
 
 from __future__ import annotations
 
@@ -25,6 +25,30 @@ def transformer(small):
     def step(number):
         x, y = next(source)
         return train(torch.from_numpy(x[:sentences]), torch.from_numpy(y[: x[:sentences].size]).long())
+
+    return model, step
+
+
+class OfAnyLength(models_torch.Transformer):
+    """The same for sentences that are shorter than the longest."""
+
+    def forward(self, x):
+        length = x.shape[1]
+        x = self.words(x) + self.places(torch.arange(length))
+        for block in self.blocks:
+            x = block(x, self.mask[:length, :length])
+        return self.head(self.norm(x)).reshape(-1, models.TRANSFORMER["words"])
+
+
+def text(small):
+    model = OfAnyLength()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    train = trainer(optimizer, lambda x, y: tf.cross_entropy(model(x), y))
+    shape = models.TRANSFORMER["batch"], models.TRANSFORMER["words"], 10, 20 if small else 80
+
+    def step(number):
+        words = torch.from_numpy(sentences(number, *shape)[0].T).long()
+        return train(words[:, :-1], words[:, 1:].reshape(-1))
 
     return model, step
 
