@@ -30,6 +30,21 @@ def check_number(what: str, value: Any) -> None:
         raise TypeError(f"{what} must be a number, not {value!r}")
 
 
+def check_pair(what: str, value: Any) -> None:
+    """Refuse what is not two numbers.
+
+    Raises:
+        TypeError: it is not.
+        IndexError: it is fewer than two.
+    """
+    if isinstance(value, str) or np.ndim(value) != 1 or len(value) > 2:
+        raise TypeError(f"{what} must be two numbers, not {value!r}")
+    if len(value) < 2:
+        raise IndexError(f"{what} must be two numbers, not {value!r}")
+    for position, one in enumerate(value):
+        check_number(f"{what} at index {position}", one)
+
+
 class Option(NamedTuple):
     """The range of an option: ``0 <= value <= most`` and ``value < below``, also of both of a pair.
 
@@ -54,10 +69,7 @@ class Option(NamedTuple):
             IndexError: it is fewer than two.
         """
         if self.pair:
-            if isinstance(value, str) or np.ndim(value) != 1:
-                raise TypeError(f"the {self.what} must be two numbers, not {value!r}")
-            if len(value) < 2:
-                raise IndexError(f"the {self.what} must be two numbers, not {value!r}")
+            check_pair(f"the {self.what}", value)
             for position, one in enumerate(value):
                 self._replace(what=f"{self.what} at index {position}", pair=False).check(one)
             return
@@ -129,10 +141,11 @@ class ParameterwiseOptimizer(Optimizer):
 
     def _number(self, name: str, value: Any) -> Any:
         """An option as something to calculate with: a float is one that a graph has once, for all parameters; tensors stay."""
-        if type(value) is float:
-            return Shared(value)
         option = self._options.get(name)
+        if type(value) is float and not (option is not None and option.pair):
+            return Shared(value)
         if option is not None and option.pair:
+            check_pair(f"{name} of a param group", value)
             return tuple([Shared(one) for one in value])
         if option is not None:
             check_number(f"{name} of a param group", value)

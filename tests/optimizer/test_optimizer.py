@@ -355,6 +355,31 @@ def test_an_option_that_is_set_later_to_a_wrong_kind_is_named(p: Parameter) -> N
     np.testing.assert_array_equal(p.numpy(), [1.0, 2.0])
 
 
+@pytest.mark.parametrize(
+    ("wrong", "error", "said"),
+    [
+        (0.9, TypeError, "must be two numbers, not 0.9"),
+        (None, TypeError, "must be two numbers, not None"),
+        ("ab", TypeError, "must be two numbers, not 'ab'"),
+        ((0.9, 0.99, 0.999), TypeError, r"must be two numbers, not \(0.9, 0.99, 0.999\)"),
+        ((0.9,), IndexError, r"must be two numbers, not \(0.9,\)"),
+        ((0.9, None), TypeError, "at index 1 must be a number, not None"),
+    ],
+)
+def test_a_pair_that_is_set_later_to_a_wrong_kind_is_named(
+    p: Parameter, wrong: Any, error: type[Exception], said: str
+) -> None:
+    optimizer = optim.Adam([p], lr=0.5)
+    p.grad = Tensor([1.0, 1.0])
+    optimizer.param_groups[0]["betas"] = wrong
+    with pytest.raises(error, match=f"betas of a param group {said}"):
+        optimizer.step()
+    np.testing.assert_array_equal(p.numpy(), [1.0, 2.0])
+    optimizer.param_groups[0]["betas"] = np.array([0.9, 0.999])
+    optimizer.step()
+    np.testing.assert_allclose(p.numpy(), [0.5, 1.5], rtol=1e-5)
+
+
 def test_a_misspelt_option_of_a_group_is_told(p: Parameter) -> None:
     with pytest.warns(UserWarning, match="SGD has no option 'learning_rate', which is not used: write 'lr'"):
         optim.SGD([{"params": [p], "learning_rate": 3.0, "name": "all"}], lr=0.1)
