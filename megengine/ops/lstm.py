@@ -28,9 +28,10 @@ def lstm(reverse, x, weight_ih, shift, h, c, weight):
 def _of_library(x: Any, h: Any, reverse: bool) -> Lstm | None:
     """What the library computes of it, if it is worth it."""
     (steps, batch, inputs), hidden = x.shape, h.shape[1]
-    sizes = steps, batch, inputs, hidden
-    if x.dtype != jnp.float32 or not all(isinstance(n, int) for n in sizes) or not custom_call.on_cpu():
+    if x.dtype != jnp.float32 or not custom_call.on_cpu():
         return None
+    if not all(isinstance(n, int) for n in (batch, inputs, hidden)):
+        raise NotImplementedError("the library keeps what depends on the batch in ways of its own")
     of = Lstm(steps, batch, inputs, hidden, reverse, "training")
     return of if of.worth_it() and 0 < of.kept_bytes() <= MOST_BYTES else None
 
@@ -68,11 +69,11 @@ def gradients(x, h, c, weight_ih, weight, shift, states, last_c, kept, d_states,
     return d_x, d_h, d_c, d_weight_ih, d_weight, d_shift
 
 
-def of_equation(name: str, shapes: Any, *, reverse: bool, kept: int = 0) -> Lstm:
-    """What oneDNN computes for a primitive of this name with operands of these shapes."""
+def of_equation(name: str, shapes: Any, *, reverse: bool, kept: int = 0) -> tuple[Lstm, int]:
+    """What oneDNN computes for a primitive of this name with operands of these shapes, and how many bytes are kept."""
     kind = "gradients" if name == "lstm_gradients" else "training" if kept else "inference"
     (steps, batch, inputs), (_, hidden) = shapes[:2]
-    return Lstm(steps, batch, inputs, hidden, reverse, kind)
+    return Lstm(steps, batch, inputs, hidden, reverse, kind), shapes[8][0] if kind == "gradients" else kept
 
 
 def _abstract_sequence(x, h, c, *rest, reverse, kept):
@@ -95,8 +96,8 @@ def _primitive(name: str, abstract: Any) -> Primitive:
     mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=True))
 
     def fastest_on_cpu(*arrays, **params):
-        of = of_equation(name, [a.shape for a in arrays], **params)
-        return custom_call.call_lstm(of, *arrays) if custom_call.calls_lstm(of) else plain(*arrays, **params)
+        of, kept = of_equation(name, [a.shape for a in arrays], **params)
+        return custom_call.call_lstm(of, kept, *arrays) if custom_call.calls_lstm(of, kept) else plain(*arrays, **params)
 
     mlir.register_lowering(primitive, mlir.lower_fun(fastest_on_cpu, multiple_results=True), platform="cpu")
 

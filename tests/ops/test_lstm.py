@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
+from megengine.graph import polymorphic
 from megengine.graph.host.interpreter import interpret
+from megengine.graph.symbols import Symbols
 from megengine.ops import lstm as module
 from megengine.ops.lstm import lstm
 from megengine.ops.onednn import custom_call, plain_lstm
+from megengine.ops.onednn import lstm as lstm_of_library
 from megengine.ops.onednn.library import library
 from megengine.ops.onednn.lstm import Lstm
 from megengine.ops.recurrence import lstm_loop
@@ -157,3 +161,60 @@ def test_what_the_library_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
         assert "lstm_sequence" not in str(jax.make_jaxpr(ours)(*arrays))
     monkeypatch.setattr(module, "MOST_BYTES", 1)
     assert "lstm_sequence" not in str(jax.make_jaxpr(ours)(*given))
+
+
+def of_any_length(run: Callable[..., Any]) -> polymorphic.Template:
+    """A function of the operands, traced once for all numbers of steps."""
+    symbols = Symbols((5,))
+    structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in operands()]
+    structs[0] = jax.ShapeDtypeStruct((*symbols.sizes, *structs[0].shape[1:]), np.float32)
+    made: polymorphic.Template | None = symbols.trace(lambda: polymorphic.Template(jax.make_jaxpr(run)(*structs), symbols))
+    assert made is not None
+    made.complete()
+    return made
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("rounded_up", [1 << 16, -(1 << 15)])
+def test_one_trace_is_for_all_numbers_of_steps(
+    reverse: bool, rounded_up: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the library; or, should it keep more bytes than it was thought to, as loops."""
+    monkeypatch.setattr(lstm_of_library, "_ROUNDED_UP", rounded_up)
+    made = of_any_length(of(lstm, reverse)[1])
+    assert "lstm_sequence" in str(made.closed)
+    for steps in (2, 5, 31, 70):
+        given = operands()
+        given[0] = np.random.default_rng(steps).standard_normal((steps, *given[0].shape[1:])).astype(np.float32)
+        wanted = jax.jit(of(lstm_loop, reverse)[1])(*given)
+        at = made.at((steps,))
+        agree(at.interpreted()(*given), wanted, 2e-5)
+        lowered = jax.jit(jax.extend.core.jaxpr_as_fun(at.closed())).lower(*given)
+        assert (custom_call.TARGET in lowered.as_text()) is (rounded_up > 0), steps
+        agree(lowered.compile()(*given), wanted, 2e-5)
+
+
+@pytest.mark.parametrize("sizes", [(3, 7, 6), (1, 1, 1), (32, 128, 256), (8, 64, 100), (20, 512, 33)])
+def test_bytes_that_are_kept_for_any_number_of_steps(sizes: tuple[int, int, int]) -> None:
+    at_most = Lstm(np.int64(2), *sizes, False, "training")  # no int, as symbols are none
+    for steps in (2, 3, 7, 15, 16, 17, 33, 63, 64, 65, 100, 257):
+        exact = Lstm(steps, *sizes, False, "training").kept_bytes()
+        bound = replace(at_most, steps=np.int64(steps)).kept_bytes()
+        assert exact <= bound <= exact + (1 << 17) + 64 * steps
+
+
+def test_a_batch_of_any_size_is_left_to_the_library_for_each() -> None:
+    symbols = Symbols((3,))
+    structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in operands()]
+    for k, axis in ((0, 1), (3, 0), (4, 0)):
+        shape = list(structs[k].shape)
+        shape[axis] = symbols.sizes[0]
+        structs[k] = jax.ShapeDtypeStruct(tuple(shape), np.float32)
+    run = of(lstm, False)[0]
+    assert symbols.trace(lambda: jax.make_jaxpr(run)(*structs)) is None
+
+    def for_others() -> Any:
+        with custom_call.portable():
+            return jax.make_jaxpr(run)(*structs)
+
+    assert "scan" in str(symbols.trace(for_others))

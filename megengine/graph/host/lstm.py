@@ -16,8 +16,9 @@ from .rules import Equation, Run, rule
 @rule("lstm_sequence", "lstm_gradients")
 def lstm(eqn: Equation) -> Run:
     avals = [(v.aval.shape, np.dtype(v.aval.dtype)) for v in eqn.invars]
-    plan = of_equation(eqn.primitive.name, [shape for shape, _ in avals], **eqn.params).plan()
-    if plan is None:  # of a process that had the library
+    of, kept = of_equation(eqn.primitive.name, [shape for shape, _ in avals], **eqn.params)
+    plan = of.plan() if of.fits(kept) else None
+    if plan is None:  # of a process that had the library, or of more bytes than were expected
         plain = partial(PLAIN[eqn.primitive.name], **eqn.params)
         return nested(jax.make_jaxpr(plain)(*(jax.ShapeDtypeStruct(*of) for of in avals)))
     outs = [(v.aval.shape, np.dtype(v.aval.dtype)) for v in eqn.outvars]

@@ -158,17 +158,17 @@ def on_cpu() -> bool:
     return not getattr(_elsewhere, "holds", False) and ready() and jax.default_backend() == "cpu"
 
 
-def calls_lstm(of: Lstm) -> bool:
-    """Whether an executable should call the library for an LSTM."""
-    return not getattr(_elsewhere, "holds", False) and ready() and of.plan() is not None
+def calls_lstm(of: Lstm, kept: int) -> bool:
+    """Whether an executable should call the library for an LSTM that keeps, or has kept, so many bytes."""
+    return not getattr(_elsewhere, "holds", False) and ready() and of.fits(kept)
 
 
-def call_lstm(of: Lstm, *operands: jax.Array) -> list[jax.Array]:
+def call_lstm(of: Lstm, kept: int, *operands: jax.Array) -> list[jax.Array]:
     """What an executable calls the library for: see :class:`Lstm`."""
     _notice()
     results = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in of.results()]
     if of.kind != "gradients":
-        results.append(jax.ShapeDtypeStruct((of.kept_bytes(),), jnp.uint8))
+        results.append(jax.ShapeDtypeStruct((kept,), jnp.uint8))
     text = json.dumps((type(of).__name__, *astuple(of)))
     return list(jax.ffi.ffi_call(TARGET, results)(*operands, of=text))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -31,6 +31,8 @@ MOST_BYTES = 1 << 31
 # Behind a workspace: what is at its end says whether the library wrote it.
 _MARK = ALIGNMENT
 GRADIENTS = 6
+# Numbers of steps that tell how many bytes are kept for each, and how much more they are as each area begins with a page.
+_SAMPLED, _ROUNDED_UP = (2, 1026), 1 << 16
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,24 @@ class Lstm:
         return None if found is None else LstmPlan(self, found)
 
     def kept_bytes(self) -> int:
-        """How many bytes are kept for the gradients; 0 if none are, or the library does not compute it."""
+        """How many bytes are kept for the gradients; 0 if none are, or the library does not compute it.
+
+        For a symbolic number of steps it is a bound, also symbolic.
+        """
+        if not isinstance(self.steps, int):
+            return self._kept_at_most()
         plan = self.plan() if self.kind == "training" else None
         return 0 if plan is None else plan.workspace + _MARK
+
+    def _kept_at_most(self) -> int:
+        few, many = (replace(self, steps=steps).kept_bytes() for steps in _SAMPLED)
+        each = -(-(many - few + _ROUNDED_UP) // (_SAMPLED[1] - _SAMPLED[0]))
+        return each * self.steps + (few + _ROUNDED_UP - each * _SAMPLED[0]) if few and many else 0
+
+    def fits(self, kept: int) -> bool:
+        """Whether the library computes it with so many bytes, which its gradients are given, too."""
+        plan = self.plan()
+        return plan is not None and (self.kind == "inference" or plan.workspace + _MARK <= kept)
 
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of operands and results, without bytes that are kept."""
