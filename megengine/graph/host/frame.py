@@ -15,7 +15,7 @@ from .in_place import in_place
 from .rules import RULES, Equation
 
 FOLDED = 4096  # elements: larger constants are made at each run
-SAME = frozenset(["copy", "copy_p", "stop_gradient"])
+SAME = frozenset(["copy", "copy_p", "stop_gradient"])  # arrays are not changed, so an operand stands for its copy
 # What NumPy broadcasts operands of by itself.
 BROADCASTING = frozenset(
     ["add", "sub", "mul", "div", "max", "min", "pow", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "select_n"]
