@@ -61,9 +61,12 @@ class Transformer(M.Module):
         self.order = megengine.Tensor(np.arange(c["length"], dtype="int32"))
 
     def forward(self, x):
-        x = self.words(x) + self.places(self.order)
+        return self.read(x, self.order, self.mask)
+
+    def read(self, x, order, mask):
+        x = self.words(x) + self.places(order)
         for block in self.blocks:
-            x = block(x, self.mask)
+            x = block(x, mask)
         return self.head(self.norm(x)).reshape(-1, TRANSFORMER["words"])
 
 

@@ -58,9 +58,12 @@ class Transformer(nn.Module):
         self.mask = torch.triu(torch.full((c["length"], c["length"]), -1e9), 1)
 
     def forward(self, x):
+        return self.read(x, self.mask)
+
+    def read(self, x, mask):
         x = self.words(x) + self.places(torch.arange(x.shape[1]))
         for block in self.blocks:
-            x = block(x, self.mask)
+            x = block(x, mask)
         return self.head(self.norm(x)).reshape(-1, TRANSFORMER["words"])
 
 

@@ -142,11 +142,12 @@ class ParameterwiseOptimizer(Optimizer):
     def _number(self, name: str, value: Any) -> Any:
         """An option as something to calculate with: a float is one that a graph has once, for all parameters; tensors stay."""
         option = self._options.get(name)
-        if type(value) is float and not (option is not None and option.pair):
-            return Shared(value)
         if option is not None and option.pair:
-            check_pair(f"{name} of a param group", value)
+            if type(value) is not tuple or [*map(type, value)] != [float, float]:
+                check_pair(f"{name} of a param group", value)
             return tuple([Shared(one) for one in value])
+        if type(value) is float:
+            return Shared(value)
         if option is not None:
             check_number(f"{name} of a param group", value)
         number = value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value

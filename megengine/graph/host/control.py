@@ -1,4 +1,4 @@
-"""Control flow: what holds jaxprs of its own, which are interpreted when the outer one is; and what is nothing on the host."""
+"""Control flow: what holds jaxprs of its own, which are interpreted when the outer one is."""
 
 from __future__ import annotations
 
@@ -13,26 +13,6 @@ from .rules import Equation, Run, rule
 
 def _inner(jaxpr: Any) -> Interpreted:
     return nested(as_closed(jaxpr))
-
-
-@rule(
-    "copy",
-    "copy_p",
-    "stop_gradient",
-    "pvary",
-    "mesh_cast",
-    "reshard",
-    "sharding_constraint",
-    "name",
-    "layout_constraint",
-)
-def same(eqn: Equation) -> Run:
-    return lambda x: x
-
-
-@rule("optimization_barrier", "device_put")
-def same_ones(eqn: Equation) -> Run:
-    return lambda *arrays: arrays
 
 
 @rule("platform_index")

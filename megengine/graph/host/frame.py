@@ -15,7 +15,13 @@ from .in_place import in_place
 from .rules import RULES, Equation
 
 FOLDED = 4096  # elements: larger constants are made at each run
-SAME = frozenset(["copy", "copy_p", "stop_gradient"])  # arrays are not changed, so an operand stands for its copy
+# What gives its operands as they are: nothing on the host, where arrays are not changed.
+SAME = frozenset(
+    [
+        *("copy", "copy_p", "stop_gradient", "name", "layout_constraint", "optimization_barrier", "device_put"),
+        *("pvary", "mesh_cast", "reshard", "sharding_constraint"),
+    ]
+)
 # What NumPy broadcasts operands of by itself.
 BROADCASTING = frozenset(
     ["add", "sub", "mul", "div", "max", "min", "pow", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "select_n"]
@@ -150,7 +156,7 @@ class Frame:
         dropped: dict[int, list[int]] = {}
         for place in last.keys() - self.constants.keys() - set(results):
             dropped.setdefault(last[place], []).append(place)
-        called_with = in_place(self.eqns, results)
+        called_with = in_place(self.eqns, dropped)
         return [
             (called_with[n], targets, eqn.primitive.multiple_results, tuple(dropped.get(n, ())))
             for n, (eqn, _, targets) in enumerate(self.eqns)

@@ -6,7 +6,7 @@ thirds of the time so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,32 +15,32 @@ from .elementwise import EXACT, UFUNCS
 from .narrow import is_integer, is_narrow
 from .rules import Equation
 
-_VIEWS = frozenset(["real", "imag", "conj"])
-# What these give is an array of its own, which shares memory with none of their operands.
-FRESH = (frozenset([*UFUNCS, *EXACT]) - _VIEWS) | {
-    *("div", "square"),
-    *("one_minus_square", "logistic", "rsqrt", "erf", "erfc", "pow", "dot_general", "reduce_sum", "reduce_prod"),
-    *("reduce_max", "reduce_min", "select_or_zero", "zero_or_select"),
+# What runs these is NumPy's ufunc itself, which takes where to write its result behind the operands.
+WRITERS = frozenset([*UFUNCS, *EXACT, "div", "square"]) - {
+    *("real", "imag", "conj"),  # may be views
+    *("max", "min"),  # take it by name only
 }
-# What runs these is NumPy's ufunc itself, which takes where to write its result behind the operands; max and min do not.
-WRITERS = (frozenset([*UFUNCS, *EXACT]) - _VIEWS - {"max", "min"}) | {"div", "square"}
+# What these give is an array of its own, which shares memory with none of their operands.
+FRESH = WRITERS | {
+    *("max", "min", "one_minus_square", "logistic", "rsqrt", "erf", "erfc", "pow", "dot_general"),
+    *("reduce_sum", "reduce_prod", "reduce_max", "reduce_min", "select_or_zero", "zero_or_select"),
+}
 Planned = Sequence[tuple[Equation, tuple[int, ...], tuple[int, ...]]]
 
 
-def in_place(eqns: Planned, results: Iterable[int]) -> list[tuple[int, ...]]:
+def in_place(eqns: Planned, dropped: Mapping[int, Sequence[int]]) -> list[tuple[int, ...]]:
     """The places that each equation is called with: its operands, and behind them the one that its result is written to, if any.
 
     Args:
         eqns: the equations with the places of their operands and results, in order.
-        results: the places that are read after them.
+        dropped: by number of an equation the places that nothing reads after it.
     """
-    last = {place: n for n, (_, sources, _) in enumerate(eqns) for place in sources}
-    owned = {t[0]: e.outvars[0].aval for e, _, t in eqns if len(t) == 1 and _gives_fresh(e)} | dict.fromkeys(results)
+    owned: dict[int, Any] = {t[0]: e.outvars[0].aval for e, _, t in eqns if len(t) == 1 and _gives_fresh(e)}
     for eqn, sources, _ in eqns:
         if not _gives_fresh(eqn):
             owned.update(dict.fromkeys(sources))  # something may be a view of them
     return [
-        (*sources, *[p for p in sources if last[p] == n and _fits(eqn, owned.get(p))][:1])
+        (*sources, *[p for p in sources if p in dropped.get(n, ()) and _fits(eqn, owned.get(p))][:1])
         for n, (eqn, sources, _) in enumerate(eqns)
     ]
 

@@ -17,7 +17,7 @@ from .rules import Equation, Run, rule
 def lstm(eqn: Equation) -> Run:
     avals = [(v.aval.shape, np.dtype(v.aval.dtype)) for v in eqn.invars]
     of, kept = of_equation(eqn.primitive.name, [shape for shape, _ in avals], **eqn.params)
-    plan = of.plan() if of.fits(kept) else None
+    plan = of.plan_within(kept)
     if plan is None:  # of a process that had the library, or of more bytes than were expected
         plain = partial(PLAIN[eqn.primitive.name], **eqn.params)
         return nested(jax.make_jaxpr(plain)(*(jax.ShapeDtypeStruct(*of) for of in avals)))

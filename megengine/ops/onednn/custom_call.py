@@ -160,7 +160,7 @@ def on_cpu() -> bool:
 
 def calls_lstm(of: Lstm, kept: int) -> bool:
     """Whether an executable should call the library for an LSTM that keeps, or has kept, so many bytes."""
-    return not getattr(_elsewhere, "holds", False) and ready() and of.fits(kept)
+    return not getattr(_elsewhere, "holds", False) and ready() and of.plan_within(kept) is not None
 
 
 def call_lstm(of: Lstm, kept: int, *operands: jax.Array) -> list[jax.Array]:

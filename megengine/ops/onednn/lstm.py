@@ -83,10 +83,11 @@ class Lstm:
         each = -(-(many - few + _ROUNDED_UP) // (_SAMPLED[1] - _SAMPLED[0]))
         return each * self.steps + (few + _ROUNDED_UP - each * _SAMPLED[0]) if few and many else 0
 
-    def fits(self, kept: int) -> bool:
-        """Whether the library computes it with so many bytes, which its gradients are given, too."""
+    def plan_within(self, kept: int) -> LstmPlan | None:
+        """What computes it with so many bytes, which its gradients are given, too; None where the library does not."""
         plan = self.plan()
-        return plan is not None and (self.kind == "inference" or plan.workspace + _MARK <= kept)
+        fits = plan is not None and (self.kind == "inference" or plan.workspace + _MARK <= kept)
+        return plan if fits else None
 
     def shapes(self) -> list[tuple[int, ...]]:
         """The shapes of operands and results, without bytes that are kept."""

@@ -97,7 +97,7 @@ def test_random_programs(steps: list[tuple[Any, ...]], kept: list[int], often: b
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(interpreter, "OFTEN", 0 if often else 50)
         run = interpret_aloud(closed)
-        patch.setattr(frame, "in_place", lambda eqns, results: [sources for _, sources, _ in eqns])
+        patch.setattr(frame, "in_place", lambda eqns, dropped: [sources for _, sources, _ in eqns])
         plain = interpret_aloud(closed)
     operands = X.copy(), Y.copy()
     first = run(*operands)

@@ -35,10 +35,7 @@ class OfAnyLength(models_megengine.Transformer):
 
     def forward(self, x):
         length = x.shape[1]
-        x = self.words(x) + self.places(self.order[:length])
-        for block in self.blocks:
-            x = block(x, self.mask[:length, :length])
-        return self.head(self.norm(x)).reshape(-1, models.TRANSFORMER["words"])
+        return self.read(x, self.order[:length], self.mask[:length, :length])
 
 
 def text(small):
