@@ -8,6 +8,7 @@ import numpy as np
 
 from ..graph.apply import apply
 from ..graph.errors import BadIndexError
+from ..graph.host_data import checked_for
 from ..ops import index as index_ops
 from ..ops import linalg
 from ..ops import nn as ops
@@ -239,6 +240,7 @@ def pad(
     Raises:
         AssertionError: another mode.
         RuntimeError: negative widths, more pairs than dimensions, a reflection longer than the dimension, or nothing to repeat.
+        OverflowError: NaN, infinity or a number beyond 32 bits for integers.
 
     Example:
         >>> F.nn.pad(Tensor([1.0, 2.0, 3.0]), ((1, 2),))
@@ -255,7 +257,7 @@ def pad(
         )
     if kind == "replicate" and any(max(pair) and n == 0 for pair, n in zip(widths, src.shape, strict=True)):
         raise RuntimeError(f"pad: no element to repeat: widths {widths} for shape {src.shape}")
-    return apply(ops.pad, src, plain(constant_value), widths=tuple(widths), mode=kind)
+    return apply(ops.pad, src, checked_for(plain(constant_value), src.dtype), widths=tuple(widths), mode=kind)
 
 
 def pixel_shuffle(inp: Tensor, upscale_factor: int) -> Tensor:

@@ -51,13 +51,17 @@ def fill_(tensor: Tensor, val: float) -> None:
         tensor: of any shape; changed in place.
         val: the value, converted to the tensor's dtype.
 
+    Raises:
+        OverflowError: NaN, infinity or a number beyond 32 bits for integers.
+
     Example:
         >>> x = Tensor([1.0, 2.0])
         >>> M.init.fill_(x, 5)
         >>> x.numpy()
         array([5., 5.], dtype=float32)
     """
-    tensor._reset(Tensor(np.full(tensor.shape, val, tensor.dtype), device=tensor.device))
+    number = Tensor(np.asarray(val), dtype=tensor.dtype).numpy()
+    tensor._reset(Tensor(np.full(tensor.shape, number, tensor.dtype), device=tensor.device))
 
 
 def zeros_(tensor: Tensor) -> None:

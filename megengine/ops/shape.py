@@ -103,7 +103,7 @@ def full_like(x, value):
 def arange(start, step, *, count, dtype):
     if all(jnp.issubdtype(t, jnp.integer) for t in (start.dtype, step.dtype, dtype)):
         return (start + step * jnp.arange(count, dtype=jnp.int32)).astype(dtype)
-    return (start + step * jnp.arange(count, dtype=jnp.float32)).astype(dtype)
+    return convert(start + step * jnp.arange(count, dtype=jnp.float32), dtype)
 
 
 @op()

@@ -81,6 +81,10 @@ CASES = [
             "F.full((2,), nan, dtype='int32')",
             "F.full_like(n, 1e30)",
             "y = Tensor(n); y[0] = nan; y",
+            "F.nn.pad(n, ((1, 1),), constant_value=nan)",
+            "F.nn.pad(n, ((1, 1),), constant_value=1e10)",
+            "y = Tensor(n); M.init.fill_(y, nan); y",
+            "y = Tensor(n); M.init.fill_(y, 2**31); y",
         ),
         n=given([0, 1, 2**31 - 1], "int32"),
         x=f32(3),
@@ -90,6 +94,8 @@ CASES = [
         "narrow_ints",
         ["u + 300", "u * 300", "u - 300", "F.clip(u, 0, 255)", "F.full_like(u, 300)"]
         + ["y = Tensor(u); y[0] = -1; y", "Tensor([300, -1], dtype='uint8')", "F.minimum(u, 255)"]
+        + ["y = Tensor(u); M.init.fill_(y, %s); y" % n for n in ("300", "-1", "300.5")]
+        + ["F.nn.pad(u, ((1, 1),), constant_value=%s)" % n for n in ("300", "-1", "300.5")]
         + lost(
             ("u > -1", "u > -1"),
             ("u < 256", "u < 256"),
