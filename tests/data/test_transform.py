@@ -147,6 +147,15 @@ def test_padding_of_random_crop_and_the_order_reach_masks_and_boxes() -> None:
     assert boxes.tolist() == [[2.0, 2.0, 6.0, 6.0]]
 
 
+@pytest.mark.parametrize("crop", [T.RandomCrop(3), T.RandomCrop((9, 2), 2, 7, 7), T.RandomCrop(9)])
+def test_random_crop_of_masks_without_channels(crop: T.RandomCrop) -> None:
+    image = np.random.default_rng(0).integers(0, 9, (6, 5, 1), dtype=np.uint8)
+    for _ in range(5):
+        cut, mask = T.Compose([crop], order=("image", "mask")).apply((image, image[..., 0]))
+        assert mask.shape == crop.output_size
+        np.testing.assert_array_equal(cut[..., 0], mask)
+
+
 def test_jitter_in_a_compose_changes_the_field_that_is_the_image() -> None:
     mask, image = np.full((2, 2, 1), 3, np.uint8), np.full((2, 2, 3), 100, np.uint8)
     jitter = T.Compose([T.ColorJitter(brightness=0.5)], order=("mask", "image"))

@@ -104,7 +104,7 @@ def _random_crop_whole(transform: RandomCrop, images: np.ndarray, value: Any) ->
 class RandomCrop(DrawnTransform):
     """Cuts windows out of images at random places, after putting a border around them.
 
-    An image that is still smaller than the window gets a further border below and on the right.
+    An image that is still smaller than the window gets a further border below and on the right. Masks may be of shape (H, W), too.
 
     Args:
         output_size: height and width of the windows, or one number for both.
@@ -161,6 +161,8 @@ class RandomCrop(DrawnTransform):
 
     @vectorised(_random_crop_mask_whole)
     def _apply_mask(self, mask: np.ndarray) -> np.ndarray:
+        if mask.ndim == 2:
+            return self._cut(mask[:, :, np.newaxis], self.padding_maskvalue)[:, :, 0]
         return self._cut(mask, self.padding_maskvalue)
 
     def _cut(self, image: np.ndarray, value: Any) -> np.ndarray:
