@@ -29,6 +29,7 @@ class _Norm(Module):
     def _make_parameters(self, shape: tuple[int, ...]) -> None:
         self.weight = Parameter(np.ones(shape, np.float32)) if self.affine else None
         self.bias = Parameter(np.zeros(shape, np.float32)) if self.affine else None
+        self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Set the weight to ones and the bias to zeros."""

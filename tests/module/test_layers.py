@@ -214,3 +214,18 @@ def test_elemwise_refuses_bad_arguments() -> None:
 def test_concat() -> None:
     x = Tensor([[1.0, 2.0]])
     assert M.Concat()([x, x]).shape == (2, 2) and M.Concat()((x, x), axis=1).shape == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("layer", "settings"),
+    [(M.LayerNorm, (4,)), (M.GroupNorm, (2, 4)), (M.InstanceNorm, (4,)), (M.GeneralNorm, (4, 1))],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_norms_begin_with_what_a_subclass_resets_them_to(layer: Any, settings: tuple[int, ...]) -> None:
+    class Small(layer):
+        def reset_parameters(self) -> None:
+            super().reset_parameters()
+            M.init.fill_(self.weight, 0.1)
+
+    assert (Small(*settings).weight.numpy() == np.float32(0.1)).all()
+    assert (layer(*settings).weight.numpy() == 1).all()
