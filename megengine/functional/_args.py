@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.errors import ArgumentError
+from ..graph.host_data import as_constant
 from ..graph.scalars import interned
 from ..tensor import Tensor
 
@@ -31,6 +32,15 @@ def tensor_of(x: Any) -> Any:
         return x
     hint = ": make one of it with Tensor(...)" if isinstance(x, int | float | list | tuple) else ""
     raise ArgumentError(f"the input must be a Tensor, not {type(x).__name__}{hint}")
+
+
+def index_of(x: Any) -> Tensor:
+    """Indices as a tensor, which may be given as an array or a list.
+
+    Raises:
+        ArgumentError: None, or no numbers.
+    """
+    return x if isinstance(x, Tensor) else as_constant(x)  # type: ignore[return-value]
 
 
 def vector_of(x: Any) -> Any:

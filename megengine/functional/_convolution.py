@@ -17,9 +17,9 @@ def check_modes(conv_mode: Any, compute_mode: Any = "default") -> None:
     require_mode(compute_mode, ("default", "float32"), "compute_mode")
 
 
-def operands_of(*tensors: Tensor | None) -> list[Any]:
-    """The tensors that are given, without a bias or mask that is None."""
-    return [t for t in tensors if t is not None]
+def operands_of(*tensors: Tensor | None) -> tuple[Any, ...]:
+    """The tensors that are given, without the last, the bias, if it is None; each of the others has to be there."""
+    return tensors if tensors[-1] is not None else tensors[:-1]
 
 
 def _conv(

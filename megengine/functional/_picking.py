@@ -17,7 +17,7 @@ from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
 from ..tensor.indexing import axes_of
-from ._args import require_tensor, tensor_of
+from ._args import index_of, require_tensor, tensor_of
 from ._joining import stack
 
 
@@ -138,7 +138,7 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
          [3]], dtype=int32, device=xpux:0)
     """
     inp = tensor_of(inp)
-    index = _as_index(index)
+    index = index_of(index)
     if inp.ndim != index.ndim:
         raise ValueError(
             f"gather: the input has shape {inp.shape}, the index {index.shape}; both need as many dimensions"
@@ -146,10 +146,6 @@ def gather(inp: Tensor, axis: int, index: Tensor) -> Tensor:
     axis = _axes.one_axis(axis, inp.ndim, "gather")
     _check_range("gather", index, inp.shape[axis], axis)
     return apply(ops.gather, inp, index, axis=axis)
-
-
-def _as_index(index: Any) -> Any:
-    return index if isinstance(index, Tensor) else as_constant(index)
 
 
 def _check_range(name: str, index: Tensor, size: int, axis: int) -> None:
@@ -178,8 +174,8 @@ def scatter(inp: Tensor, axis: int, index: Tensor, source: Tensor) -> Tensor:
         Tensor([[0. 5.]
          [6. 0.]], device=xpux:0)
     """
-    inp = tensor_of(inp)
-    index = _as_index(index)
+    require_tensor(inp, "inp")
+    index = index_of(index)
     if not isinstance(source, Tensor):
         source = as_constant(source, (inp,))
     if not inp.ndim == index.ndim == source.ndim:

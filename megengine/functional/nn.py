@@ -18,7 +18,7 @@ from ..tensor import Tensor
 from ..tensor import axes as _axes
 from ..tensor.bounds import outside
 from . import _settings
-from ._args import plain, require_tensor, setting, tensor_of, vector_of
+from ._args import index_of, plain, require_tensor, setting, tensor_of, vector_of
 from ._attention import multi_head_attention as multi_head_attention
 from ._convolution import conv1d, conv2d, conv3d, conv_transpose2d, conv_transpose3d
 from ._ctc import ctc_loss as ctc_loss
@@ -127,7 +127,7 @@ def one_hot(inp: Tensor, num_classes: int) -> Tensor:
         Tensor([[1 0 0]
          [0 0 1]], dtype=int32, device=xpux:0)
     """
-    inp = tensor_of(inp)
+    inp = index_of(inp)
     if np.dtype(inp.dtype).kind not in "iu":
         raise RuntimeError(f"one_hot takes integers, not {np.dtype(inp.dtype).name}; convert with astype('int32')")
     classes = _axes.as_int(num_classes, "num_classes")
@@ -157,6 +157,7 @@ def indexing_one_hot(src: Tensor, index: Tensor, axis: int = 1, keepdims: bool =
     """
     if not isinstance(src, Tensor):
         raise AssertionError(f"indexing_one_hot: src must be a Tensor, not {type(src).__name__}")
+    index = index_of(index)
     axis = _axes.one_axis(axis, src.ndim, "indexing_one_hot")
     wrong = outside(index, 0, src.shape[axis])
     if wrong is not None:
@@ -196,7 +197,7 @@ def embedding(
     for name, value in (("padding_idx", padding_idx), ("max_norm", max_norm), ("norm_type", norm_type)):
         if value is not None:
             raise ValueError(f"embedding: {name}={value} is not supported")
-    return weight[inp]
+    return weight[index_of(inp)]  # as an index by itself, a tuple would be one of several dimensions and None a new one
 
 
 def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import megengine.functional as F
+import megengine.module as M
 from megengine import Tensor
 from megengine.autodiff import GradManager
 from megengine.ops import bilinear, convolve
@@ -287,3 +288,30 @@ def test_compiled_the_same_in_jax() -> None:
 def test_what_is_refused(settings: Any, message: str) -> None:
     with pytest.raises(RuntimeError, match=message):
         F.conv2d(Tensor(normal(1, 2, 4, 4)), Tensor(normal(3, 2, 3, 3)), **settings)
+
+
+@pytest.mark.parametrize(
+    ("call", "shapes"),
+    [
+        (F.conv2d, [(1, 2, 6, 6), (2, 2, 1, 1), (1, 2, 1, 1)]),
+        (F.conv3d, [(1, 1, 3, 3, 3), (1, 1, 1, 1, 1), (1, 1, 1, 1, 1)]),
+        (F.conv_transpose2d, [(1, 2, 6, 6), (2, 2, 1, 1), (1, 2, 1, 1)]),
+        (F.conv_transpose3d, [(1, 1, 3, 3, 3), (1, 1, 1, 1, 1), (1, 1, 1, 1, 1)]),
+        (F.deformable_conv2d, [(1, 1, 3, 3), (1, 1, 1, 1), (1, 2, 3, 3), (1, 1, 3, 3), (1, 1, 1, 1)]),
+    ],
+    ids=lambda x: getattr(x, "__name__", ""),
+)
+def test_only_the_bias_may_be_none(call: Any, shapes: list[tuple[int, ...]]) -> None:
+    """A bias in the place of a weight that is None would be convolved with."""
+    given = [Tensor(normal(*shape)) for shape in shapes]
+    assert call(*given[:-1], None).shape == call(*given).shape
+    for place in range(len(given) - 1):
+        with pytest.raises(TypeError, match="None"):
+            call(*given[:place], None, *given[place + 1 :])
+
+
+def test_a_layer_that_lost_its_weight_does_not_compute() -> None:
+    layer = M.Conv2d(2, 2, 3)
+    layer.weight = None
+    with pytest.raises(TypeError, match="None"):
+        layer(Tensor(normal(1, 2, 6, 6)))

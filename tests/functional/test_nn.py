@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,23 @@ def test_embedding() -> None:
         F.embedding(Tensor(index), Tensor(W), padding_idx=0)
     with pytest.raises(IndexError, match="index 4"):
         F.embedding(Tensor([4]), Tensor(W))
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.int64, np.uint8])
+def test_indices_that_are_no_tensors(kind: Any) -> None:
+    index = kind([2, 0])
+    np.testing.assert_array_equal(F.indexing_one_hot(Tensor(X), index).numpy(), X[[0, 1], [2, 0]])
+    np.testing.assert_array_equal(F.embedding(index, Tensor(W)).numpy(), W[[2, 0]])
+    np.testing.assert_array_equal(F.one_hot(index, 3).numpy(), np.eye(3)[[2, 0]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [lambda: F.embedding(None, Tensor(W)), lambda: F.indexing_one_hot(Tensor(X), None), lambda: F.one_hot(None, 3)],
+)
+def test_indices_that_are_none(call: Any) -> None:
+    with pytest.raises(TypeError, match="None"):
+        call()
 
 
 def test_dropout() -> None:

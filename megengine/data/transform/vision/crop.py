@@ -104,7 +104,7 @@ def _random_crop_whole(transform: RandomCrop, images: np.ndarray, value: Any) ->
 class RandomCrop(DrawnTransform):
     """Cuts windows out of images at random places, after putting a border around them.
 
-    An image that is still smaller than the window gets a further border below and on the right. Masks may be of shape (H, W), too.
+    An image that is still smaller than the window gets a further border below and on the right. Masks may be of shape (H, W).
 
     Args:
         output_size: height and width of the windows, or one number for both.
