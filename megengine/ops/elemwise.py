@@ -262,7 +262,11 @@ def _clip_grad(operands, out, ct):
 @op(promote=promote.arithmetic, grad=_clip_grad, ints=ranges.bounds, strict=True)
 def clip(x, low, high):
     # The lower bound first: where the bounds cross, the reference prefers it.
-    return jnp.where(x < low, low, jnp.where(x > high, high, x))
+    outside = x < low
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        unknown = (low != low) | (high != high)  # comparing with NaN is False: such a bound would be none
+        outside, low = outside | unknown, jnp.where(unknown, jnp.asarray(jnp.nan, x.dtype), low)
+    return jnp.where(outside, low, jnp.where(x > high, high, x))
 
 
 def _choice(name, kinds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Any
 
@@ -180,3 +181,17 @@ def test_errors_name_the_op_and_the_shapes() -> None:
         F.exp(Tensor([True]))
     with pytest.raises(ValueError, match="None"):
         F.exp(None)
+
+
+@pytest.mark.parametrize("tier", ["host", "compiled"])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32"])
+@pytest.mark.parametrize("bounds", [*itertools.product([np.nan, -1.0, 1.0], repeat=2)])
+def test_a_bound_that_is_nan_gives_nan(bounds: tuple[float, float], dtype: str, tier: str) -> None:
+    """Comparing with it is False, so that it would be no bound at all."""
+    x = np.array([-2, 0, 1, 3], dtype)
+    as_tensors = [Tensor(np.array(b, "float16" if dtype == "float16" else "float32")) for b in bounds]
+    with graph.tier(tier):
+        for low, high in (bounds, as_tensors):
+            clipped = np.where(x < bounds[0], bounds[0], np.minimum(x, bounds[1]))
+            wanted = np.where(np.isnan(bounds).any(), np.nan, clipped)
+            np.testing.assert_array_equal(F.clip(Tensor(x), low, high).numpy(), wanted)
