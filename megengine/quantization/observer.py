@@ -241,6 +241,8 @@ class HistogramObserver(MinMaxObserver):
         counts = self.histogram.numpy()
         assert len(counts) == self.bins, f"the histogram has {len(counts)} bins, not {self.bins}"
         low, high = self._bounds()
+        if low == high:
+            return self.min_val, self.max_val
         width = float(high - low) / self.bins
         first, last = best_range(counts, width, self.dst_nbins)
         return self.min_val + np.float32(width * first), self.min_val + np.float32(width * (last + 1))
@@ -257,12 +259,20 @@ class HistogramObserver(MinMaxObserver):
             counts = np.histogram(x, self.bins, (low, high))[0]
         else:
             old_low, old_high = self._bounds()
+            if old_low == old_high:  # bins without a width: all that was counted is one number
+                x = np.append(x, old_low)
+                weights = np.append(np.ones(x.size - 1), histogram.sum())
+                low, high = x.min(), x.max()
+                return self._keep(np.histogram(x, self.bins, (low, high), weights=weights)[0], low, high)
             low, high, coarser, start = self._common(min(low, old_low), max(high, old_high))
             counts = np.histogram(x, self.bins, (low, high))[0].astype(np.float64)
             if low == old_low and high == old_high:
                 counts += histogram
             else:
                 counts += resampled(histogram, self.upsample_rate, coarser, start)
+        self._keep(counts, low, high)
+
+    def _keep(self, counts: np.ndarray, low: float, high: float) -> None:
         self.histogram = Tensor(counts, dtype="float32")
         self.min_val = Tensor(low, dtype="float32")
         self.max_val = Tensor(high, dtype="float32")

@@ -210,3 +210,18 @@ def test_both_ways_of_folding_the_normalisation() -> None:
     exact = layer.calc_conv_bn_qat(x, approx=False).numpy()
     np.testing.assert_allclose(exact, near, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(layer.bn.running_var.numpy(), var, rtol=1e-4)
+
+
+@pytest.mark.parametrize("number", [0.0, 1.5, -2.0])
+def test_a_histogram_of_equal_numbers(number: float) -> None:
+    """Such as a layer gives whose units are dead; MegEngine fails."""
+    same, others = np.full((2, 3), number, np.float32), np.float32([-3.0, -1.0, 2.0, 5.0])
+    observer, usual = Q.HistogramObserver(), Q.MinMaxObserver()
+    for x in (same, same):
+        observer(Tensor(x))
+        usual(Tensor(x))
+        assert observer.get_qparams().scale.item() == usual.get_qparams().scale.item()
+    observer(Tensor(others))
+    wanted, _ = np.histogram(np.concatenate([same.ravel(), same.ravel(), others]), observer.bins, (-3, 5))
+    np.testing.assert_array_equal(observer.histogram.numpy(), wanted)
+    assert 0 < observer.get_qparams().scale.item() <= 5 / 127.5 * 1.001
