@@ -55,6 +55,11 @@ def seed_state(seed: int) -> np.ndarray:
     """
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed must be at least 0 and below 2**64, got {seed}")
+    return _seeded(seed).copy()
+
+
+@functools.lru_cache(16)  # 98 KB each: some milliseconds, and programs begin again from the same seed
+def _seeded(seed: int) -> np.ndarray:
     low = 1099087573 * ((seed & _MASK) ^ 0xAAD26B49) & _MASK
     high = 2591861531 * ((seed >> 32) ^ 0xF7DCEFDD) & _MASK
     words = [
