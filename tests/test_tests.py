@@ -74,7 +74,7 @@ def idle(test: ast.expr) -> str | None:
         return None
     left, operator, right = test.left, test.ops[0], test.comparators[0]
     has_calls = any(isinstance(n, ast.Call | ast.Await) for n in ast.walk(left))
-    if ast.unparse(left) == ast.unparse(right) and not has_calls:
+    if type(left) is type(right) and not has_calls and ast.unparse(left) == ast.unparse(right):
         return "compares a thing with itself"
     sized = isinstance(left, ast.Call) and isinstance(left.func, ast.Name) and left.func.id in ("len", "abs")
     if sized and isinstance(operator, ast.GtE) and isinstance(right, ast.Constant) and right.value == 0:
@@ -90,7 +90,7 @@ def aliases(function: ast.FunctionDef) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         if isinstance(node.value, ast.Attribute) and node.value.attr in ("compilations", "flushes")
     }
-    for node in ast.walk(function):
+    for node in ast.walk(function) if kept else ():
         if isinstance(node, ast.Compare):
             sides = [ast.unparse(side) for side in (node.left, *node.comparators)]
             yield from ((node.lineno, name) for name in kept if name in sides and kept[name] in sides)

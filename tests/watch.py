@@ -16,8 +16,8 @@ import pytest
 from tests.processes import children
 
 MOST_MEMORY = 1_500_000_000  # bytes of any process
-KEPT_MEMORY = 400_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
-GROWTH = 100_000_000  # bytes more than after the last time: each time takes a second
+KEPT_MEMORY = 500_000_000  # bytes from which on a test's process lets go of what earlier tests compiled
+GROWTH = 150_000_000  # bytes more than after the last time: each time takes a second
 COLLECT = (20_000, 10, 20)  # what is traced lives on: as often as Python looks for garbage, that takes a tenth
 LARGE = 700_000_000  # bytes from which on it does so for whatever takes them
 _after = 0

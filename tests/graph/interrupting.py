@@ -28,14 +28,19 @@ def _sending(number: int) -> Any:
     return type("Sending", (), {"__neg__": partial(ctypes.pythonapi.PyErr_SetInterruptEx, number)})()
 
 
-@cache
-def _places(code: CodeType) -> frozenset[int]:
-    return frozenset(i.offset for i in dis.get_instructions(code) if i.opname in _LOOKING)
+# By the number of a code, which is kept with them: to find a code itself, Python looks at all that is in it each time.
+_known: dict[int, tuple[CodeType, frozenset[int] | None]] = {}
 
 
-@cache
-def _followed(code: CodeType) -> bool:
-    return code.co_filename.startswith(_PACKAGE) or code.co_filename == contextlib.__file__
+def _places(code: CodeType) -> frozenset[int] | None:
+    """Where these instructions are; None for what is not followed."""
+    if (found := _known.get(id(code))) is not None:
+        return found[1]
+    places = None
+    if code.co_filename.startswith(_PACKAGE) or code.co_filename == contextlib.__file__:
+        places = frozenset(i.offset for i in dis.get_instructions(code) if i.opname in _LOOKING)
+    _known[id(code)] = code, places
+    return places
 
 
 def interrupted_at(number: int, body: Callable[[], object], by: int = signal.SIGINT) -> tuple[bool, str]:
@@ -47,21 +52,25 @@ def interrupted_at(number: int, body: Callable[[], object], by: int = signal.SIG
     seen, where = 0, ""
     sending = _sending(by)
 
-    def follow(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal seen, where
-        if event == "opcode" and frame.f_lasti in _places(frame.f_code):
-            seen += 1
-            if seen == number:
-                where = f"{frame.f_code.co_filename.removeprefix(_PACKAGE)}:{frame.f_lineno}"
-                sys.settrace(None)
-                -sending
-                return None
-        elif event == "line":  # here rather than at the call, which Python 3.13 asks for
-            frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        return follow
-
     def enter(frame: FrameType, event: str, argument: object) -> Any:
-        return follow if _followed(frame.f_code) else None
+        if (places := _places(frame.f_code)) is None:
+            return None
+
+        def follow(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal seen, where
+            if event == "opcode":
+                if frame.f_lasti in places:
+                    seen += 1
+                    if seen == number:
+                        where = f"{frame.f_code.co_filename.removeprefix(_PACKAGE)}:{frame.f_lineno}"
+                        sys.settrace(None)
+                        -sending
+                        return None
+            elif event == "line":  # here rather than at the call, which Python 3.13 asks for
+                frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            return follow
+
+        return follow
 
     before = sys.gettrace()
     with uncollected():
