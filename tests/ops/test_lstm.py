@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import jax
@@ -174,6 +175,14 @@ def of_any_length(run: Callable[..., Any]) -> polymorphic.Template:
     return made
 
 
+@cache
+def by_loops(reverse: bool, steps: int) -> tuple[list[np.ndarray], Any]:
+    """Operands of so many steps, and what loops make of them."""
+    given = operands()
+    given[0] = np.random.default_rng(steps).standard_normal((steps, *given[0].shape[1:])).astype(np.float32)
+    return given, jax.jit(of(lstm_loop, reverse)[1])(*given)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("rounded_up", [1 << 16, -(1 << 15)])
 def test_one_trace_is_for_all_numbers_of_steps(
@@ -184,9 +193,7 @@ def test_one_trace_is_for_all_numbers_of_steps(
     made = of_any_length(of(lstm, reverse)[1])
     assert "lstm_sequence" in str(made.closed)
     for steps in (2, 5, 31, 70):
-        given = operands()
-        given[0] = np.random.default_rng(steps).standard_normal((steps, *given[0].shape[1:])).astype(np.float32)
-        wanted = jax.jit(of(lstm_loop, reverse)[1])(*given)
+        given, wanted = by_loops(reverse, steps)
         at = made.at((steps,))
         agree(at.interpreted()(*given), wanted, 2e-5)
         lowered = jax.jit(jax.extend.core.jaxpr_as_fun(at.closed())).lower(*given)
