@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import shutil
 import signal
 import stat
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -61,12 +60,11 @@ def test_a_pipe_is_written_directly() -> None:
 
 
 KILLED = """
-    import os, signal, sys
+    import json, os, signal, sys
     import numpy as np
     import megengine as mge
     from megengine.serialization import checksum
 
-    path, moment = sys.argv[1], sys.argv[2]
     dies = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)
 
     class Dies:
@@ -79,24 +77,31 @@ KILLED = """
             dies()
         return both
 
-    state = {"n": 4, "a": np.zeros(10**6), "b": np.ones(10**6)}
-    if moment == "while pickling":
-        state["c"] = Dies()
-    elif moment == "in the second array":
-        seen = []
-        add = checksum.BlockSum.add
-        checksum.BlockSum.add = lambda self, sums: add(self, sums) if len(seen.append(1) or seen) < 12 else dies()
-    elif moment == "before the trailer":
-        checksum.SummedWriter.finish = dies
-    elif moment == "before fsync":
-        os.fsync = dies
-    elif moment == "before the rename":
-        os.replace = dies
-    elif moment == "after the rename":
-        os.replace = after(os.replace)
-    print("ready", flush=True)
-    mge.save(state, path)
-    print("not killed", flush=True)
+    def save(path, moment):
+        state = {"n": 4, "a": np.zeros(10**6), "b": np.ones(10**6)}
+        if moment == "while pickling":
+            state["c"] = Dies()
+        elif moment == "in the second array":
+            seen = []
+            add = checksum.BlockSum.add
+            checksum.BlockSum.add = lambda self, sums: add(self, sums) if len(seen.append(1) or seen) < 12 else dies()
+        elif moment == "before the trailer":
+            checksum.SummedWriter.finish = dies
+        elif moment == "before fsync":
+            os.fsync = dies
+        elif moment == "before the rename":
+            os.replace = dies
+        elif moment == "after the rename":
+            os.replace = after(os.replace)
+        mge.save(state, path)
+
+    status = {}
+    for moment, path in json.loads(sys.argv[1]).items():
+        if (child := os.fork()) == 0:
+            save(path, moment)
+            os._exit(0)
+        status[moment] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(json.dumps(status))
 """
 MOMENTS = {
     "while pickling": 3, "in the second array": 3, "before the trailer": 3, "before fsync": 3, "before the rename": 3,
@@ -104,14 +109,18 @@ MOMENTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_process_killed_while_it_saves(moment: str, checkpoint: Path) -> None:
-    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(checkpoint), moment]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == -signal.SIGKILL and done.stdout.split() == ["ready"], done.stderr
-    assert mge.load(checkpoint)["n"] == MOMENTS[moment]
-    left = [name for name in os.listdir(checkpoint.parent) if name != "good.mge"]
-    assert len(left) == (moment != "after the rename") and all(name.endswith(".tmp") for name in left)
+def test_a_process_killed_while_it_saves(checkpoint: Path, programs: Programs) -> None:
+    """One program, of which a child is killed at each moment."""
+    paths = {moment: checkpoint.parent / str(k) / "good.mge" for k, moment in enumerate(MOMENTS)}
+    for path in paths.values():
+        path.parent.mkdir()
+        shutil.copy(checkpoint, path)
+    out, errors = programs.start(KILLED, json.dumps({m: str(p) for m, p in paths.items()})).communicate(timeout=120)
+    assert out and json.loads(out) == dict.fromkeys(MOMENTS, -signal.SIGKILL), errors
+    for moment, path in paths.items():
+        assert mge.load(path)["n"] == MOMENTS[moment], moment
+        left = [name for name in os.listdir(path.parent) if name != "good.mge"]
+        assert len(left) == (moment != "after the rename") and all(name.endswith(".tmp") for name in left), moment
 
 
 SAVING = """
