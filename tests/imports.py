@@ -56,6 +56,12 @@ def statements(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
             pending.extend(ast.iter_child_nodes(node))
 
 
+@lru_cache(2048)
+def import_statements(text: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Those of a file's text; several tests go through all files."""
+    return tuple(statements(parsed(text)))
+
+
 def imported(node: ast.Import | ast.ImportFrom, path: Path, package: Path) -> Iterator[tuple[ast.alias, str]]:
     """Each name of an import statement, and the dotted name that it stands for."""
     prefix = "" if isinstance(node, ast.Import) else absolute(node, path, package) + "."
@@ -65,7 +71,7 @@ def imported(node: ast.Import | ast.ImportFrom, path: Path, package: Path) -> It
 
 def imports(path: Path, package: Path) -> Iterator[tuple[int, str]]:
     """(line, dotted name of what is imported) for each imported name of a file."""
-    for node in statements(parsed(path.read_text(encoding="utf-8"))):
+    for node in import_statements(path.read_text(encoding="utf-8")):
         for _, name in imported(node, path, package):
             yield node.lineno, name
 

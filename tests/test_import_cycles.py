@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import PACKAGE, circles, dotted, graph_of, imported, modules_of, parsed, statements
+from tests.imports import PACKAGE, circles, dotted, graph_of, import_statements, imported, modules_of, parsed
 
 # Private names that other files import: MegEngine has them under these names, or files that were saved name them so.
 PRIVATE_BUT_KNOWN = {
@@ -71,11 +71,15 @@ def foreign_names(path: Path, package: Path) -> Iterator[str]:
         for target in targets(node):
             if isinstance(target, ast.Attribute) and of_a_module(target.value):
                 yield f"{where}:{target.lineno}: {ast.unparse(target)} = ..."
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr" and of_a_module(node.args[0]):
+        if isinstance(node, ast.Call) and is_named(node.func, "setattr") and of_a_module(node.args[0]):
             yield f"{where}:{node.lineno}: {ast.unparse(node)}"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "globals":
+        if isinstance(node, ast.Call) and is_named(node.func, "globals"):
             yield f"{where}:{node.lineno}: globals()"
+
+
+def is_named(function: ast.expr, name: str) -> bool:
+    return isinstance(function, ast.Name) and function.id == name
 
 
 def targets(node: ast.AST) -> list[ast.expr]:
@@ -113,16 +117,15 @@ def test_the_check_sees_a_foreign_name(tmp_path: Path, text: str, wrong: list[in
 
 def private_names(path: Path, package: Path) -> Iterator[str]:
     """Private names of other files of the package that a file uses."""
-    modules = modules_of(package)
-    tree = parsed(path.read_text(encoding="utf-8"))
+    modules, text = modules_of(package), path.read_text(encoding="utf-8")
     known = {}
-    for statement in statements(tree):
+    for statement in import_statements(text):
         for alias, full in imported(statement, path, package):
             if full in modules:
                 known[alias.asname or alias.name.rpartition(".")[2]] = full
             elif full.rpartition(".")[0] in modules and is_private(alias.name):
                 yield full
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in known:
             if is_private(node.attr):
                 yield f"{known[node.value.id]}.{node.attr}"

@@ -19,14 +19,17 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def settle() -> None:
+def settle() -> bool:
     """Have what exists now looked at by full collections alone, which are rare, as if it had survived some.
 
     What imports leave, 100,000 objects of JAX among them, would be gone through again while a program takes its first step.
+    Returns whether it does: what a program has frozen stays so.
     """
-    if not gc.get_freeze_count():  # what a program has frozen stays so
-        gc.freeze()
-        gc.unfreeze()  # into the oldest generation; neither goes through the objects
+    if gc.get_freeze_count():
+        return False
+    gc.freeze()
+    gc.unfreeze()  # into the oldest generation; neither goes through the objects
+    return True
 
 
 class Start:
@@ -41,5 +44,4 @@ class Start:
     def made(self) -> None:
         """One has been made."""
         if self.left:
-            self.left -= 1
-            settle()
+            self.left = self.left - 1 if settle() else 0  # what is frozen would be counted each time

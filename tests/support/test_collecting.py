@@ -38,8 +38,9 @@ def test_what_a_program_froze_stays_frozen() -> None:
     gc.freeze()
     try:
         count = gc.get_freeze_count()
-        settle()
-        assert gc.get_freeze_count() == count > 0
+        start = Start(3)
+        start.made()
+        assert gc.get_freeze_count() == count > 0 and not settle() and start.left == 0
     finally:
         gc.unfreeze()
 
