@@ -109,7 +109,7 @@ ROOMS = [
     of_graph(
         "leaves",
         "caches counters device dtypes errors flights host_array identity interchange jax_state listener names narrowing "
-        "options origins precision scalars scopes signature source splits value",
+        "options origins precision scalars scopes signature source spent splits value",
         "What all of the graph uses: abstract values, values and handles, devices, dtypes, settings, source lines.",
     ),
     Room("ops", "ops/", "The table of operators: pure functions of JAX arrays."),

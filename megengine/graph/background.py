@@ -32,7 +32,7 @@ from .blas import single_thread
 from .counters import counters, counting
 from .memory import bytes_needed
 from .sound import PRODUCTS_ALONE, first_options, sound
-from .tiers import expected_seconds
+from .tiers import expected_seconds, learn
 
 if TYPE_CHECKING:
     from .program import Program
@@ -108,8 +108,7 @@ def _compile(program: Program) -> None:
     except Exception as error:
         program.failure = error  # it stays in the interpreter, and is not tried again
     seconds = time.perf_counter() - start
-    if program.site is not None:
-        program.site.seconds = seconds
+    learn(program, seconds)
     with counting:
         counters.background_seconds += seconds
 

@@ -6,7 +6,6 @@ those used least recently go first. None belongs to a program, so shapes that ch
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -18,6 +17,7 @@ from jax.extend.core import jaxpr_as_fun
 from .caches import Cache
 from .counters import counters, counting
 from .ranks import OfRanks
+from .spent import spent
 from .traced import Traced
 
 LIMIT = 4096
@@ -28,13 +28,6 @@ _CHEAPEST: dict[str, dict[str, str | bool]] = {
     "tpu": {"xla_backend_optimization_level": "0"},
 }
 _executables = Cache(LIMIT)
-
-
-class _Spent(threading.local):
-    seconds = 0.0
-
-
-spent = _Spent()  # how long this thread has waited for compilations of ops
 
 
 def by_executable(traced: Traced, device: jax.Device) -> Callable[..., Sequence[Any]]:
@@ -58,7 +51,7 @@ def _compiled(traced: Traced, device: jax.Device, arrays: Sequence[Any]) -> Call
     jitted = jax.jit(function, in_shardings=place, out_shardings=place, compiler_options=options)
     jitted.lower(*arrays).compile()  # calling it then compiles nothing more
     seconds = time.perf_counter() - start
-    spent.seconds += seconds
+    spent.compiling += seconds
     with counting:
         counters.ops_compiled += 1
         counters.compile_seconds += seconds

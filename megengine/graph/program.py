@@ -31,7 +31,7 @@ from .counters import alive, counters, counting
 from .device import resolve
 from .donate import pair
 from .errors import as_heard
-from .executables import by_executable, spent
+from .executables import by_executable
 from .flights import staged, started
 from .host_array import owned, plain
 from .ir import Equation, Function
@@ -50,6 +50,7 @@ from .serials import WithSerials, numbers_of
 from .signature import Signature
 from .sound import PRODUCTS_ALONE, first_options, sound
 from .spanning import Carried, identity, spans
+from .spent import spent
 from .tiers import Tier, earns, partitions
 from .trie import ROOT, Node, forget
 from .trie import prune as drop
@@ -120,6 +121,7 @@ class Program:
         interpreted: whether that is the interpreter.
         overwrites: which inputs the next run overwrites.
         first_tier_seconds, runs: how long, and how often, the first tier has run it.
+        kernel_seconds: how much of that kernels took that a compiled program calls, too.
         submitted: whether it has been given to the compiler in the background.
         ready: what was compiled there and is to take over.
         failure: why that could not be.
@@ -171,6 +173,7 @@ class Program:
         self.interpreter: Run | None = None
         self.by_ops: Run | None = None
         self.first_tier_seconds = 0.0
+        self.kernel_seconds = 0.0
         self.longest = 0.0
         self.runs = 0
         self.submitted = False
@@ -337,7 +340,7 @@ class Program:
 
     def _run_first(self, *args: Any) -> list[Any]:
         """By what needs no compilation of the program."""
-        start, waited = time.perf_counter(), spent.seconds
+        start, waited, kernels = time.perf_counter(), spent.compiling, spent.kernels
         try:
             outs = self._interpret(args) if self.interpreted else self._run_by_ops(args)
         except MemoryError as error:
@@ -348,7 +351,7 @@ class Program:
             if started() or as_heard(error) is not error:
                 raise
             return self._compile_instead(args, error)
-        seconds = time.perf_counter() - start - (spent.seconds - waited)
+        seconds = time.perf_counter() - start - (spent.compiling - waited)
         if not self.runs:
             _start.made()  # its traces and what runs them are there now
         with counting:
@@ -358,6 +361,7 @@ class Program:
                 counters.by_ops += 1
             self.runs += 1
             self.first_tier_seconds += max(seconds, self.longest)
+            self.kernel_seconds += spent.kernels - kernels
         if self.interpreted and self.runs == straight_line.WORTH_IT:
             self.interpreter = straight_line.function(self.plan) or self.interpreter
         if self.tier is not None and self.tier.compiles and not self.submitted and earns(self):
@@ -379,12 +383,12 @@ class Program:
         device = self.place
         if self.by_ops is None:
             self.by_ops = self.plan.callable(jnp, lambda traced: by_executable(traced, device))
-        start, waited = time.perf_counter(), spent.seconds
+        start, waited = time.perf_counter(), spent.compiling
         numbers, inputs = args[: self.offset], args[self.offset :]
         outs = self.by_ops(*numbers, *[jax.device_put(a, device) if isinstance(a, np.ndarray) else a for a in inputs])
         if self.runs < WAITED_FOR:  # what a device computes behind the program's back counts too
             jax.block_until_ready(outs)
-            self.longest = time.perf_counter() - start - (spent.seconds - waited)
+            self.longest = time.perf_counter() - start - (spent.compiling - waited)
         return outs
 
     def _compile_instead(self, args: tuple[Any, ...], error: Exception) -> Any:

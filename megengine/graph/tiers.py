@@ -4,9 +4,10 @@ The first tier is the host's interpreter on the CPU. On a GPU or TPU the host wo
 is an executable of its own, shared by all programs.
 
 A program earns compiling by the time it has spent in the first tier, weighed against the time that compiling is expected to
-take: whatever happens then, it takes at most about twice as long as the better of the two would have. Short scripts and graphs
-that come once never compile; a training loop does within its first seconds. A program of a few microseconds stays on the host
-for good: calling an executable takes as long.
+take: whatever happens then, it takes at most about twice as long as the better of the two would have. What convolutions and
+recurrent layers took does not count: a compiled program has the same library compute them. Short scripts and graphs that come
+once never compile; a training loop does within its first seconds. A program of a few microseconds stays on the host for good:
+calling an executable takes as long.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from .program import Program
 
 COMPILE_SECONDS = 0.06
-COMPILE_SECONDS_AN_EQUATION = 4e-3
+COMPILE_SECONDS_AN_EQUATION = 12e-3
+TELLING = 100  # equations of a program that tells how long others take
 SHORT_RUN = 20e-6
 FEWEST_RUNS = 2
 
@@ -49,6 +51,7 @@ _ONLY_COMPILED = dict.fromkeys(("auto", "host", "compiled"), COMPILED)
 _of_physical: dict[str, dict[str, Tier]] = {}
 _partitioned = False
 _places: dict[str, str] = {}
+_seconds_an_equation = COMPILE_SECONDS_AN_EQUATION
 
 
 def tier_of(device: Device) -> Tier:
@@ -104,13 +107,26 @@ def _of_device(device: jax.Device) -> dict[str, Tier]:
 
 
 def expected_seconds(program: Program) -> float:
-    """What compiling a program is expected to take: as long as that of another of its call site took, which differs in sizes."""
-    expected = COMPILE_SECONDS + COMPILE_SECONDS_AN_EQUATION * program.plan.size
+    """What compiling a program is expected to take.
+
+    As long for each equation as the program compiled last took, and as long as another of its call site took, which differs in
+    sizes.
+    """
+    expected = COMPILE_SECONDS + _seconds_an_equation * program.plan.size
     return expected if program.site is None else max(expected, program.site.seconds)
+
+
+def learn(program: Program, seconds: float) -> None:
+    """Expect of other programs what compiling this one took."""
+    global _seconds_an_equation
+    if program.site is not None:
+        program.site.seconds = seconds
+    if program.plan.size >= TELLING:
+        _seconds_an_equation = max(COMPILE_SECONDS_AN_EQUATION, seconds / program.plan.size)
 
 
 def earns(program: Program) -> bool:
     """Whether a program has run long enough in the first tier to be compiled."""
     if program.runs < FEWEST_RUNS or program.first_tier_seconds < SHORT_RUN * program.runs:
         return False
-    return program.first_tier_seconds >= expected_seconds(program)
+    return program.first_tier_seconds - program.kernel_seconds >= expected_seconds(program)

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 
 from . import autocast, promote, quantized
+from . import gelu as smooth
 from .elemwise import sum_to
 from .op import op
 
 sigmoid = op("sigmoid", promote=promote.float_only)(lambda x: jax.nn.sigmoid(x))
 silu = op("silu", promote=promote.float_only)(lambda x: x * jax.nn.sigmoid(x))
-gelu = op("gelu", promote=promote.float_only)(lambda x: jax.nn.gelu(x, approximate=False))
+gelu = op("gelu", promote=promote.float_only)(lambda x: smooth.gelu(x))
 
 
 @op(promote=promote.numeric, quantized=quantized.signed)

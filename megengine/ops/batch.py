@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
-from jax.extend.core import Primitive
-from jax.interpreters import ad, batching, mlir
 
-PLAIN: dict[str, Callable[..., Any]] = {}
+from .composite import composite
 
 
 def _across(p, x, axis=1):
@@ -43,33 +39,8 @@ def _gradient(x, mean, var, ct, scale, *, eps, axis=1):
     return dx * _across(scale * deviation, x, axis), dscale, dshift
 
 
-def _primitive(name, plain, shapes):
-    primitive = Primitive(name)
-    primitive.multiple_results = True
-    PLAIN[name] = plain
-    primitive.def_impl(lambda *arrays, **params: jax.jit(partial(primitive.bind, **params))(*arrays))
-
-    def abstract(*avals, **params):
-        return [avals[k].update(weak_type=False) for k in shapes]
-
-    def batched(arrays, dims, **params):
-        found = jax.vmap(partial(plain, **params), in_axes=dims)(*arrays)
-        return found, [0] * len(found)
-
-    primitive.def_abstract_eval(abstract)
-    mlir.register_lowering(primitive, mlir.lower_fun(plain, multiple_results=True))
-    batching.primitive_batchers[primitive] = batched
-
-    def jvp(primals, tangents, **params):
-        dense = [jnp.zeros_like(p) if type(t) is ad.Zero else t for p, t in zip(primals, tangents, strict=True)]
-        return jax.jvp(partial(plain, **params), tuple(primals), tuple(dense))
-
-    ad.primitive_jvps[primitive] = jvp
-    return primitive
-
-
-_normalize = _primitive("normalize_batch", _normalized, (0, 1, 1))
-_normalize_gradient = _primitive("normalize_batch_gradient", _gradient, (0, 1, 1))
+_normalize = composite("normalize_batch", _normalized, (0, 1, 1))
+_normalize_gradient = composite("normalize_batch_gradient", _gradient, (0, 1, 1))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))

@@ -22,6 +22,7 @@ from megengine.autodiff import GradManager
 from megengine.graph import background, lower, patience, program, tiers
 from megengine.graph.host_array import HostArray
 from megengine.graph.memory import loaded_by_xla
+from megengine.ops.onednn.library import library
 
 from .training import check_every_take_over, compile_all
 
@@ -74,6 +75,27 @@ def test_a_program_earns_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal((x * 2 + 1).numpy(), np.full((7, 5), 3, np.float32))
         assert background.wait(120)
     assert graph.counters.take_overs == before + 1
+
+
+def test_what_a_compiled_program_would_take_as_well_does_not_earn_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, cell = M.Conv2d(3, 8, 3), M.LSTM(32, 64)
+    x, words = Tensor(np.ones((2, 3, 20, 20), np.float32)), Tensor(np.ones((20, 8, 32), np.float32))
+    monkeypatch.setattr(tiers, "expected_seconds", lambda _: 1.0)
+
+    def program_of(compute: Any) -> program.Program:
+        known = set(program.loaded())
+        for _ in range(3):
+            compute().numpy()
+        return max(set(program.loaded()) - known, key=lambda p: len(p.plan.steps))
+
+    assert 0 < program_of(lambda: net(x)).kernel_seconds
+    assert library() is None or 0 < program_of(lambda: cell(words)[0]).kernel_seconds
+    found = program_of(lambda: F.matmul(x, x.transpose(0, 1, 3, 2)) + 1)
+    assert found.kernel_seconds == 0
+    found.first_tier_seconds, found.kernel_seconds = 5.0, 4.5
+    assert not tiers.earns(found)
+    found.kernel_seconds = 3.5
+    assert tiers.earns(found)
 
 
 def test_short_programs_stay_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,3 +345,21 @@ def test_threads_take_short_turns_only_while_a_program_is_exported() -> None:
         assert sys.getswitchinterval() == 0.5
     finally:
         sys.setswitchinterval(before)
+
+
+def test_what_compiling_took_is_expected_of_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "_seconds_an_equation", tiers.COMPILE_SECONDS_AN_EQUATION)
+    x = Tensor(np.ones((2, 11), np.float32))
+    (x * 5 + 2).numpy()
+    small = program.loaded()[-1]
+    before = tiers.expected_seconds(small)
+    tiers.learn(small, 1e3)
+    small.site = None
+    assert tiers.expected_seconds(small) == before  # by others, as it is too small to tell
+    monkeypatch.setattr(tiers, "TELLING", small.plan.size + 1)
+    (F.exp(x * 2) + F.sin(x) / 3).numpy()
+    large = program.loaded()[-1]
+    tiers.learn(large, 1e3)
+    assert large.plan.size >= tiers.TELLING and tiers.expected_seconds(small) > 2 * before
+    tiers.learn(large, 1e-6)
+    assert tiers.expected_seconds(small) == before

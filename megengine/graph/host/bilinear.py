@@ -15,6 +15,7 @@ from ...ops.onednn.integers import IntegerConvolution
 from ...ops.onednn.plan import Plan
 from ...ops.timed import CHOICES
 from ..options import options
+from ..spent import kernel
 from .convolution import choose
 from .products import exactly, narrowed, wide
 from .rules import Equation, Run, rule
@@ -23,6 +24,8 @@ from .taps import Axis
 # Multiplications that take BLAS as long as oneDNN takes to make a plan ready, which then computes 2 to 4 times as fast.
 MANY_SUMS = 1 << 25
 MANY_SUMS_OF_GROUPS = 1 << 22
+# From so many multiplications on an executable takes about half as long: its arrays stay in the layout that oneDNN likes.
+LARGE, SHARE_OF_LARGE = 1 << 27, 0.5
 BLAS = "blas"
 
 
@@ -63,7 +66,9 @@ def _made(eqn: Equation, depth: int, run: Run) -> Run:
         by_rule = in_its_type if plan is None else _by_onednn(of, plan, dtype)
     else:
         plan, by_rule = None, _until_it_pays(of, in_its_type, dtype)
-    return _ruled_or_measured(of, by_rule, plan is None, in_its_type, dtype) if single and of.worth_it() else by_rule
+    if single and of.worth_it():
+        by_rule = _ruled_or_measured(of, by_rule, plan is None, in_its_type, dtype)
+    return kernel(by_rule, 1.0 if of.products < LARGE else SHARE_OF_LARGE)
 
 
 def _until_it_pays(of: Convolution, by_blas: Run, dtype: Any) -> Run:

@@ -87,14 +87,13 @@ def _blockwise(fn: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _in_float32(fn: Callable[[Any], Any], exact: Callable[[Any], Any]) -> Callable[[Equation], Run]:
-    blockwise = _blockwise(fn)
-
     def make(eqn: Equation) -> Run:
         dtype = eqn.outvars[0].aval.dtype
-        return through_float32(blockwise if dtype == FLOAT32 or is_narrow(dtype) else exact, eqn)
+        return through_float32(fn if dtype == FLOAT32 or is_narrow(dtype) else exact, eqn)
 
     return make
 
 
-rule("erf")(_in_float32(_erf, of_scipy("erf")))
-rule("erfc")(_in_float32(_erfc, of_scipy("erfc")))
+erfc = _blockwise(_erfc)  # of float32
+rule("erf")(_in_float32(_blockwise(_erf), of_scipy("erf")))
+rule("erfc")(_in_float32(erfc, of_scipy("erfc")))

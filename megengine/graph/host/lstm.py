@@ -9,6 +9,7 @@ import numpy as np
 
 from ...ops.lstm import PLAIN, of_equation
 from ...ops.onednn.plan import aligned
+from ..spent import kernel
 from .interpreter import nested
 from .rules import Equation, Run, rule
 
@@ -30,4 +31,4 @@ def lstm(eqn: Equation) -> Run:
         product(*(a.ctypes.data for a in given), *(a.ctypes.data for a in results))
         return results
 
-    return run
+    return kernel(run)

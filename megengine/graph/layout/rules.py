@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ...ops import kernel_product
-from ...ops.batch import PLAIN
+from ...ops.composite import PLAIN
 from ...ops.onednn import custom_call
 from ...ops.onednn.convolution import Convolution
 from ...ops.timed import wanted
@@ -19,6 +19,7 @@ from .pending import Pending, per_channel
 Rule = Callable[[Any, list[Laid]], Sequence[Laid] | None]
 LEAST = 3  # dimensions: N, C and a size
 
+NORMALIZATIONS = ["normalize_batch", "normalize_batch_gradient"]
 CONVOLUTIONS = ["convolve", "convolve_input_gradient", "convolve_kernel_gradient", "convolve_integers"]
 ELEMENTWISE = [
     "abs",
@@ -44,6 +45,8 @@ ELEMENTWISE = [
     "exp2",
     "expm1",
     "floor",
+    "gelu",
+    "gelu_and_slope",
     "ge",
     "gt",
     "integer_pow",
@@ -223,7 +226,7 @@ def windows(eqn: Any, operands: list[Laid]) -> Sequence[Laid] | None:
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, elementwise),
     **dict.fromkeys(CONVOLUTIONS, convolution),
-    **dict.fromkeys(PLAIN, normalization),
+    **dict.fromkeys(NORMALIZATIONS, normalization),
     **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or"), reduction),
     **dict.fromkeys(("reduce_window_sum", "reduce_window_max", "reduce_window_min"), windows),
     **dict.fromkeys(("reshape", "squeeze"), reshaping),

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from ...ops.batch import PLAIN
+from ...ops.composite import PLAIN
 
 # What only moves or names numbers, or looks at their types.
 # fmt: off

@@ -106,18 +106,16 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
         *[c_void_p] * 2,
     ),
     "pooling_forward_primitive_desc_create": (_OUT, c_void_p, c_int, c_int, *[c_void_p] * 2, *[_DIMS] * 5, c_void_p),
-    "batch_normalization_forward_primitive_desc_create": (
-        *(_OUT, c_void_p, c_int),
+    "eltwise_forward_primitive_desc_create": (
+        *(_OUT, c_void_p, c_int, c_int),
         *[c_void_p] * 2,
-        c_float,
-        c_uint,
+        *[c_float] * 2,
         c_void_p,
     ),
-    "batch_normalization_backward_primitive_desc_create": (
+    "eltwise_backward_primitive_desc_create": (
         *(_OUT, c_void_p, c_int),
         *[c_void_p] * 3,
-        c_float,
-        c_uint,
+        *[c_float] * 2,
         *[c_void_p] * 2,
     ),
 }

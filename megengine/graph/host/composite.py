@@ -1,4 +1,4 @@
-"""Normalisation of batches and its gradient, as what they are made of."""
+"""Primitives that stand for several, as what they are made of."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from functools import partial
 
 import jax
 
-from ...ops.batch import PLAIN
+from ...ops.composite import PLAIN
 from .interpreter import nested
 from .rules import RULES, Equation, Run
 
 
-def _made(eqn: Equation) -> Run:
+def composed(eqn: Equation) -> Run:
+    """What runs it by the rules of its parts."""
     plain = partial(PLAIN[eqn.primitive.name], **eqn.params)
     structs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in eqn.invars]
     return nested(jax.make_jaxpr(plain)(*structs))
 
 
 for name in PLAIN:
-    RULES[name] = _made
+    RULES.setdefault(name, composed)
