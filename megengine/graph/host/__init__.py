@@ -4,9 +4,9 @@ The families of rules are imported here, so that whatever imports the interprete
 """
 
 from . import (
+    batch,
     bilinear,
     collective,
-    composite,
     control,
     convert,
     convolution,
