@@ -5,7 +5,7 @@ is an executable of its own, shared by all programs.
 
 A program earns compiling by the time it has spent in the first tier, weighed against the time that compiling is expected to
 take: whatever happens then, it takes at most about twice as long as the better of the two would have. What convolutions and
-recurrent layers took does not count: a compiled program has the same library compute them. Short scripts and graphs that come
+recurrent layers took counts for little: a compiled program has the same library compute them. Short scripts and graphs that come
 once never compile; a training loop does within its first seconds. A program of a few microseconds stays on the host for good:
 calling an executable takes as long.
 """

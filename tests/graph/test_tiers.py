@@ -77,7 +77,7 @@ def test_a_program_earns_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
     assert graph.counters.take_overs == before + 1
 
 
-def test_what_a_compiled_program_would_take_as_well_does_not_earn_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_compiled_program_would_take_as_well_hardly_earns_it(monkeypatch: pytest.MonkeyPatch) -> None:
     net, cell = M.Conv2d(3, 8, 3), M.LSTM(32, 64)
     x, words = Tensor(np.ones((2, 3, 20, 20), np.float32)), Tensor(np.ones((20, 8, 32), np.float32))
     monkeypatch.setattr(tiers, "expected_seconds", lambda _: 1.0)

@@ -68,7 +68,7 @@ def _made(eqn: Equation, depth: int, run: Run) -> Run:
         plan, by_rule = None, _until_it_pays(of, in_its_type, dtype)
     if single and of.worth_it():
         by_rule = _ruled_or_measured(of, by_rule, plan is None, in_its_type, dtype)
-    return kernel(by_rule, 1.0 if of.products < LARGE else SHARE_OF_LARGE)
+    return kernel(by_rule, SHARE_OF_LARGE) if of.products >= LARGE else kernel(by_rule)
 
 
 def _until_it_pays(of: Convolution, by_blas: Run, dtype: Any) -> Run:
