@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-
 MOST = 0.9  # of a kernel's time; an executable saves the way to it, too
 
 
