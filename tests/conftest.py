@@ -57,9 +57,11 @@ def _seeded() -> Iterator[None]:
     if (options := sys.modules.get("megengine.graph.options")) is not None:
         # How long a run took decides when what is compiled takes over, which may change the last bit.
         options.options.tier = os.environ.get("MEGENGINE_TIER", "host")
-    if (tiers := sys.modules.get("megengine.graph.tiers")) is not None and tiers.partitions():
-        tiers._partitioned = False  # a mesh that an example made is for its program
-        tiers._of_physical.clear()
+    if (tiers := sys.modules.get("megengine.graph.tiers")) is not None:
+        tiers._seconds_an_equation = tiers.COMPILE_SECONDS_AN_EQUATION  # whatever an earlier test compiled
+        if tiers.partitions():
+            tiers._partitioned = False  # a mesh that an example made is for its program
+            tiers._of_physical.clear()
     if (device := sys.modules.get("megengine.device")) is not None and device.get_default_device() != "xpux":
         device.set_default_device("xpux")
     if (random := sys.modules.get("megengine.random")) is not None:
