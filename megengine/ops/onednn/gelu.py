@@ -45,12 +45,7 @@ def _made(key: tuple[str, int], make: Any) -> Plan:
 
 
 def _forward(plan: Plan, of: Handle) -> Handle:
-    found = plan.supported(
-        "eltwise_forward", plan.lib.engine, _TRAINING, _GELU, of, of, 0.0, 0.0, plan.lib.attributes
-    )
-    if found is None:
-        raise NotImplementedError
-    return found
+    return plan.required("eltwise_forward", plan.lib.engine, _TRAINING, _GELU, of, of, 0.0, 0.0, plan.lib.attributes)
 
 
 def _plan(size: int) -> Plan:
@@ -64,12 +59,7 @@ def _plan_of_gradient(size: int) -> Plan:
     """Of the source and the result's gradient, which the source's may be written over."""
     plan = Plan("gradient of gelu", 3, size * MULTIPLICATIONS)
     of = plan.described((size,), (1,))
-    forward, settings = _forward(plan, of), (0.0, 0.0)
-    found = plan.supported(
-        "eltwise_backward", plan.lib.engine, _GELU, of, of, of, *settings, forward, plan.lib.attributes
-    )
-    if found is None:
-        raise NotImplementedError
-    source, of_result, of_source = plan.argument(of), plan.argument(of), plan.argument(of)
-    plan.primitive(found, {_SOURCE: source, _OF_RESULT: of_result, _OF_SOURCE: of_source})
+    settings = _GELU, of, of, of, 0.0, 0.0, _forward(plan, of), plan.lib.attributes
+    backward = plan.required("eltwise_backward", plan.lib.engine, *settings)
+    plan.primitive(backward, {place: plan.argument(of) for place in (_SOURCE, _OF_RESULT, _OF_SOURCE)})
     return plan

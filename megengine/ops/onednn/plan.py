@@ -99,6 +99,17 @@ class Plan:
             made = self.lib.supported(f"{name}_primitive_desc_create", *given)
         return None if made is None else Handle("primitive_desc", made, self.lib)
 
+    def required(self, name: str, *args: Any) -> Handle:
+        """A primitive descriptor of an op that the library computes, or nothing does.
+
+        Raises:
+            NotImplementedError: the library has no implementation.
+        """
+        made = self.supported(name, *args)
+        if made is None:
+            raise NotImplementedError
+        return made
+
     def argument(self, descriptor: Handle) -> int:
         """The next of the arrays that it is called with."""
         assert len(self._descriptors) < self._count
@@ -138,9 +149,7 @@ class Plan:
         """Copy one piece of memory to another of another layout."""
         engine = self.lib.engine
         one, other = self._descriptors[source], self._descriptors[target]
-        descriptor = self.supported("reorder", one, engine, other, engine, self.lib.attributes)
-        if descriptor is None:
-            raise NotImplementedError
+        descriptor = self.required("reorder", one, engine, other, engine, self.lib.attributes)
         self.primitive(descriptor, {FROM: source, TO: target})
 
     def read_as(self, memory: int, wanted: Handle) -> int:
