@@ -35,6 +35,12 @@ def test_coefficients_are_those_of_one_multiplication_by_x_at_a_time(polynomial,
                 power ^= polynomial
 
 
+def test_the_jump_that_xorwow_knows_is_the_one_that_would_be_computed():
+    known = xorwow._spacing()
+    np.testing.assert_array_equal(known[:5], jump_coefficients(xorwow._CHARACTERISTIC, xorwow._SPACING_LOG2, 5))
+    assert int.from_bytes(known[1].tobytes(), "little") == xorwow._SPACING
+
+
 def test_the_polynomial_of_xorwow_is_its_step_s():
     # By Cayley and Hamilton, the states that its coefficients select add up to zero.
     words = [1, 22, 333, 4444, 55555]

@@ -37,13 +37,14 @@ def combine(bits: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def jump_coefficients(characteristic: int, stride_log2: int, count: int) -> np.ndarray:
+def jump_coefficients(characteristic: int, stride_log2: int, count: int, jump: int = 0) -> np.ndarray:
     """Coefficients of ``x**(k * 2**stride_log2) mod characteristic`` for k = 0, 1, ..., count - 1.
 
     Args:
         characteristic: the polynomial, bit i being the coefficient of ``x**i``; its degree is a multiple of 32.
         stride_log2: base-two logarithm of the steps between two consecutive lines.
         count: the number of lines.
+        jump: ``x**(2**stride_log2) mod characteristic``, where it is known: most of the time goes into it.
 
     Returns:
         uint8 of shape (count, degree / 8), packed as :func:`combine` takes them.
@@ -54,16 +55,16 @@ def jump_coefficients(characteristic: int, stride_log2: int, count: int) -> np.n
     """
     degree = characteristic.bit_length() - 1
 
-    def times_powers_of_x(polynomial: int) -> list[int]:
+    def times_powers_of_x(polynomial: int, up_to: int) -> list[int]:
         products = []
-        for _ in range(2 * degree):
+        for _ in range(up_to):
             products.append(polynomial)
             polynomial <<= 1
             if polynomial >> degree:
                 polynomial ^= characteristic
         return products
 
-    squares = times_powers_of_x(1)[::2]
+    squares = times_powers_of_x(1, 2 * degree)[::2]
 
     def square(polynomial: int) -> int:
         total = 0
@@ -73,14 +74,15 @@ def jump_coefficients(characteristic: int, stride_log2: int, count: int) -> np.n
             polynomial ^= low
         return total
 
-    jump = 2
-    for _ in range(stride_log2):
-        jump = square(jump)
+    if not jump:
+        jump = 2
+        for _ in range(stride_log2):
+            jump = square(jump)
     lines = np.zeros((count, degree // 8), np.uint8)
     lines[0, 0] = 1
     done = 1
     while done < count:
-        packed = b"".join(p.to_bytes(degree // 8, "little") for p in times_powers_of_x(jump)[:degree])
+        packed = b"".join(p.to_bytes(degree // 8, "little") for p in times_powers_of_x(jump, degree))
         rows = np.frombuffer(packed, "<u4").reshape(degree, degree // 32)
         new = min(done, count - done)
         lines[done : done + new] = combine(lines[:new], rows).view(np.uint8)

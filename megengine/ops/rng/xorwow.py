@@ -29,12 +29,13 @@ WEYL = 362437
 _SPACING_LOG2 = 67
 # Characteristic polynomial of one step of the five words, as a linear map over GF(2).
 _CHARACTERISTIC = 0x1_00000F0E_0F3C0035_00062121_08610030_00060001
+_SPACING = 0x947E6DD2_930052D4_1A87DAD0_77BBC248_26294934  # x**(2**67) by that polynomial
 _MASK = 0xFFFFFFFF
 
 
 @functools.cache
 def _spacing() -> np.ndarray:
-    return jump_coefficients(_CHARACTERISTIC, _SPACING_LOG2, LANES)
+    return jump_coefficients(_CHARACTERISTIC, _SPACING_LOG2, LANES, _SPACING)
 
 
 def seed_state(seed: int) -> np.ndarray:
