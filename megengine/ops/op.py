@@ -132,16 +132,33 @@ def op(
 
     def declare(fn: Callable[..., Any]) -> Op:
         code = fn.__code__
+        own = name or fn.__name__.strip("_")
         return Op(
-            name or fn.__name__.strip("_"),
+            own,
             fn if grad is None else _with_gradient(fn, grad),
             code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount],
             defaults=fn.__kwdefaults__ or {},
-            identity=f"{fn.__module__}.{fn.__qualname__}" if str(fn.__module__).startswith(_OURS) else "",
+            identity=_identity(fn, own) if str(fn.__module__).startswith(_OURS) else "",
             **rules,
         )
 
     return declare
+
+
+_identities: set[str] = set()
+
+
+def _identity(fn: Callable[..., Any], name: str) -> str:
+    """A name for an op of this package, which no other op has: what is kept on the disk is found by it.
+
+    Raises:
+        ValueError: another op of the module is declared by a function of the same name, under the same name.
+    """
+    identity = f"{fn.__module__}.{fn.__qualname__} {name}"
+    if identity in _identities:
+        raise ValueError(f"two operators are declared as {identity}: give one of them another name")
+    _identities.add(identity)
+    return identity
 
 
 def picker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:

@@ -89,6 +89,20 @@ def test_a_digest_tells_programs_apart_and_nothing_else() -> None:
     assert warm.digest(_program(lambda x: x * 3)) == found["number"]  # numbers are arguments
 
 
+def test_operators_that_are_declared_alike_have_digests_of_their_own() -> None:
+    """Those that a lambda declares, for one: a program of sines would run as one of cosines compiled before."""
+    names = "exp", "log", "sin", "cos", "tanh", "sigmoid", "silu", "gelu", "asinh"
+
+    def digest(name: str) -> str | None:
+        with graph.tier("host"):
+            x = Tensor(np.full((2, 3), 0.5, np.float32))
+            getattr(F, name)(x).numpy()
+            return warm.digest(program.loaded()[-1])
+
+    found = [digest(name) for name in names]
+    assert None not in found and len(set(found)) == len(names)
+
+
 def test_gradients_that_outlive_their_program_have_digests_too() -> None:
     w = Parameter(np.ones((2, 3), np.float32))
     manager = GradManager().attach(w)
