@@ -52,14 +52,23 @@ class CallingPython:
         overwrites: whether it would lose what it overwrites if it failed.
         holds: whether signals wait in any case.
         elsewhere: whether another thread runs it, where no handler is called.
+        done: called when it has run.
     """
 
-    __slots__ = ("_needed", "_overwrites", "_signals", "_over", "_came", "_handlers")
+    __slots__ = ("_needed", "_overwrites", "_signals", "_done", "_over", "_came", "_handlers")
 
-    def __init__(self, needed: bool, overwrites: bool = False, holds: bool = False, elsewhere: bool = False) -> None:
+    def __init__(
+        self,
+        needed: bool,
+        overwrites: bool = False,
+        holds: bool = False,
+        elsewhere: bool = False,
+        done: Callable[[], object] | None = None,
+    ) -> None:
         self._needed = needed and custom_call.names_known()
         self._overwrites = self._needed and overwrites
         self._signals = (self._needed or holds) and not elsewhere and threading.current_thread() is _main
+        self._done = done
         self._over = False
         self._came: list[int] = []
         self._handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
@@ -72,7 +81,9 @@ class CallingPython:
         if self._overwrites:
             custom_call.overwrite(1)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None = None, *_: object) -> None:
+        if self._done is not None and error is None:
+            self._done()
         if self._overwrites:
             custom_call.overwrite(-1)
         if self._needed:

@@ -8,6 +8,7 @@ tensors get back the values from before it.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import starmap
 from traceback import clear_frames
 from typing import Any
@@ -118,7 +119,7 @@ def _execute(recorder: Recorder) -> None:
     if program.spans:
         meet(program, arguments)
     try:
-        with calling(program):
+        with calling(program, arguments):
             run = flown(recorder.collectives, program.run)
             recorder.results.extend(starmap(run, (arguments,)))  # one call of C code, which no interrupt divides
             if program.calls_python:
@@ -171,11 +172,15 @@ def protect(program: Program, arguments: list[Any], device: Device) -> None:
         reserve(program.needs, device.jax_device)
 
 
-def calling(program: Program) -> CallingPython:
+def calling(program: Program, arguments: list[Any]) -> CallingPython:
     """The context that a program is run in."""
-    overwrites, takes_over = bool(program.overwrites), program.takes_over
-    may_lose, holds = overwrites and (program.proven or takes_over), overwrites and (takes_over or program.spans)
-    return CallingPython(program.calls_python, may_lose, holds, elsewhere=bool(program.ranks))
+    overwrites, elsewhere = bool(program.overwrites), bool(program.ranks)
+    if not overwrites or not (program.proven or program.takes_over):
+        return CallingPython(program.calls_python, holds=overwrites and program.spans, elsewhere=elsewhere)
+    new = program.unfamiliar(arguments)
+    holds = program.takes_over or program.spans or new is not None
+    done = None if new is None else partial(program.familiar.add, new)
+    return CallingPython(program.calls_python, True, holds, elsewhere, done)
 
 
 def _copied(array: Any, device: Device) -> Any:

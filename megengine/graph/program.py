@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import cached_property, partial
+from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -113,7 +114,9 @@ class Program:
         depends: for each live output the checked calls that it depends on, as bits; none where a failure leaves it as it
             was before.
         leading: how many results come before the live outputs: flags of NaN, flags of those rules.
-        proven: whether it has run: then it fits into memory, and running it is a call of C code alone.
+        proven: whether it has run: then it fits into memory, and running it is a call of C code alone where its arguments
+            are familiar.
+        familiar: which of its arguments were bound to a device, in runs by its executable.
         needs: bytes that it allocates while it runs.
         hits: how often it was found again.
         tier: what it was last prepared for.
@@ -187,6 +190,7 @@ class Program:
         self.run: Run = self._compile_first
         self._unobserved: Run = self.run
         self.proven = False
+        self.familiar: set[tuple[bool | None, ...]] = set()
         self.needs = 0
         self.seconds = 0.0
         self.hits = 0
@@ -322,8 +326,14 @@ class Program:
             self._use(self._compile_first)
         self.tier = tier  # last: what an interrupt divides is done again
 
+    def unfamiliar(self, arguments: Sequence[Any]) -> tuple[bool | None, ...] | None:
+        """Which arguments are bound to a device (None: NumPy's), if no run had these: then JAX goes by way of Python."""
+        bound = tuple(map(getattr, arguments, repeat("_committed"), repeat(None)))  # the public name takes thrice as long
+        return None if bound in self.familiar else bound
+
     def _use(self, run: Run) -> None:
         self.proven = False
+        self.familiar.clear()
         self._unobserved = run
         self.run = _observed(self, run)
 

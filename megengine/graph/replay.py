@@ -244,7 +244,7 @@ class Replay:
         names = ["array"] * len(filled) + [name for _, name, _ in changes]
         outs = chain.from_iterable(starmap(flown(self.collectives, program.run), (arguments,)))
         targets, values = [*filled, *(t for t, _, _ in changes)], chain(outs, [v for _, _, v in changes])
-        with calling(program):
+        with calling(program, arguments):
             deque(map(setattr, targets, names, values), 0)
         if program.checked:
             note_flags(leading[-1].array, program, self.where, made)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src.interpreters import pxla
 
 import megengine.functional as F
 import megengine.module as M
@@ -417,3 +419,34 @@ def test_so_is_one_amid_the_tracing_of_an_operator(fail: Callable[[], None], mon
         y = F.cosh(x)
         gm.backward(y.sum())
     np.testing.assert_allclose(x.grad.numpy(), np.sinh(x.numpy()), rtol=1e-5)
+
+
+def test_an_interrupt_amid_what_jax_does_in_python_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, interruptible: None
+) -> None:
+    """It does where arguments are bound to a device that were not before, as the results of what was compiled elsewhere are."""
+    known, trainer = Known(width=23, momentum=0.9), Trainer(width=23, momentum=0.9)
+    called = pxla.ExecuteReplicated.__call__
+    sent: list[bool] = []
+
+    def call(self: Any, *args: Any) -> Any:
+        results = called(self, *args)
+        sent.append(True)
+        signal.raise_signal(signal.SIGALRM)
+        return results
+
+    with graph.tier("auto"):
+        for k in range(3):
+            trainer.step(k).item()
+        for made in program_module.loaded():
+            background.submit(made)
+        assert background.wait(120)
+        monkeypatch.setattr(pxla.ExecuteReplicated, "__call__", call)
+        done = 3
+        for k in range(6):
+            if k == 3:
+                trainer.net[0].weight[...] = trainer.net[0].weight.numpy()
+            with suppress(KeyboardInterrupt):
+                trainer.step(done).item()
+            done = known.reached(trainer.trained(), done, done + 1)
+    assert len(sent) > 1 and done > 3
