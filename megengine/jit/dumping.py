@@ -10,7 +10,7 @@ from ..graph.infer import infer
 from ..graph.ir import Equation, Function, Var
 from ..graph.transcript import Transcript
 from ..network import files
-from ..network.naming import names_of
+from ..network.naming import names_of, tell_apart
 from ..network.optimization import optimized
 from ..network.testcases import with_tests
 from ..ops import elemwise
@@ -92,6 +92,7 @@ class Kept:
                 var.name = name if len(equation.outputs) == 1 else f"{name}:{k}"
         for var, name in zip(function.outputs, outputs, strict=True):
             var.name = name or var.name
+        tell_apart(function)
         return Model(function, floats, ints, names)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from .._support.files import replacing
 from ..graph.exchange import GraphFileError, Model, decode, encode
 from ..graph.ir import Equation
+from .naming import tell_apart
 
 CompGraphDumpResult = collections.namedtuple(
     "CompGraphDumpResult",
@@ -37,15 +38,21 @@ def read(file: Any) -> Model:
 
 def _decoded(data: bytes, name: Any) -> Model:
     try:
-        if data[:2] == b"PK":
-            return decode(data)
-        from . import mge  # only who reads MegEngine's files waits for its operators
-
-        return mge.load(data) if mge.is_mge(data[:16]) else decode(data)
+        model = _model(data)
     except GraphFileError as error:
         if name:
             error.add_note(f"in the file {name}")
         raise
+    tell_apart(model.function)
+    return model
+
+
+def _model(data: bytes) -> Model:
+    if data[:2] == b"PK":
+        return decode(data)
+    from . import mge  # only who reads MegEngine's files waits for its operators
+
+    return mge.load(data) if mge.is_mge(data[:16]) else decode(data)
 
 
 def write(model: Model, file: Any, append: bool = False) -> tuple[int, str]:
@@ -99,7 +106,7 @@ def _joined(before: str, used: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def strip_names(model: Model, keep_var_name: int, keep_opr_name: bool, keep_param_name: bool) -> None:
-    """Leave out the names that are not asked for; those of inputs stay.
+    """Leave out the names that are not asked for; those of inputs stay, and outputs are numbered.
 
     Args:
         model: the graph; it is changed.
@@ -120,3 +127,4 @@ def strip_names(model: Model, keep_var_name: int, keep_opr_name: bool, keep_para
             var.name = ""
     if not keep_opr_name:
         model.names = {}
+    tell_apart(function)

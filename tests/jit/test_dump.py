@@ -437,3 +437,37 @@ def test_a_file_takes_the_place_of_an_old_one_or_is_appended(tmp_path: Any) -> N
     assert (tmp_path / "net.mge").stat().st_size == 2 * size
     np.testing.assert_array_equal(GraphInference(path).run(data)["y"], expected["out0"])
     assert [p.name for p in tmp_path.iterdir()] == ["net.mge"]
+
+
+def keeping(function: Any) -> Any:
+    return trace(function, symbolic=True, capture_as_const=True)
+
+
+def test_inputs_of_one_name_are_numbered_as_in_megengine() -> None:
+    """By ``arg_names``, by an argument's own name that a keyword has, too, and by those of tensors."""
+    x, y = Tensor([1.0, 2.0]), Tensor([10.0, 10.0])
+    twice, keyword = keeping(lambda a, b: a * 2 - b), keeping(lambda a, *, k: a * 2 - k)
+    twice(x, y), keyword(x, k=y)
+    named = keeping(lambda a, b: a * 2 - b)
+    x.name = y.name = "q"
+    named(x, y)
+    for function, names, expected in ((twice, ["n", "n"], "n"), (keyword, ["k"], "k"), (named, None, "q")):
+        file = io.BytesIO()
+        info = function.dump(file, arg_names=names, output_names="out")
+        assert info.inputs == [f"{expected}[0]", f"{expected}[1]"]
+        file.seek(0)
+        result = GraphInference(file).run(x.numpy(), y.numpy())["out"]
+        np.testing.assert_array_equal(result, [-8.0, -6.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [({"output_names": ["o", "o"]}, ["o[0]", "o[1]"]), ({"keep_var_name": 0}, ["unnamed0", "unnamed1"])],
+)
+def test_no_result_is_lost_by_its_name(options: dict[str, Any], names: list[str]) -> None:
+    function, file = keeping(lambda x: (x + 1, x * 2)), io.BytesIO()
+    function(Tensor([3.0]))
+    assert function.dump(file, arg_names="x", **options).outputs == names
+    file.seek(0)
+    results = GraphInference(file).run(np.float32([3.0]))
+    assert {name: array.tolist() for name, array in results.items()} == dict(zip(names, ([4.0], [6.0]), strict=True))
