@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from .._help.describe import settings
 from .._help.names import no_attribute
@@ -55,6 +55,9 @@ class GradScaler:
         Tensor([2. 4.], device=xpux:0)
     """
 
+    _harmless: ClassVar[bool] = True  # a file may name it
+    _skipped_in_a_row = 0
+
     def __init__(
         self,
         init_scale: float = 2.0**4,
@@ -70,7 +73,6 @@ class GradScaler:
         self.growth_interval = within("growth_interval", growth_interval, 0)
         self._growth_tracker = 0
         self._found_non_finite = False
-        self._skipped_in_a_row = 0
 
     def __getattr__(self, name: str) -> Any:
         raise no_attribute(self, name, SCALER)

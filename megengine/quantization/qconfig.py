@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..module import Module
 from .fake_quant import TQT, FakeQuantize
@@ -51,6 +51,7 @@ class QConfig(_Makers):
     """
 
     __slots__ = ()
+    _harmless: ClassVar[bool] = True  # a file may name it
 
     def __new__(
         cls, weight_observer: _Maker, act_observer: _Maker, weight_fake_quant: _Maker, act_fake_quant: _Maker

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import collections
 import datetime
+import functools
 import importlib
 import inspect
 import os
@@ -63,6 +64,7 @@ _KNOWN: dict[Name, Any] = {
     ("megengine.core._imperative_rt", "pybfloat16"): ml_dtypes.bfloat16,
     **{(kind.__module__, kind.__qualname__): kind for kind in (*_BUILTINS, *_CONTAINERS, *_SCALARS)},
     ("builtins", "Ellipsis"): Ellipsis,
+    ("functools", "partial"): functools.partial,
     ("inspect", "FullArgSpec"): inspect.FullArgSpec,
     ("numpy", "bool_"): np.bool_,
     ("numpy", "ndarray"): np.ndarray,
@@ -80,7 +82,15 @@ _KNOWN: dict[Name, Any] = {
 _OURS = tuple(
     f"megengine.{part}"
     for part in (
-        "module.", "optimizer.", "quantization.", "random.", "ops.rng.", "tensor", "traced_module.", "core._imperative_rt.ops",
+        "amp.grad_scaler", "core._imperative_rt.ops", "module.", "ops.rng.", "optimizer.", "quantization.", "random.", "tensor",
+        "traced_module.",
+    )
+)  # fmt: skip
+# Where functions are that a module may hold, and where MegEngine has them, too.
+_FUNCTIONS = tuple(
+    f"megengine.{part}"
+    for part in (
+        "functional", *(f"functional.{name}" for name in ("nn", "vision", "loss", "metric", "quantized")), "module.init",
     )
 )  # fmt: skip
 _RANDOM = {
@@ -98,13 +108,23 @@ def name_in_file(module: str, name: str) -> Name:
         module = "pathlib"
     if module.startswith("megengine.core.ops.builtin"):
         module = "megengine.core._imperative_rt.ops"
+    if module.startswith("megengine.functional."):
+        module = _public(module, name)
     return _MOVED.get((module, name), (module, name))
+
+
+def _public(module: str, name: str) -> str:
+    """The module by which programs, and MegEngine's, know what a file of this package defines."""
+    found = getattr(sys.modules.get(module), name, None)
+    public = (m for m in _FUNCTIONS if found is not None and getattr(sys.modules.get(m), name, None) is found)
+    return next(public, module)
 
 
 def known(module: str, name: str) -> Any:
     """The harmless class or value of this name, or None.
 
-    Harmless are plain containers, NumPy's scalars, and the tensors, modules and optimizers of this package.
+    Harmless are plain containers, NumPy's scalars, the tensors, modules and optimizers of this package, and its functions of
+    tensors, which a module may hold and a file may not call.
 
     Raises:
         ImportError: MegEngine's, but not here.
@@ -112,7 +132,7 @@ def known(module: str, name: str) -> Any:
     key = ("pathlib", name) if module == "pathlib._local" else (module, name)
     if key in _KNOWN:
         return _KNOWN[key]
-    if not module.startswith(_OURS) or "." in name:
+    if not module.startswith((*_OURS, *_FUNCTIONS)) or "." in name:
         return None
     try:
         found = getattr(importlib.import_module(module), name)
@@ -121,7 +141,13 @@ def known(module: str, name: str) -> Any:
     harmless = isinstance(found, type) and (
         issubclass(found, Tensor | Module | Optimizer | LRScheduler) or getattr(found, "_harmless", False)
     )
-    return found if harmless or key in _RANDOM else None
+    return found if harmless or key in _RANDOM or _of_tensors(found, name) else None
+
+
+def _of_tensors(found: Any, name: str) -> bool:
+    """Whether this is a public function of one of the modules for these."""
+    defined = isinstance(found, types.FunctionType) and found.__module__.startswith(_FUNCTIONS) and not name.startswith("_")
+    return defined and any(getattr(module, name, None) is found for module in map(importlib.import_module, _FUNCTIONS))
 
 
 def of_the_program(module: str, name: str) -> type[Module] | None:

@@ -12,6 +12,7 @@ import pickle
 import struct
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,8 @@ class Unpickler(_PythonUnpickler):
         if found is np.dtype:
             return _DTYPE
         self._named[id(found)] = found
+        if isinstance(found, FunctionType) and f"{module}.{name}" not in self._allowed.objects:
+            self._only_made.add(id(found))
         return found
 
     def _refuse(self, module: str, name: str) -> Refused:

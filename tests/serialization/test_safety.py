@@ -7,6 +7,7 @@ import builtins
 import collections
 import copyreg
 import datetime
+import functools
 import io
 import os
 import pathlib
@@ -21,8 +22,10 @@ import numpy as np
 import pytest
 
 import megengine as mge
+import megengine.functional as F
 import megengine.module as M
 from megengine import Parameter, Tensor
+from megengine.quantization import QConfig, ema_fakequant_qconfig
 from megengine.serialization import CheckpointError, RefusedError
 
 
@@ -150,7 +153,8 @@ PROGRAMS = {
     "a dotted name": (
         text("megengine.module.linear") + text("Linear.forward") + op("STACK_GLOBAL"), "Linear.forward",
     ),
-    "a function of a module": (glob("megengine.module.init", "normal_"), "normal_"),
+    "a function of a module": (glob("megengine.module.init", "normal_") + text("x") + TUPLE1 + REDUCE, "normal_"),
+    "what a module of functions imports": (glob("megengine.functional.nn", "apply"), "apply"),
     "a module's import": (glob("megengine.module.linear", "np"), "np"),
     "a value that is no name": (b"K\x01K\x02" + op("STACK_GLOBAL"), "STACK_GLOBAL"),
     "a buffer elsewhere": (op("NEXT_BUFFER"), "buffer"),
@@ -302,6 +306,43 @@ def test_whole_modules_of_this_package_need_no_allowance() -> None:
     pair[0].bias = pair[1].bias = shared
     loaded = mge.load(saved(pair))
     assert loaded[0].bias is loaded[1].bias
+
+
+# By the names that MegEngine 1.13 and this package write.
+FUNCTIONS = {
+    "relu": (F.relu, "nn", ""), "exp": (F.exp, "elemwise", ""), "concat": (F.concat, "tensor", ""), "topk": (F.topk, "math", ""),
+    "interpolate": (F.nn.interpolate, "vision", "nn"), "nms": (F.vision.nms, "vision", "nn"),
+    "l1_loss": (F.loss.l1_loss, "loss", "nn"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_that_a_module_holds_are_loaded(name: str) -> None:
+    function, theirs, ours = FUNCTIONS[name]
+    net = Net()
+    net.activation, net.options = function, {"init": functools.partial(M.init.normal_, std=0.1)}
+    data = saved(net).getvalue()
+    loaded = mge.load(io.BytesIO(data))
+    assert loaded.activation is function and loaded.options["init"].func is M.init.normal_
+    assert f"megengine.functional{'.' * bool(ours)}{ours}".encode() in data
+    assert mge.load(io.BytesIO(PROTO + glob(f"megengine.functional.{theirs}", name) + STOP)) is function
+
+
+def test_functions_are_not_called() -> None:
+    for function in (F.exp, M.init.ones_):
+        with pytest.raises(pickle.UnpicklingError, match="calls"):
+            mge.load(io.BytesIO(pickle.dumps(Touch(function, Tensor([1.0])))))
+    with pytest.raises(RefusedError, match="system"):
+        mge.load(saved(functools.partial(os.system, "touch touched")))
+    called = PROTO + glob("functools", "partial") + glob("builtins", "list") + b"\x85R)R" + STOP  # partial(list)()
+    with pytest.raises(pickle.UnpicklingError, match="calls"):
+        mge.load(io.BytesIO(called))
+
+
+def test_scalers_and_quantization_configurations() -> None:
+    scaler, qconfig = mge.load(saved([mge.amp.GradScaler(4.0), ema_fakequant_qconfig]))
+    assert scaler.state_dict() == mge.amp.GradScaler(4.0).state_dict() and scaler._skipped_in_a_row == 0
+    assert type(qconfig) is QConfig and qconfig.act_observer().dtype == ema_fakequant_qconfig.act_observer().dtype
 
 
 def test_hooks_of_the_program_are_named() -> None:
