@@ -330,6 +330,11 @@ def trace_module(mod: Module, *args: Any, **kwargs: Any) -> TracedModule:
             result = tracer.call_module(tracer.call_original, mod, called_args, called_kwargs)
             state.tracing = False
             traced: TracedModule = tracer.build(mod, True)
+            if not isinstance(traced, TracedModule):
+                raise AttributeError(
+                    f"{name} is one step in graphs, whose insides are not recorded: trace a module that calls it, "
+                    "such as a Sequential of it"
+                )
     finally:
         state.tracer, state.tracing = None, False
         tracer.patcher.restore()  # after an interrupt before the end of the block did so

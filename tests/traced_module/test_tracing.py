@@ -155,6 +155,12 @@ def test_what_cannot_be_seen_is_an_error() -> None:
     assert tm.trace_module(M.Sequential(M.ReLU()), Tensor([1.0])) is not None  # nothing is left of the failure
 
 
+def test_a_layer_alone_has_no_graph() -> None:
+    with pytest.raises(AttributeError, match="Linear is one step"):
+        tm.trace_module(M.Linear(2, 1), F.ones((1, 2)))
+    assert tm.trace_module(M.Sequential(M.Linear(2, 1)), F.ones((1, 2)))(F.ones((3, 2))).shape == (3, 1)
+
+
 def test_other_threads_are_not_recorded() -> None:
     class Net(M.Module):
         def forward(self, x: Tensor) -> Tensor:
