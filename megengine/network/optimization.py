@@ -59,7 +59,7 @@ def optimized(model: Model, options: dict[str, Any]) -> tuple[Model, dict[str, b
 
 
 def in_half(model: Model) -> Model:
-    """The same model with float16 in place of float32 between its ops; it takes float32 and gives float16.
+    """The same model with float16 in place of float32 between its ops; what it takes and gives is float32, as before.
 
     Raises:
         RuntimeError: it computes gradients.
@@ -77,7 +77,7 @@ class _Half:
     def result(self) -> Model:
         function = self.model.function
         for var in function.inputs:
-            self.new[var] = self._cast(var)
+            self.new[var] = self._halved(var)
         constants = {}
         for var, array in function.constants.items():
             known = _halved(var.aval)
@@ -87,7 +87,7 @@ class _Half:
             if not isinstance(equation, Equation):
                 raise RuntimeError("a graph that computes gradients cannot be kept in float16")
             self._add(equation)
-        outputs = [self.new[v] for v in function.outputs]
+        outputs = [self._given(v) for v in function.outputs]
         halved = function.having(equations=self.equations, outputs=outputs, constants=constants)
         return replace(self.model, function=halved, names=self.names)
 
@@ -101,14 +101,25 @@ class _Half:
         self.equations.append(made)
         if equation in self.model.names:
             self.names[made] = self.model.names[equation]
-        self.new.update(zip(equation.outputs, map(self._cast, outputs), strict=True))
+        self.new.update(zip(equation.outputs, map(self._halved, outputs), strict=True))
 
-    def _cast(self, var: Var) -> Var:
+    def _halved(self, var: Var) -> Var:
         """The variable in float16."""
         if _halved(var.aval) is var.aval:
             return var
-        signature = infer(elemwise.cast, elemwise.cast.in_order({"dtype": _FLOAT16}), (var.aval,))
-        out = Var(signature.avals[0], var.name if var not in self.model.function.inputs else "")
+        return self._cast(var, _FLOAT16, var.name if var not in self.model.function.inputs else "")
+
+    def _given(self, var: Var) -> Var:
+        """A result, in its own dtype."""
+        half = self.new[var]
+        if half.aval.dtype == var.aval.dtype:
+            return half
+        name, half.name = half.name or var.name, ""
+        return self._cast(half, var.aval.dtype, name)
+
+    def _cast(self, var: Var, dtype: np.dtype, name: str) -> Var:
+        signature = infer(elemwise.cast, elemwise.cast.in_order({"dtype": dtype}), (var.aval,))
+        out = Var(signature.avals[0], name)
         self.equations.append(Equation(signature, (var,), (out,), len(self.equations)))
         return out
 

@@ -101,6 +101,10 @@ def traced(case: str, symbolic: bool = True) -> tuple[Any, np.ndarray, dict[str,
     return function, data, {f"out{k}": v.numpy() for k, v in enumerate(outs)}
 
 
+def keeping(function: Any) -> Any:
+    return trace(function, symbolic=True, capture_as_const=True)
+
+
 def dumped(function: Any, **settings: Any) -> io.BytesIO:
     file = io.BytesIO()
     function.dump(file, **settings)
@@ -363,8 +367,22 @@ def test_gradients() -> None:
 def test_half_precision_is_asked_for() -> None:
     function, data, expected = traced("mlp")
     got = GraphInference(dumped(function, output_names=["y"], enable_io16xc32=True)).run(data)["y"]
-    assert got.dtype == np.float16
+    assert got.dtype == np.float32 and np.array_equal(got, got.astype(np.float16))
     np.testing.assert_allclose(got, expected["out0"], atol=2e-2)
+
+
+@pytest.mark.parametrize("option", ["enable_io16xc32", "enable_ioc16"])
+def test_half_precision_leaves_results_their_dtypes(option: str) -> None:
+    """Those of MegEngine 1.13, and its numbers, which are exact in float16."""
+    function = keeping(
+        lambda x: (F.matmul(x, x) * 100, x * 1, (x * 10).astype("int32"), (x + 1).astype("float16"), F.relu(x - 1))
+    )
+    data = np.arange(9, dtype=np.float32).reshape(3, 3) / 8
+    function(Tensor(data))
+    names = ["product", "same", "whole", "half", "relu"]
+    got = GraphInference(dumped(function, output_names=names, **{option: True})).run(data)
+    assert [got[name].dtype.name for name in names] == ["float32", "float32", "int32", "float16", "float32"]
+    np.testing.assert_array_equal(got["product"][0], [23.4375, 28.125, 32.8125])
 
 
 def test_quantised_values() -> None:
@@ -437,10 +455,6 @@ def test_a_file_takes_the_place_of_an_old_one_or_is_appended(tmp_path: Any) -> N
     assert (tmp_path / "net.mge").stat().st_size == 2 * size
     np.testing.assert_array_equal(GraphInference(path).run(data)["y"], expected["out0"])
     assert [p.name for p in tmp_path.iterdir()] == ["net.mge"]
-
-
-def keeping(function: Any) -> Any:
-    return trace(function, symbolic=True, capture_as_const=True)
 
 
 def test_inputs_of_one_name_are_numbered_as_in_megengine() -> None:
