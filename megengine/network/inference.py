@@ -62,6 +62,8 @@ class GraphInference:
             model, _ = optimized(model, kwargs)
         self._runnable = Runnable(model)
         self._inputs = model.function.inputs
+        needed = {*model.function.users(), *model.function.outputs}
+        self._idle = [v for v in self._inputs if v not in needed]
         self._names = [var.name for var in model.function.outputs]
 
     def run(self, *inp_args: Any, inp_dict: Mapping[str, Any] | None = None) -> OrderedDict[str, np.ndarray]:
@@ -69,7 +71,7 @@ class GraphInference:
 
         Args:
             inp_args: arrays for the first inputs, in their order.
-            inp_dict: arrays for others, by name.
+            inp_dict: arrays for others, by name. Those that no result depends on may be left out.
 
         Returns:
             a dictionary of arrays, in the order of the graph's outputs.
@@ -79,7 +81,8 @@ class GraphInference:
         """
         names = [var.name for var in self._inputs]
         assert len(inp_args) <= len(names), f"This model expects {len(names)} inputs"
-        given = {**dict(zip(names, inp_args, strict=False)), **(inp_dict or {})}
+        idle = {v.name: np.zeros(v.aval.shape, v.aval.dtype) for v in self._idle}
+        given = {**idle, **dict(zip(names, inp_args, strict=False)), **(inp_dict or {})}
         assert given.keys() == set(names), f"This model expects inputs {names}, but gets inputs {list(given)}"
         results = self._runnable([_tensor(given[var.name], var.aval.dtype) for var in self._inputs])
         return OrderedDict((name, out.numpy()) for name, out in zip(self._names, results, strict=True))

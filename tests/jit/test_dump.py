@@ -485,3 +485,16 @@ def test_no_result_is_lost_by_its_name(options: dict[str, Any], names: list[str]
     file.seek(0)
     results = GraphInference(file).run(np.float32([3.0]))
     assert {name: array.tolist() for name, array in results.items()} == dict(zip(names, ([4.0], [6.0]), strict=True))
+
+
+def test_inputs_that_no_result_depends_on_may_be_left_out() -> None:
+    """MegEngine's graphs do not have them."""
+    function, file = keeping(lambda x, y: y + 1), io.BytesIO()
+    function(Tensor([1.0, 2.0]), Tensor([3.0]))
+    assert function.dump(file, arg_names=["x", "y"], output_names="out").inputs == ["x", "y"]
+    file.seek(0)
+    graph, y = GraphInference(file), np.float32([5.0])
+    for result in (graph.run(y, y), graph.run(inp_dict={"y": y}), graph.run(inp_dict={"x": y, "y": y})):
+        assert result["out"].tolist() == [6.0]
+    with pytest.raises(AssertionError, match=r"expects inputs \['x', 'y'\], but gets inputs \['x'\]"):
+        graph.run(y)
