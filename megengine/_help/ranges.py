@@ -46,6 +46,14 @@ def within(
     return value
 
 
+def number(
+    name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, above: bool = False, below: bool = False
+) -> float:
+    """A setting as :func:`within` takes it, as a float: what is given may be an array or a tensor of one element."""
+    found = within(name, value, least, most, above=above, below=below)
+    return float(found.item() if hasattr(found, "item") else found)
+
+
 def integer(name: str, value: Any, least: int) -> int:
     """A setting, if it is an integer of at least ``least``.
 

@@ -10,16 +10,16 @@ from ..graph.guards import note_view
 from ..graph.recorder import thread
 from ..graph.source import warn_once
 from ..graph.tape import GradNode, alias
-from ..graph.value import Handle, new_handle
+from ..graph.value import Aval, Handle, new_handle
 
 
 class _FunctionNode(GradNode):
     """The gradient node of a :class:`Function` call."""
 
-    __slots__ = ("function", "shapes")
+    __slots__ = ("avals", "function")
 
     function: Function
-    shapes: list[tuple[int, ...]]  # of the inputs
+    avals: list[Aval]  # of the inputs
 
     def pull(self, cots: list[Handle | None], need: tuple[int, ...]) -> Sequence[Handle | None]:
         """Cotangents of the inputs, from the user's ``backward``."""
@@ -27,7 +27,7 @@ class _FunctionNode(GradNode):
         return [grads[k] for k in need]
 
     def _checked(self, returned: Any) -> list[Handle | None]:
-        """One gradient for each input; as in MegEngine, those that are missing are None and those too many are dropped."""
+        """One gradient for each input, of its dtype; as in MegEngine, missing ones are None and those too many are dropped."""
         name = f"{type(self.function).__name__}.backward"
         single = returned is None or isinstance(returned, Handle) or not isinstance(returned, Iterable)
         grads = [returned] if single else list(returned)
@@ -39,10 +39,14 @@ class _FunctionNode(GradNode):
             warn_once(name, f"{name} returned {len(grads)} gradients for {count} tensors: the last ones have none")
         elif any(g is not None for g in grads[count:]):
             warn_once(name, f"{name} returned {len(grads)} gradients for {count} tensors: the last ones are not used")
-        for k, (grad, shape) in enumerate(zip(grads, self.shapes, strict=False)):
-            if grad is not None and grad._value.aval.shape != shape:
-                found = grad._value.aval.shape
+        for k, (grad, aval) in enumerate(zip(grads, self.avals, strict=False)):
+            if grad is None:
+                continue
+            found, shape = grad._value.aval.shape, aval.shape
+            if found != shape:
                 warn_once(name, f"{name} returned a gradient of shape {found} for tensor {k}, which has shape {shape}")
+            if aval.is_float and grad._value.aval.dtype != aval.dtype:
+                grads[k] = grad.astype(aval.dtype)
         return [*grads[:count], *[None] * (count - len(grads))]
 
 
@@ -96,7 +100,7 @@ class Function:
         )
         if before and any(p is not None for p, _ in parents):
             node = _FunctionNode(before, parents, len(outs))
-            node.function, node.shapes = self, [t._value.aval.shape for t in tensors]
+            node.function, node.avals = self, [t._value.aval for t in tensors]
             for slot, out in enumerate(outs):
                 if isinstance(out, Handle) and out._value.aval.is_float:
                     out._node, out._slot = node, slot

@@ -374,7 +374,7 @@ def cotangents_of(ys: list[Tensor], dy: Any) -> list[Tensor]:
             if d.size != 1:
                 raise RuntimeError(f"backward(): the cotangent has shape {d.shape}, its output {y.shape}")
             d = d.reshape(())._broadcast(y.shape)
-        checked.append(d)
+        checked.append(d if d.dtype == y.dtype or not y._value.aval.is_float else d.astype(y.dtype))
     return checked
 
 

@@ -222,9 +222,7 @@ def linspace(
 
 
 def _number(name: str, argument: str, value: Any) -> Any:
-    if isinstance(value, Tensor):
-        value = value.item()
-    if isinstance(value, np.generic):
+    if isinstance(value, Tensor | np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
         value = value.item()
     if not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ArgumentError(f"{name}: {argument} must be a finite number, not {value!r}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
-from .._help.ranges import within
+from .._help.ranges import number, within
 from ..graph.apply import apply
 from ..graph.shared import claim, exclusive
 from ..graph.together import reset_together
@@ -60,7 +60,7 @@ def layer_norm(
     first = inp.ndim - len(sizes)
     if first < 0 or inp.shape[first:] != sizes:
         raise RuntimeError(f"layer_norm: an input of shape {inp.shape} does not end in normalized_shape {sizes}")
-    if not eps >= 0:
+    if type(eps) is not float or not eps >= 0:
         within("eps", eps, 0)
     return apply(
         ops.layer_norm,
@@ -103,7 +103,7 @@ def general_norm(
     axes = tuple(a + inp.ndim if a < 0 else a for a in given)
     if not axes or list(axes) != sorted(set(axes)) or axes[0] < 0 or axes[-1] >= inp.ndim:
         raise AssertionError(f"general_norm: {given} are not increasing dimensions of shape {inp.shape}")
-    if not eps >= 0:
+    if type(eps) is not float or not eps >= 0:
         within("eps", eps, 0)
     return apply(ops.general_norm, inp, *_parameters("general_norm", affine, weight, bias), axes=axes, eps=eps)
 
@@ -135,7 +135,7 @@ def group_norm(
         Tensor([[-1.  1. -1.  1.]], device=xpux:0)
     """
     inp = tensor_of(inp)
-    if not eps >= 0:
+    if type(eps) is not float or not eps >= 0:
         within("eps", eps, 0)
     return apply(ops.group_norm, inp, *_parameters("group_norm", affine, weight, bias), groups=num_groups, eps=eps)
 
@@ -163,7 +163,7 @@ def instance_norm(
     """
     inp = tensor_of(inp)
     channels = inp.shape[1] if inp.ndim > 1 else 0
-    if not eps >= 0:
+    if type(eps) is not float or not eps >= 0:
         within("eps", eps, 0)
     return apply(ops.instance_norm, inp, *_parameters("instance_norm", affine, weight, bias), groups=channels, eps=eps)
 
@@ -212,7 +212,7 @@ def batch_norm(
     for name, given in (("running_mean", running_mean), ("running_var", running_var)):
         if given is None and not training:
             raise AssertionError(f"batch_norm: {name} is needed in inference")
-    if not eps >= 0:
+    if type(eps) is not float or not eps >= 0:
         within("eps", eps, 0)
     if training and isinstance(momentum, Real):
         within("momentum", momentum, 0, 1)
@@ -257,5 +257,5 @@ def local_response_norm(
     inp = tensor_of(inp)
     if inp.ndim < 2:
         raise RuntimeError(f"local_response_norm: the input needs channels, it has shape {inp.shape}")
-    numbers = {"k": float(k), "alpha": float(alpha), "beta": float(beta)}
+    numbers = {n: number(n, x) for n, x in (("k", k), ("alpha", alpha), ("beta", beta))}
     return apply(ops.local_response_norm, inp, size=_axes.as_int(kernel_size, "kernel_size"), **numbers)

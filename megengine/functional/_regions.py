@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 
-from .._help.ranges import within
+from .._help.ranges import number
 from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..graph.sized import apply_sized, keeps_sizes, read_for_size
@@ -52,7 +52,7 @@ def roi_pooling(
     kind = require_mode(mode, ("max", "average"), "roi_pooling: mode")
     size = one_or_two(output_shape, "roi_pooling: output_shape")
     return apply(
-        roi_ops.roi_pooling, inp, rois, size=size, mode=kind, scale=float(within("scale", scale, 0, above=True))
+        roi_ops.roi_pooling, inp, rois, size=size, mode=kind, scale=number("scale", scale, 0, above=True)
     )
 
 
@@ -100,7 +100,7 @@ def roi_align(
     size = one_or_two(output_shape, "roi_align: output_shape")
     points = one_or_two(sample_points, "roi_align: sample_points")
     offset = 0.5 if aligned else 0.0
-    factor = float(within("spatial_scale", spatial_scale, 0, above=True))
+    factor = number("spatial_scale", spatial_scale, 0, above=True)
     return apply(roi_ops.roi_align, inp, rois, size=size, points=points, mode=kind, scale=factor, offset=offset)
 
 
@@ -136,9 +136,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_thresh: float, max_output: int | None
         raise AssertionError(f"nms: scores must have shape {boxes.shape[:1]}, not {scores.shape}")
     if boxes.dtype != np.float32:
         raise RuntimeError(f"nms: boxes must be float32, not {np.dtype(boxes.dtype).name}")
-    if not isinstance(iou_thresh, Real):
-        raise ArgumentError(f"nms: iou_thresh must be a number, not {iou_thresh!r}")
-    within("iou_thresh", iou_thresh, 0, 1)
+    iou_thresh = number("nms: iou_thresh", iou_thresh, 0, 1)
     limit = boxes.shape[0] if max_output is None else max_output
     if not isinstance(limit, Integral) or limit < 0:
         raise ArgumentError(f"nms: max_output must be an integer from 0 on, not {max_output!r}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._help.ranges import within
+from .._help.ranges import number, within
 from ..graph.apply import apply
 from ..graph.errors import ArgumentError
 from ..ops import interpolate as interpolate_ops
@@ -124,7 +124,7 @@ def remap(
     require_tensor(map_xy, "map_xy")
     border = require_mode(border_mode, warp_ops.BORDERS, "remap: border_mode")
     mode = require_mode(interp_mode, ("linear", "nearest"), "remap: interp_mode")
-    return apply(warp_ops.remap, inp, map_xy, float(scalar), border=border, mode=mode)
+    return apply(warp_ops.remap, inp, map_xy, number("scalar", scalar), border=border, mode=mode)
 
 
 def _warp(name: str, inp: Tensor, mat: Tensor, out_shape: Any, options: tuple[Any, Any, Any], fill: float) -> Tensor:
@@ -138,7 +138,7 @@ def _warp(name: str, inp: Tensor, mat: Tensor, out_shape: Any, options: tuple[An
         warp_ops.warp,
         inp,
         mat,
-        float(fill),
+        number("border_val", fill),
         size=two(out_shape, f"{name}: out_shape"),
         border=require_mode(border, warp_ops.BORDERS, f"{name}: border_mode"),
         layout=require_mode(layout, ("nchw", "nhwc"), f"{name}: format").upper(),

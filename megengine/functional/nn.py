@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .._help.ranges import number
 from ..graph.apply import apply
 from ..graph.errors import BadIndexError
 from ..graph.host_data import checked_for
@@ -217,6 +218,8 @@ def dropout(inp: Tensor, drop_prob: float, training: bool = True) -> Tensor:
         >>> np.unique(dropped.numpy())
         array([0., 2.], dtype=float32)
     """
+    if type(drop_prob) is not float:
+        drop_prob = number("dropout: drop_prob", drop_prob)
     if not 0 <= drop_prob < 1:
         raise AssertionError(f"dropout: drop_prob must be in [0, 1), it is {drop_prob}")
     if not training or drop_prob == 0:

@@ -97,6 +97,9 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
         full = tuple(key)
         node = recorder.node.next.get(full)
         if node is None:
+            if attrs and _held(attrs):
+                recorder.rollback()
+                return apply(op, *operands, **_as_numbers(op, attrs))
             node = extend(recorder.node, full, _tracked(operands) if tracked and recorder.tapes else ())
         recorder.sources.append(here(2))
         if recorder.scopes is not None:
@@ -112,14 +115,31 @@ def apply(op: Op, /, *operands: Any, **named: Any) -> Any:
         else:
             out = _results(recorder, node, device)
         recorder.node = node  # last: what was written down before an exception is none of the graph's
-    except BaseException:
+    except BaseException as error:
         recorder.rollback()
+        if isinstance(error, TypeError) and _held(attrs):  # an array has no hash
+            return apply(op, *operands, **_as_numbers(op, attrs))
         raise
     if tracked and recorder.tapes:
         track(recorder, op, node, operands, (out,) if known is not None else out)
     if node.depth >= recorder.limit:
         flush_at_limit(recorder)
     return out
+
+
+def _held(attrs: tuple[Any, ...]) -> bool:
+    """Whether there are tensors or arrays among attributes."""
+    return any(isinstance(a, (Handle, np.ndarray)) for a in attrs)
+
+
+def _as_numbers(op: Op, attrs: tuple[Any, ...]) -> dict[str, Any]:
+    """Attributes by name, those that are tensors or arrays as the number or the numbers that they hold."""
+    named = op.named(attrs)
+    for name, attr in named.items():
+        if isinstance(attr, (Handle, np.ndarray)):
+            array = attr if isinstance(attr, np.ndarray) else attr.numpy()  # type: ignore[attr-defined]
+            named[name] = array.item() if array.size == 1 else tuple(array.tolist())
+    return named
 
 
 def _tracked(operands: tuple[Any, ...]) -> tuple[int, ...]:

@@ -381,6 +381,29 @@ def test_a_function_may_return_other_things_than_tensors() -> None:
     np.testing.assert_array_equal(x.grad.numpy(), [2, 2])
 
 
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float16"])
+def test_cotangents_have_the_dtype_of_their_output(dtype: str) -> None:
+    """Those of integers made gradients of float64, those of bools a gradient of bools."""
+    x, y = Tensor([1.0, 2.0]), Tensor([1.0, 2.0], dtype="float16")
+    gm = GradManager().attach([x, y])
+    with gm:
+        ones = Tensor([1, 1], dtype=dtype)
+        gm.backward([x * x, y * y, (x * 3)], [ones, ones, Tensor([True, False])])
+    assert (x.grad.dtype, y.grad.dtype) == (np.float32, np.float16)
+    np.testing.assert_array_equal(x.grad.numpy(), [5, 4])
+    np.testing.assert_array_equal(y.grad.numpy(), [2, 4])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "float16"])
+def test_function_gradients_have_the_dtype_of_their_tensor(dtype: str) -> None:
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+    gm = GradManager().attach([a, b])
+    with gm:
+        gm.backward(_Returns(lambda d: (d.astype(dtype), d.astype(dtype)))(a * a, b))
+    assert a.grad.dtype == b.grad.dtype == np.float32
+    np.testing.assert_array_equal(a.grad.numpy(), [2, 4])
+
+
 def test_a_gradient_of_another_shape_is_told() -> None:
     class Doubled(Function):
         def forward(self, x: Tensor) -> Tensor:

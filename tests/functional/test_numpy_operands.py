@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import megengine.functional as F
-from megengine import Tensor, graph
+from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
+from megengine.optimizer import SGD, Adam, Optimizer
 
 from . import gradients
 
@@ -212,3 +213,37 @@ def test_numpy_reductions_keep_the_history() -> None:
     with gm:
         gm.backward(np.sum(np.max(x, axis=1)) + np.mean(x) + np.min(x) + np.prod(x, axis=0).sum())
     np.testing.assert_allclose(x.grad.numpy(), np.float32([[4.25, 5.25], [1.25, 3.25]]))
+
+
+SETTINGS = {
+    "layer_norm": lambda s: F.nn.layer_norm(X, (4,), False, eps=s),
+    "batch_norm": lambda s: F.nn.batch_norm(X, F.zeros(3), F.ones(3), training=False, eps=s),
+    "group_norm": lambda s: F.nn.group_norm(X, 1, False, eps=s),
+    "instance_norm": lambda s: F.nn.instance_norm(X, False, eps=s),
+    "general_norm": lambda s: F.nn.general_norm(X, (1,), False, eps=s),
+    "local_response_norm": lambda s: F.nn.local_response_norm(X, 3, alpha=s),
+    "norm": lambda s: F.norm(X, s, 1),
+    "nms": lambda s: F.vision.nms(X[0, 0], Tensor([3.0, 2.0, 1.0, 0.0]), s),
+    "arange": lambda s: F.arange(0, 1, s),
+    "SGD": lambda s: _stepped(SGD, lr=s, momentum=s, weight_decay=s),
+    "SGD without momentum": lambda s: _stepped(SGD, lr=s, weight_decay=s),
+    "Adam": lambda s: _stepped(Adam, lr=s, weight_decay=s, eps=s),
+}
+X = Tensor(np.arange(48, dtype="float32").reshape(1, 3, 4, 4) % 7)
+
+
+def _stepped(kind: type[Optimizer], **options: object) -> Tensor:
+    w = Parameter([1.0, 2.0])
+    w.grad = Tensor([1.0, -1.0])
+    kind([w], **options).step()
+    return w
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_one_element(name: str) -> None:
+    """Tensors and arrays of one element are settings: attributes of an operator that are numbers."""
+    wanted = SETTINGS[name](0.25).numpy()
+    given = [np.array(0.25), np.float32(0.25), Tensor(0.25), Tensor([0.25])]
+    found = [SETTINGS[name](s).numpy() for s in (given if "SGD" in name or name == "Adam" else [*given, np.array([0.25])])]
+    for one in found:
+        np.testing.assert_allclose(one, wanted, rtol=1e-6)

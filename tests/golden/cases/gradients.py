@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..spec import Refused, case, f16, f32, given
+from ..spec import Refused, Wrong, case, f16, f32, given
 
 START = "gm = GradManager().attach([x, y])\n"
 
@@ -43,6 +43,26 @@ CASES = [
             within("gm.backward(x * y, dy=Tensor(1.0))", "(x.grad, y.grad)"),
             within("gm.backward((x[0] * y[1]).sum())", "(x.grad, y.grad)"),
             within("gm.backward([(x * y).sum(), z.sum()])", "(x.grad, y.grad)"),
+        ],
+        x=f32(2, 3),
+        y=f32(2, 3),
+        z=f32(2, 3),
+    ),
+    case(
+        "an_attached_tensor_among_the_outputs",
+        [
+            within("gm.backward([x])", "(x.grad, y.grad)"),
+            within("gm.backward([x, x])", "(x.grad, y.grad)"),
+            within("gm.backward([x, x * y])", "(x.grad, y.grad)"),
+            within("gm.backward([x * y, y, x])", "(x.grad, y.grad)"),
+            within("gm.backward([x, x * 2, x.sum()], [z, z, Tensor(3.0)])", "(x.grad, y.grad)"),
+            within("z = x * y\ngm.attach(z)\nw = z * 3\ngm.backward(z)", "(x.grad, y.grad, z.grad)"),
+            Wrong(
+                within("z = x * y\ngm.attach(z)\ngm.backward(z)", "(x.grad, y.grad, z.grad)"),
+                "an output that was computed has its cotangent as gradient only where something uses it",
+                right="(y, x, np.ones((2, 3), np.float32))",
+            ),
+            within("z = x * y\ngm.attach(z)\ngm.backward([z, z * 3, x])", "(x.grad, y.grad, z.grad)"),
         ],
         x=f32(2, 3),
         y=f32(2, 3),
