@@ -129,6 +129,12 @@ _METHODS = {
     np.reshape: "reshape", np.transpose: "transpose",
 }  # fmt: skip
 
+# NumPy's functions that make a tensor of a tensor, and the dtypes of arrays that become one.
+_KEEPING = {
+    np.take, np.repeat, np.swapaxes, np.squeeze, np.clip, np.cumsum, np.cumprod, np.round, np.around, np.insert, np.delete,
+}  # fmt: skip
+_PLAIN = {np.dtype(name) for name in ("float32", "float16", "int32", "int16", "int8", "uint16", "uint8", "bool")}
+
 # What a ufunc with a tensor on its right is to the tensor.
 _REFLECTED = {
     "add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "divide": "__rtruediv__", "true_divide": "__rtruediv__",
@@ -137,6 +143,10 @@ _REFLECTED = {
     "bitwise_xor": "__rxor__", "equal": "__eq__", "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__",
     "greater": "__lt__", "greater_equal": "__le__", "divmod": "__rdivmod__",
 }  # fmt: skip
+
+
+def _on_host(x: Any) -> Any:
+    return x.numpy() if isinstance(x, Handle) else x  # type: ignore[attr-defined]
 
 
 class Operators(Handle):
@@ -170,12 +180,17 @@ class Operators(Handle):
         reflected = _REFLECTED.get(ufunc.__name__)
         if reflected is not None and method == "__call__" and len(inputs) == 2 and inputs[1] is self:
             # ``array += tensor`` names the array as the output: it becomes a tensor, as in the reference.
-            if not kwargs or (kwargs.keys() == {"out"} and kwargs["out"][0] is inputs[0]):
+            if not kwargs or (kwargs.keys() == {"out"} and kwargs["out"][0] is inputs[0] is not self):
                 return getattr(self, reflected)(inputs[0])
-        arrays = [x.numpy() if isinstance(x, Handle) else x for x in inputs]  # type: ignore[attr-defined]
-        result = getattr(ufunc, method)(*arrays, **kwargs)
-        if not isinstance(result, (np.ndarray, np.generic)):
+        out = kwargs.get("out", ())
+        if any(isinstance(x, Handle) for x in out):
+            raise TypeError(f"numpy.{ufunc.__name__}: out= must be an array, not a tensor, which takes values as in x[...] = y")
+        kwargs = {name: _on_host(x) for name, x in kwargs.items()}
+        result = getattr(ufunc, method)(*map(_on_host, inputs), **kwargs)
+        if out or not isinstance(result, np.ndarray | np.generic | tuple):
             return result
+        if isinstance(result, tuple):
+            return tuple([type(self)(x, device=self._value.device) for x in result])  # type: ignore[call-arg]
         return type(self)(result, device=self._value.device)  # type: ignore[call-arg]
 
     def __array_function__(self, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -185,8 +200,11 @@ class Operators(Handle):
             x, *rest = args
             if isinstance(x, Handle) and len(rest) < 2 and kwargs.keys() <= {"axis", "keepdims"}:
                 return getattr(x, name)(*rest, **kwargs)
-            args = tuple(a.numpy() if isinstance(a, Handle) else a for a in args)  # type: ignore[attr-defined]
-        return func._implementation(*args, **kwargs)
+            args = tuple(map(_on_host, args))
+        result = func._implementation(*args, **kwargs)
+        if func in _KEEPING and args and args[0] is self and isinstance(result, np.ndarray) and result.dtype in _PLAIN:
+            return result if result is kwargs.get("out") else type(self)(result, device=self._value.device)  # type: ignore[call-arg]
+        return result
 
     def __divmod__(self, other: Any) -> Any:
         return _divmod(self, other)

@@ -207,6 +207,30 @@ def test_array_protocol() -> None:
     assert np.sum(x, dtype="float64") == 3 and np.mean(x, axis=0).item() == 1.5
 
 
+def test_numpy_functions_that_give_tensors() -> None:
+    """Those that give one in MegEngine; what has 64 bits stays an array, and so does what is written into one."""
+    x = Tensor([[3.0, -1.0], [2.0, 4.0]])
+    a = x.numpy()
+    given = {
+        "take": ([1, 0],), "repeat": (2,), "swapaxes": (0, 1), "squeeze": (), "clip": (0, 2), "cumsum": (1,), "cumprod": (),
+        "round": (), "insert": (0, 9), "delete": (0,), "sqrt": (), "modf": (), "frexp": (), "divmod": (x,), "split": (2,),
+    }  # fmt: skip
+    for name, arguments in given.items():
+        with np.errstate(invalid="ignore"):
+            found, wanted = (getattr(np, name)(of, *arguments) for of in (x, a))
+        for one, right in zip(found, wanted, strict=True) if isinstance(wanted, (tuple, list)) else ((found, wanted),):
+            assert isinstance(one, Tensor), name
+            np.testing.assert_array_equal(one.numpy(), right, err_msg=name)
+    assert type(np.argsort(x)) is type(np.cumsum(x.astype("int32"))) is type(np.take([5, 6], x[0] > 0)) is np.ndarray
+    out = np.zeros((2, 2), np.float32)
+    assert np.clip(x, 0, 2, out=out) is out and np.add(x, 1, out=out) is out and out.tolist() == (a + 1).tolist()
+    assert np.add(x, 1, out=out, where=x > 2)[0, 0] == 4
+    for operand in (x, out):
+        with pytest.raises(TypeError, match=r"numpy.add: out= must be an array, not a tensor"):
+            np.add(operand, x, out=x)
+    assert x.numpy().tolist() == a.tolist()
+
+
 def test_numpy_reductions_keep_the_history() -> None:
     x = Tensor([[1.0, 2.0], [3.0, 4.0]])
     gm = GradManager().attach([x])
