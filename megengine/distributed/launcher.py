@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from .._help.ranges import integer
 from ..device import get_default_device, get_device_count, set_default_device, what_is_xpu
 from ..graph.flushing import full_sync
 from ..logger import get_logger
@@ -70,8 +71,9 @@ class launcher:
         functools.update_wrapper(self, func)
         self.func = func
         # A machine without GPUs counts none, and computes in one process all the same.
-        self.n_gpus = _devices(device_type) if n_gpus is None else max(n_gpus, 1)
-        self.world_size = self.n_gpus if world_size is None else world_size
+        self.n_gpus = _devices(device_type) if n_gpus is None else max(integer("n_gpus", n_gpus, 0), 1)
+        self.world_size = self.n_gpus if world_size is None else integer("world_size", world_size, 1)
+        rank_start, port = integer("rank_start", rank_start, 0), integer("port", port, 0)
         if not 0 <= rank_start <= self.world_size - self.n_gpus:
             raise ValueError(
                 f"rank_start={rank_start} with n_gpus={self.n_gpus} processes here and world_size={self.world_size} in all"

@@ -38,14 +38,20 @@ def _own_part(whole: Any, axis: int) -> Any:
 
 
 def _gathered(x: Any, axis: int, **_: Any) -> Any:
+    if not x.size:  # JAX gathers no empty ones
+        return jnp.concatenate([x] * lax.axis_size(RANKS), axis)
     return lax.all_gather(x, RANKS, axis=axis, tiled=True)
+
+
+def _product(x: Any, **_: Any) -> Any:
+    return lax.all_gather(x, RANKS).prod(0, dtype=x.dtype) if x.size else x
 
 
 COLLECTIVES: dict[str, Callable[..., Any]] = {
     "ALL_REDUCE_SUM": lambda x, **_: _sum(x),
     "ALL_REDUCE_MAX": lambda x, **_: lax.pmax(x, RANKS),
     "ALL_REDUCE_MIN": lambda x, **_: lax.pmin(x, RANKS),
-    "ALL_REDUCE_PROD": lambda x, **_: lax.all_gather(x, RANKS).prod(0, dtype=x.dtype),
+    "ALL_REDUCE_PROD": _product,
     "REDUCE_SUM": lambda x, **_: _sum(x),
     "BROADCAST": lambda x, **_: _of_first(x),
     "ALL_GATHER": _gathered,

@@ -45,11 +45,20 @@ def test_the_three_ways_to_write_it() -> None:
             "rank_start=0 with n_gpus=3 processes here and world_size=2 in all",
         ),
         ({"world_size": 2}, "world_size=2 with n_gpus=1: the other machines have to know the port"),
+        ({"n_gpus": -1}, "n_gpus must be at least 0, got -1"),
+        ({"world_size": 0}, "world_size must be at least 1, got 0"),
+        ({"port": -5}, "port must be at least 0, got -5"),
     ],
 )
 def test_ranks_that_cannot_be(settings: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         dist.launcher(lambda: None, **settings)
+
+
+@pytest.mark.parametrize("name", ["n_gpus", "world_size", "rank_start", "port"])
+def test_counts_are_integers(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} must be an integer, got '2'"):
+        dist.launcher(lambda: None, **{name: "2"})
 
 
 def test_no_gpus_is_one_process() -> None:

@@ -165,6 +165,7 @@ def everything() -> dict[str, Any]:
     found["from the root"] = from_the_root(rank)
     half = C.all_reduce_sum(Tensor([0.5, rank], dtype="float16"))
     found["dtypes"] = half.dtype.name, C.all_reduce_max(Tensor([rank, -rank], dtype="int8")).numpy().tolist()
+    found["empty"] = [getattr(C, name)(Tensor(np.zeros((2, 0), "float32"))).shape for name in collectives()]
     found["reduced"] = reduced_gradients()
     found["observed"] = observed(rank)
     found["batches"] = batches()
@@ -218,6 +219,8 @@ def test_collectives_and_their_gradients() -> None:
     assert results[1]["reduce_sum"] is None and results[1]["gather"] is None
     assert [r["dtypes"] for r in results] == [("float16", [1, 0])] * RANKS
     assert [r["alone"] for r in results] == [[0.0], [1.0]]
+    sizes = {"all_gather": 4, "reduce_scatter_sum": 1, "scatter": 1}
+    assert [r["empty"] for r in results] == [[(sizes.get(name, 2), 0) for name in collectives()]] * RANKS
     assert [r["observed"] for r in results] == [[(-1.0, 3.0)] * 2] * RANKS
     assert [r["batches"][0] for r in results] == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 0]]
     assert {n for r in results for n in r["batches"][1]} == {*range(9)}  # ranks shuffle alike without a seed
