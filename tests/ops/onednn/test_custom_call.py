@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,27 @@ def test_signals_wait_for_the_executable(sends_a_signal: Any) -> None:
         outs.append(call(jnp.arange(8.0)))
     np.testing.assert_array_equal(outs[0], np.arange(8.0) + 1)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_threads_may_register_a_function_at_once() -> None:
+    """The first step of each of two threads failed when both came to it."""
+    jax.devices()
+    begin, errors = threading.Barrier(4), []
+
+    def register(name: str) -> None:
+        begin.wait()
+        try:
+            ffi.register(name, lambda text, pointers: None)
+        except Exception as error:
+            errors.append(error)
+
+    for k in range(10):
+        threads = [threading.Thread(target=register, args=(f"megengine.test.at_once.{k}",)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not errors
 
 
 def test_threads_that_compute_in_python_give_way_soon() -> None:
