@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from .._help.describe import settings
 from .._help.names import no_attribute
-from .._help.ranges import within
+from .._help.ranges import number, within
 from .._help.spellings import SCALER
 from ..autodiff import GradManager
 from ..autodiff.idle import note_skip
@@ -65,11 +65,11 @@ class GradScaler:
         backoff_factor: float = 0.5,
         growth_interval: int = 2000,
     ) -> None:
-        self.scale_factor = within("init_scale", float(init_scale), 0, MOST, above=True)
-        self.growth_factor = float(growth_factor)
-        if growth_factor != 0:
+        self.scale_factor = number("init_scale", init_scale, 0, MOST, above=True)
+        self.growth_factor = number("growth_factor", growth_factor)
+        if self.growth_factor != 0:
             within("growth_factor", self.growth_factor, 1)
-        self.backoff_factor = within("backoff_factor", float(backoff_factor), 0, 1, above=True)
+        self.backoff_factor = number("backoff_factor", backoff_factor, 0, 1, above=True)
         self.growth_interval = within("growth_interval", growth_interval, 0)
         self._growth_tracker = 0
         self._found_non_finite = False
@@ -141,7 +141,7 @@ class GradScaler:
         if self.growth_interval == 0:
             return
         if new_scale is not None:
-            self.scale_factor = within("new_scale", float(new_scale), 0, MOST, above=True)
+            self.scale_factor = number("new_scale", new_scale, 0, MOST, above=True)
         elif self._found_non_finite:
             self.scale_factor *= self.backoff_factor
             self._growth_tracker = 0

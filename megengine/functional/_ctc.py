@@ -11,6 +11,7 @@ from ..graph.errors import BadIndexError
 from ..graph.host_data import as_constant, to_array
 from ..ops import ctc as ops
 from ..tensor import Tensor
+from ..tensor.axes import as_int
 from ..tensor.bounds import outside
 from ._args import check_reduction
 
@@ -60,6 +61,7 @@ def ctc_loss(
     for name, lengths in (("pred_lengths", pred_lengths), ("label_lengths", label_lengths)):
         if lengths.size != batch:
             raise AssertionError(f"ctc_loss: {lengths.size} {name} for a batch of {batch}")
+    blank = as_int(blank, "blank")
     if not 0 <= blank < classes:
         raise AssertionError(f"ctc_loss: blank={blank} is none of {classes} classes")
     pred_lengths, label_lengths = pred_lengths.reshape(batch), label_lengths.reshape(batch)
@@ -75,7 +77,7 @@ def ctc_loss(
     if label.shape[0] != batch:
         raise ValueError(f"ctc_loss: {label.shape[0]} rows of labels for a batch of {batch}")
     _check_labels(label, label_lengths, classes)
-    return apply(ops.ctc_loss, pred, pred_lengths, label, label_lengths, blank=int(blank), reduction=reduction)
+    return apply(ops.ctc_loss, pred, pred_lengths, label, label_lengths, blank=blank, reduction=reduction)
 
 
 def _tensor(x: Any) -> Any:

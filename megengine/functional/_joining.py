@@ -188,10 +188,11 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
     inp = tensor_of(inp)
     if axis is None:
         return apply(ops.roll, inp, shift=(_axes.as_int(shift, "shift"),), axes=None)
-    if isinstance(shift, int) != isinstance(axis, int):
-        error = AssertionError if isinstance(shift, int) else TypeError
+    single = [not isinstance(x, list | tuple) and np.ndim(x) == 0 for x in (shift, axis)]
+    if single[0] != single[1]:
+        error = AssertionError if single[0] else TypeError
         raise error(f"roll: shift {shift} and axis {axis} must both be numbers or both be sequences")
-    shifts, axes = ((shift,), (axis,)) if isinstance(axis, int) else (tuple(shift), tuple(axis))  # type: ignore[arg-type]
+    shifts, axes = _axes.as_shape(shift, "shift"), _axes.as_shape(axis, "axis")
     if len(shifts) != len(axes):
         raise AssertionError(f"roll: {len(shifts)} shifts for {len(axes)} dimensions")
     for a in axes:
@@ -199,7 +200,7 @@ def roll(inp: Tensor, shift: int | Sequence[int], axis: int | Sequence[int] | No
             raise AssertionError(f"roll: axis {a} is out of range for shape {inp.shape}")
     if not any(shifts):
         return inp
-    return apply(ops.roll, inp, shift=tuple(_axes.as_int(s, "shift") for s in shifts), axes=axes)
+    return apply(ops.roll, inp, shift=shifts, axes=axes)
 
 
 def copy(inp: Tensor, device: Any = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._help.ranges import number
 from ..graph.apply import apply
 from ..ops import deform
 from ..ops import pool as ops
@@ -280,6 +281,6 @@ def deformable_psroi_pooling(
         part=sizes(part_size, 1, "part_size")[0],
         pooled=(sizes(pooled_h, 1, "pooled_h")[0], sizes(pooled_w, 1, "pooled_w")[0]),
         samples=sizes(sample_per_part, 1, "sample_per_part")[0],
-        scale=float(spatial_scale),
-        spread=float(trans_std),
+        scale=number("spatial_scale", spatial_scale),
+        spread=number("trans_std", trans_std),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .._help.ranges import number
 from ..graph.apply import apply
 from ..graph.together import reset_together
 from ..ops import optimize
@@ -37,6 +38,6 @@ def _check_non_finite(inps: Tensor | Iterable[Tensor], scale: float = 1.0) -> Te
         (1, array([0.5, inf], dtype=float32))
     """
     tensors = [inps] if isinstance(inps, Tensor) else list(inps)
-    *scaled, found = apply(optimize.unscale, float(scale), *tensors)
+    *scaled, found = apply(optimize.unscale, number("scale", scale), *tensors)
     reset_together(tensors, scaled)
     return found

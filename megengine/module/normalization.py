@@ -165,7 +165,8 @@ class GeneralNorm(_Norm):
         super().__init__(eps, affine, **kwargs)
         if affine and (normalized_shape is None or normalized_axis is None):
             raise AssertionError("GeneralNorm: affine=True needs normalized_shape and normalized_axis")
-        self.normalized_axis = [normalized_axis] if isinstance(normalized_axis, int) else normalized_axis
+        axes = as_shape(normalized_axis, "normalized_axis")
+        self.normalized_axis = axes if isinstance(normalized_axis, tuple) else list(axes)
         self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         if self.normalized_shape is not None and len(self.normalized_axis) != len(self.normalized_shape):
             raise AssertionError(

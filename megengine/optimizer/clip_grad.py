@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from .._help.ranges import within
+from .._help.ranges import number, within
 from ..functional import abs as absolute
 from ..functional import clip, maximum, minimum, sqrt
 from ..graph.scalars import Shared
@@ -61,7 +61,7 @@ def clip_grad_norm(tensors: Tensor | Iterable[Tensor], max_norm: float, ord: flo
     """
     if not isinstance(max_norm, Tensor):
         within("max_norm", max_norm, 0)
-    order = within("ord", float(ord))
+    order = number("ord", float(ord) if isinstance(ord, str) else ord)
     grads = _gradients(tensors)
     if not grads:
         return Tensor(0.0)

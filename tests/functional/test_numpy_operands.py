@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import megengine.functional as F
+import megengine.module as M
 from megengine import Parameter, Tensor, graph
+from megengine.amp import GradScaler
 from megengine.autodiff import GradManager
+from megengine.core.tensor.dtype import qint8
 from megengine.optimizer import SGD, Adam, Optimizer
 
 from . import gradients
@@ -249,11 +252,25 @@ SETTINGS = {
     "norm": lambda s: F.norm(X, s, 1),
     "nms": lambda s: F.vision.nms(X[0, 0], Tensor([3.0, 2.0, 1.0, 0.0]), s),
     "arange": lambda s: F.arange(0, 1, s),
+    "dropout": lambda s: F.dropout(X, s - 0.25),
+    "remap": lambda s: F.vision.remap(X, X.reshape(1, 4, 6, 2), border_mode="constant", scalar=s),
+    "psroi": lambda s: F.nn.deformable_psroi_pooling(F.ones((1, 4, 4, 4)), ROI, F.zeros((1, 2, 2, 2)), True, 2, 2, 2, 2, s),
+    "qint8": lambda s: X.astype(qint8(s)).astype("float32"),
+    "GradScaler": lambda s: Tensor(GradScaler(s, growth_factor=s * 8, backoff_factor=s).scale_factor),
     "SGD": lambda s: _stepped(SGD, lr=s, momentum=s, weight_decay=s),
     "SGD without momentum": lambda s: _stepped(SGD, lr=s, weight_decay=s),
     "Adam": lambda s: _stepped(Adam, lr=s, weight_decay=s, eps=s),
 }
+ROI = Tensor([[0.0, 0.0, 0.0, 12.0, 12.0]])
 X = Tensor(np.arange(48, dtype="float32").reshape(1, 3, 4, 4) % 7)
+
+
+COUNTS = {
+    "roll": lambda s: F.roll(X, s, s),
+    "roll of several": lambda s: F.roll(X, (s, 0), (s, 2)),
+    "GeneralNorm": lambda s: M.GeneralNorm((3, 4), (s, 2))(X),
+    "ctc_loss": lambda s: F.nn.ctc_loss(X[0], Tensor([3, 3, 3, 3]), Tensor([[2], [2], [2], [2]]), Tensor([1, 1, 1, 1]), s),
+}
 
 
 def _stepped(kind: type[Optimizer], **options: object) -> Tensor:
@@ -271,3 +288,10 @@ def test_settings_of_one_element(name: str) -> None:
     found = [SETTINGS[name](s).numpy() for s in (given if "SGD" in name or name == "Adam" else [*given, np.array([0.25])])]
     for one in found:
         np.testing.assert_allclose(one, wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_counts_of_one_element(name: str) -> None:
+    wanted = COUNTS[name](1).numpy()
+    for count in (np.int64(1), np.array(1), np.array([1]), Tensor(1), Tensor([1])):
+        np.testing.assert_allclose(COUNTS[name](count).numpy(), wanted, rtol=1e-6)

@@ -12,6 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from ..._help.ranges import number
 from ...ops.quantized import BUILTIN as _builtin_quant_dtypes
 from ...ops.quantized import QuantDtypeMeta, is_quantized, key_of
 
@@ -127,8 +128,9 @@ def create_quantized_dtype(dtype_meta: QuantDtypeMeta, scale: float, zp: int | N
     """
     if dtype_meta.cname is None:
         raise ValueError(f"tensors cannot have the dtype {dtype_meta.name}")
-    held: dict[str, Any] = {"name": dtype_meta.cname, "scale": float(scale)}
+    held: dict[str, Any] = {"name": dtype_meta.cname, "scale": number("scale", scale)}
     if dtype_meta.is_unsigned:
+        zp = zp.item() if isinstance(zp, np.ndarray) and zp.size == 1 else zp
         if zp is None or int(zp) != zp or not dtype_meta.qmin <= zp <= dtype_meta.qmax:
             raise ValueError(
                 f"{dtype_meta.name}: zero_point must be an integer from {dtype_meta.qmin} to {dtype_meta.qmax}, not {zp}"
