@@ -37,10 +37,13 @@ def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, H
         The cotangent of each leaf node that the roots depend on.
     """
     cots: dict[GradNode, list[Handle | None]] = {}
+    own: dict[GradNode, Handle | None] = {}
     for root, dy in roots:
         node = root._node
         if node is not None and node.live():
             _accumulate(cots, node, root._slot, dy)
+            if tape in node.leaf_of and not any(p is not None and p.live() for p, _ in node.parents):
+                own[node] = cots[node][0]
     cots.update((node, [None]) for node in tape.sent if node.live())
     order = _between(tape, list(cots))
     before = thread.recorder.tapes
@@ -52,7 +55,8 @@ def backward(tape: Tape, roots: list[tuple[Handle, Handle]]) -> dict[GradNode, H
             cot = cots.pop(node, None)
             if cot is None:
                 continue
-            if tape in node.leaf_of and cot[0] is not None:
+            # As in MegEngine, an attached tensor that was not computed has no gradient of itself alone.
+            if tape in node.leaf_of and cot[0] is not None and cot[0] is not own.get(node):
                 grads[node] = cot[0]
             parents = node.parents
             need = tuple([k for k, pair in enumerate(parents) if pair[0] in order])
