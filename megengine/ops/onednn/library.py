@@ -6,8 +6,8 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from importlib import metadata
 from pathlib import Path
@@ -118,7 +118,38 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
         *[c_float] * 2,
         *[c_void_p] * 2,
     ),
+    "layer_normalization_forward_primitive_desc_create": (
+        *(_OUT, c_void_p, c_int),
+        *[c_void_p] * 3,
+        *(c_float, c_uint, c_void_p),
+    ),
+    "layer_normalization_backward_primitive_desc_create": (
+        *(_OUT, c_void_p, c_int),
+        *[c_void_p] * 4,
+        *(c_float, c_uint),
+        *[c_void_p] * 2,
+    ),
+    "softmax_forward_primitive_desc_create": (_OUT, c_void_p, c_int, c_int, *[c_void_p] * 2, c_int, c_void_p),
 }
+
+
+class _SingleThread:
+    """Entered for each call of a small primitive: a generator would take several times as long."""
+
+    __slots__ = ("_limit", "_usual")
+
+    def __init__(self, limit: Callable[[int], Any], usual: int) -> None:
+        self._limit = limit
+        self._usual = usual
+
+    def __enter__(self) -> None:
+        self._limit(1)
+
+    def __exit__(self, *error: object) -> None:
+        self._limit(self._usual)
+
+
+_ALONE: AbstractContextManager[Any] = nullcontext()
 
 
 class Library:
@@ -160,17 +191,9 @@ class Library:
         self.attributes = self.made("primitive_attr_create")
         self.call("primitive_attr_set_scratchpad_mode", self.attributes, 1)
 
-    @contextmanager
-    def single_thread(self) -> Iterator[None]:
+    def single_thread(self) -> AbstractContextManager[Any]:
         """What this thread calls inside is done by it alone."""
-        if self._threads == 1:
-            yield
-            return
-        self._library.omp_set_num_threads(1)
-        try:
-            yield
-        finally:
-            self._library.omp_set_num_threads(self._threads)
+        return _ALONE if self._threads == 1 else _SingleThread(self._library.omp_set_num_threads, self._threads)
 
     def call(self, name: str, *args: Any) -> None:
         """Call a function.

@@ -27,6 +27,9 @@ LIMIT = 512
 WORTH_THREADS = 1 << 25
 
 
+_NO_SCRATCH = nullcontext(0)
+
+
 class Handle:
     """What the library made, destroyed with this object."""
 
@@ -184,7 +187,7 @@ class Plan:
         for memory, pointer in zip(instance.arguments, pointers, strict=True):
             set_handle(memory, pointer)
         execute, stream = self.lib.execute, instance.stream.value
-        with self._turn(), scratch(self.bytes) as base:
+        with self._turn(), scratch(self.bytes) if self.bytes else _NO_SCRATCH as base:
             for memory, offset in instance.temporaries:
                 set_handle(memory, base + offset)
             for primitive, count, arguments in instance.steps:
@@ -219,6 +222,7 @@ class _Instance:
 
 _changing = threading.Lock()
 _plans: OrderedDict[Hashable, Plan | None] = OrderedDict()
+_asked_for: OrderedDict[Hashable, int] = OrderedDict()  # elements so far, where there is no plan
 
 
 def cached(key: Hashable, make: Callable[[], Plan | None]) -> Plan | None:
@@ -236,6 +240,27 @@ def cached(key: Hashable, make: Callable[[], Plan | None]) -> Plan | None:
         while len(_plans) > LIMIT:
             _plans.popitem(last=False)
     return made
+
+
+def earned(key: Hashable, elements: int, price: int, make: Callable[[], Plan]) -> Plan | None:
+    """As :func:`cached`, but None as long as there is no plan and it would not have paid: sizes may never come again.
+
+    Args:
+        key, make: as there.
+        elements: how many elements it is asked for.
+        price: how many elements a plan spares as much time on as it takes to make.
+    """
+    with _changing:
+        if key in _plans:
+            _plans.move_to_end(key)
+            return _plans[key]
+        asked = _asked_for.pop(key, 0) + elements
+        if asked < price:
+            _asked_for[key] = asked
+            while len(_asked_for) > LIMIT:
+                _asked_for.popitem(last=False)
+            return None
+    return cached(key, make)
 
 
 def aligned(shape: Sequence[int], dtype: Any) -> np.ndarray:
