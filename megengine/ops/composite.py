@@ -14,13 +14,14 @@ from jax.interpreters import ad, batching, mlir
 PLAIN: dict[str, Callable[..., Any]] = {}
 
 
-def composite(name: str, plain: Callable[..., Sequence[Any]], like: Sequence[int]) -> Primitive:
+def composite(name: str, plain: Callable[..., Sequence[Any]], like: Sequence[int | Callable[..., Any]]) -> Primitive:
     """A primitive with several results.
 
     Args:
         name: its name.
         plain: what it is made of: a function of arrays, and of its parameters by name, that gives a sequence of arrays.
-        like: for each result, the operand that has its shape and dtype.
+        like: for each result, the operand that has its shape and dtype, or a function that gives its abstract value from those
+            of the operands, and from the parameters by name.
     """
     primitive = Primitive(name)
     primitive.multiple_results = True
@@ -28,7 +29,8 @@ def composite(name: str, plain: Callable[..., Sequence[Any]], like: Sequence[int
     primitive.def_impl(lambda *arrays, **params: jax.jit(partial(primitive.bind, **params))(*arrays))
 
     def abstract(*avals, **params):
-        return [avals[k].update(weak_type=False) for k in like]
+        found = [avals[k] if isinstance(k, int) else k(*avals, **params) for k in like]
+        return [aval.update(weak_type=False) for aval in found]
 
     def batched(arrays, dims, **params):
         found = jax.vmap(partial(plain, **params), in_axes=dims)(*arrays)

@@ -7,7 +7,7 @@ from math import prod
 import jax.numpy as jnp
 from jax import lax
 
-from . import autocast, formats, promote, quantized
+from . import autocast, formats, layer, promote, quantized
 from .batch import normalize
 from .conversion import convert
 from .op import op
@@ -19,9 +19,16 @@ def _own_dtypes(name, kinds):
     return [promote.float_only(name, kinds[:1])[0], *[k if k in promote.FLOATS else promote.FLOAT32 for k in kinds[1:]]]
 
 
-def _standardised(x, axes, eps):
+def _standardised(x, affine, axes, eps):
+    """Over some dimensions of float32, with as many dimensions in weight and bias, if there are any."""
+    if axes and axes == tuple(range(x.ndim - len(axes), x.ndim)):
+        return layer.normalize(len(axes), eps, x, *[p.astype(jnp.float32) for p in affine])
     centred = x - x.mean(axes, keepdims=True)
-    return centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
+    y = centred * lax.rsqrt((centred * centred).mean(axes, keepdims=True) + eps)
+    if affine:
+        weight, bias = affine
+        y = y * weight + bias
+    return y
 
 
 def _check_layer_norm(x, *affine, axes, eps):
@@ -35,12 +42,8 @@ def _check_layer_norm(x, *affine, axes, eps):
 
 @op(promote=_own_dtypes, check=_check_layer_norm, autocast=autocast.high)
 def layer_norm(x, *affine, axes, eps):
-    y = _standardised(x.astype(jnp.float32), axes, eps)
-    if affine:
-        shape = [n if k in axes else 1 for k, n in enumerate(x.shape)]
-        weight, bias = (p.reshape(shape) for p in affine)
-        y = y * weight + bias
-    return y.astype(x.dtype)
+    shape = [n if k in axes else 1 for k, n in enumerate(x.shape)]
+    return _standardised(x.astype(jnp.float32), [p.reshape(shape) for p in affine], axes, eps).astype(x.dtype)
 
 
 # As in the reference, mixed precision leaves this one's input alone, and that of instance_norm.
@@ -66,7 +69,7 @@ def _check_channels(name, x, affine):
 @op(promote=_own_dtypes, check=_check_group_norm, autocast=autocast.high)
 def group_norm(x, *affine, groups, eps):
     grouped = reshaped(x.astype(jnp.float32), x.shape[0], groups, -1)
-    y = _standardised(grouped, (2,), eps).reshape(x.shape)
+    y = _standardised(grouped, (), (2,), eps).reshape(x.shape)
     if affine:
         weight, bias = (_by_channel(p, x) for p in affine)
         y = y * weight + bias

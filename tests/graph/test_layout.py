@@ -14,7 +14,8 @@ from jax import lax
 
 from megengine.graph.layout import channels_behind, text
 from megengine.graph.layout.arrays import Laid, moved, moved_back, place
-from megengine.ops import batch
+from megengine.ops import batch, nn
+from megengine.ops.activation import softmax
 from megengine.ops.bilinear import convolve
 from megengine.ops.convolve_integers import convolve_integers
 from megengine.ops.onednn.library import library
@@ -104,6 +105,7 @@ RULES: dict[str, Callable[[Any], Any]] = {
     "integers": lambda y: convolve_integers(
         lax.stop_gradient(y * 9).astype(jnp.int8), jnp.ones((16, 16, 3, 3), jnp.int8), **SAME
     ).astype(jnp.float32),
+    "composites": lambda y: (nn.layer_norm.lower(y, axes=(2, 3), eps=1e-5), softmax.lower(y, axis=(3,))),
     "few channels": lambda y: convolve(y, jnp.ones((3, 16, 3, 3)), **SAME),
     "grouped": lambda y: convolve(y, jnp.ones((32, 1, 3, 3)), **{**SAME, "groups": 16, "stride": (2, 1)}),
 }  # fmt: skip
@@ -121,6 +123,17 @@ def test_rules(name: str, rng: np.random.Generator) -> None:
     for found, wanted in zip(jax.jit(channels_behind(f))(x, w), jax.jit(f)(x, w), strict=True):
         assert found.shape == wanted.shape and found.dtype == wanted.dtype
         np.testing.assert_allclose(found, wanted, 1e-4, 1e-4 * float(jnp.abs(wanted).max()))
+
+
+def test_composites_stay_behind(layer: Callable[..., Any], rng: np.random.Generator) -> None:
+    def f(x: Any) -> list[Any]:
+        return [layer(nn.layer_norm.lower(layer(x), axes=(1, 2, 3), eps=1e-5))]
+
+    x = normal(rng, *SHAPE)
+    assert "normalize_layer" in str(jax.make_jaxpr(f)(x)) and "normalize_layer" not in text(f, x)
+    found = re.findall(r"transpose\[.*\] (\w+)", text(f, x))
+    made = dict(re.findall(r"(\w+):f32\[4,16,12,12\] = (\w+)", text(f, x)))
+    assert {made.get(name, "broadcast_in_dim") for name in found[1:-1]} == {"broadcast_in_dim"}
 
 
 def test_one_dimension_and_three(rng: np.random.Generator) -> None:

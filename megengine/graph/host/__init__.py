@@ -17,6 +17,7 @@ from . import (
     gathering,
     gelu,
     integers,
+    layer,
     linalg,
     lstm,
     products,

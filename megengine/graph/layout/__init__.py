@@ -9,11 +9,13 @@ the one for which fewer bytes have to be moved, and one without a rule gets its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Literal
 
+from ...ops.composite import PLAIN
 from ...ops.conv import conv, conv_transpose
 from ...ops.onednn import custom_call
 from ..ir import Equation, Function
@@ -94,6 +96,9 @@ def _computed(step: Step, operands: list[Laid]) -> Sequence[Laid]:
         found = RULES[name](step, operands)
         if found is not None:
             return found
+    if name in PLAIN:
+        structs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in step.invars]
+        return evaluated(jax.make_jaxpr(partial(PLAIN[name], **step.params))(*structs), operands)
     with step.ctx.manager:
         params = step.primitive.get_bind_params(step.params)
         results = step.primitive.bind(*(o.front for o in operands), **params)
