@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from . import autocast, promote, quantized
 from . import gelu as smooth
+from . import softmax as normalized
 from .elemwise import sum_to
 from .op import op
 
@@ -73,14 +74,12 @@ def logsigmoid(x):
 
 
 def _softmax_grad(operands, out, ct, *, axis):
-    weighted = out * ct
-    return (weighted - out * weighted.sum(axis, keepdims=True),)
+    return (normalized.softmax_gradient(out, ct, axis),)
 
 
 @op(promote=promote.float_only, grad=_softmax_grad)
 def softmax(x, *, axis):
-    shifted = jnp.exp(x - x.max(axis, keepdims=True, initial=-jnp.inf))
-    return shifted / shifted.sum(axis, keepdims=True)
+    return normalized.softmax(x, axis)
 
 
 @op(promote=promote.floating, autocast=autocast.high)

@@ -25,6 +25,7 @@ from . import (
     scattering,
     selecting,
     shaping,
+    softmax,
     sorting,
     special,
     windows,
