@@ -16,13 +16,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 export PYTHONNOUSERSITE := 1
 
-.PHONY: help train test lint types docs bench dev clean
+.PHONY: help train test lint types docs bench traces dev clean
 
 help:
 	@echo "make train   set up everything and train the tutorial's network on Fashion-MNIST (ARGS: see 'mge train --help')"
 	@echo "make test    set up everything and run the tests (ARGS: passed to pytest; JOBS=$(JOBS) processes)"
 	@echo "make lint    ruff          make types   mypy, pyright          make docs   the site, into docs/_build/html"
 	@echo "make bench   the speed table of benchmarks/           make dev    all tools and the pre-commit hooks"
+	@echo "make traces  make the jaxprs that the package comes with anew, after operators have changed"
 	@echo "make clean   remove the environments and what was built"
 
 train: $(VENV)/.ready-run
@@ -45,6 +46,9 @@ docs: $(VENV)/.ready-docs
 
 bench: $(VENV)/.ready-run
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+traces: $(VENV)/.ready-test
+	@$(BIN)/python -W ignore -m traces
 
 dev: $(VENV)/.ready-test $(VENV)/.ready-lint $(VENV)/.ready-docs
 	@$(BIN)/pre-commit install

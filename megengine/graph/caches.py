@@ -34,6 +34,11 @@ class Cache:
                 self._entries.popitem(last=False)
         return made
 
+    def items(self) -> list[tuple[Any, Any]]:
+        """The keys, and what is kept for each."""
+        with self._lock:
+            return list(self._entries.items())
+
     def __len__(self) -> int:
         return len(self._entries)
 

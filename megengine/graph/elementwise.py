@@ -5,13 +5,17 @@ Where all operands are of one shape or numbers, nothing of the jaxpr but that sh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from ..ops.op import Op
 from .caches import Cache
+from .stored import families as stored
+from .stored.families import Kept
+from .stored.jaxprs import dumps, loads
+from .symbols import Symbols
 from .value import Aval
 
 Shape = tuple[int, ...]
@@ -41,11 +45,26 @@ def elementwise(
         return None
     (shape,) = shapes
     kinds = tuple([(s.shape == shape, s.dtype) if isinstance(s, Aval) else s for s in specs])
-    known, (closed, multi) = _traced.get((op, attrs, targets, kinds), lambda: (shape, trace()))
+    made = _traced.get((op, attrs, targets, kinds), lambda: _stored(op, attrs, targets, kinds) or (shape, trace()))
+    known, (closed, multi) = made
     if known == shape:
         return closed, multi
     moved = _at(closed, known, shape)
     return trace() if moved is None else (moved, multi)
+
+
+def _stored(op: Op, *parts: Any) -> tuple[Shape, Made] | None:
+    """What the package comes with for this op."""
+    for kept in stored.find(op.identity, "elementwise", *parts):
+        content, multi = kept.content
+        return kept.example, (loads(content, Symbols(())), multi)
+    return None
+
+
+def store() -> Iterator[tuple[Op, tuple[Any, ...], Kept]]:
+    """The jaxprs that were traced: op, what else each depends on, and it in terms that can be written into a file."""
+    for (op, *parts), (shape, (closed, multi)) in _traced.items():
+        yield op, ("elementwise", *parts), Kept(shape, (), (), (dumps(closed, True), multi))
 
 
 def _at(closed: ClosedJaxpr, known: Shape, shape: Shape) -> ClosedJaxpr | None:

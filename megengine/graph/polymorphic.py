@@ -7,9 +7,12 @@ signature, as everything is at first.
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from heapq import nsmallest
 from itertools import combinations_with_replacement
 from math import prod
 from operator import ne
@@ -18,8 +21,11 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxprs_in_params
+from jax.interpreters import partial_eval
 
-from .symbols import SMALLEST, Symbols, Table, compiled
+from .stored import families as stored
+from .stored.families import Kept
+from .symbols import ALWAYS, SMALLEST, Symbols, Table, compiled, stored_sizes
 from .value import Aval
 
 if TYPE_CHECKING:
@@ -30,13 +36,16 @@ SEEN_LIMIT = 32
 TEMPLATES_LIMIT = 8
 ATTEMPTS_LIMIT = 16
 FAILURES_LIMIT = 6  # of an op that was never traced with symbols
+CLOSEST = 1  # of the signatures of earlier programs so many are compared with
 NEAR = 2
 
 Sizes = tuple[int, ...]
 _changing = threading.Lock()
+_reading = threading.RLock()  # a template's table is written while it is read
 _families: OrderedDict[Any, _Family] = OrderedDict()
 _record_of: dict[Any, tuple[int, int]] = {}
 _generation = 0
+_keeps_all = False
 
 
 class Template:
@@ -45,30 +54,53 @@ class Template:
     Args:
         closed: the jaxpr.
         symbols: its symbols.
+        condition: on these, under which it holds, if that is known; otherwise :meth:`complete` finds it.
     """
 
-    def __init__(self, closed: ClosedJaxpr, symbols: Symbols) -> None:
-        from .host.sized import Sized  # its rules are loaded when the first program runs
-
-        if any(map(_is_wide, _variables(closed.jaxpr))):
-            raise NotImplementedError("what is of 64 bits is traced in a setting of its own")
+    def __init__(self, closed: ClosedJaxpr, symbols: Symbols, condition: str = "") -> None:
         self.closed = closed
         self.symbols = symbols
         self.table = Table(symbols)
-        self.host: Any = Sized(closed, self.table)
-        self.shapes = [self.table.shape(a.shape) or _constant(tuple(a.shape)) for a in closed.out_avals]
         self.dtypes = [np.dtype(a.dtype) for a in closed.out_avals]
-        self.size = size_of(closed.jaxpr)
-        self._condition: Callable[..., bool] | None = None
+        self.condition = condition
+        if not condition:
+            if any(map(_is_wide, _variables(closed.jaxpr))):
+                raise NotImplementedError("what is of 64 bits is traced in a setting of its own")
+            self.read  # noqa: B018 - what cannot be done with symbols is found out while it is traced
+
+    @cached_property
+    def read(self) -> tuple[Any, list[Callable[[Any], Sizes]]]:
+        """What runs it by NumPy, and the shapes of its results, once its sizes are given."""
+        from .host.sized import Sized  # its rules are loaded when the first program runs
+
+        with _reading:
+            host = Sized(self.closed, self.table)
+            return host, [self.table.shape(a.shape) or _constant(tuple(a.shape)) for a in self.closed.out_avals]
+
+    def giving(self, some: Sequence[int]) -> Template:
+        """What gives only some of its results, in the order in which it gives them."""
+        used = [k in some for k in range(len(self.dtypes))]
+        if all(used):
+            return self
+        jaxpr, _ = partial_eval.dce_jaxpr(self.closed.jaxpr, used, instantiate=True)
+        return Template(ClosedJaxpr(jaxpr, self.closed.consts), self.symbols, self.condition)
+
+    @cached_property
+    def size(self) -> int:
+        """See :func:`size_of`."""
+        return size_of(self.closed.jaxpr)
 
     def complete(self) -> None:
         """See :class:`Serving`."""
-        self._condition = self.symbols.compile(self.symbols.served(self.table.of_shapes, self.table.of_values))
+        self.condition = self.symbols.served(self.table.of_shapes, self.table.of_values)
+
+    @cached_property
+    def _holds(self) -> Callable[..., bool]:
+        return self.symbols.compile(self.condition)
 
     def serves(self, *values: int) -> bool:
         """See :class:`Serving`."""
-        assert self._condition is not None
-        return self._condition(*values)
+        return self.condition == ALWAYS or self._holds(*values)
 
     def at(self, values: Sizes) -> AtSizes:
         """The jaxpr for these values of its symbols, which it must serve."""
@@ -109,23 +141,36 @@ class AtSizes:
     def results(self) -> list[tuple[Sizes, np.dtype]]:
         """Shapes and dtypes of its results."""
         template = self.template
+        _, shapes = template.read
         sizes = template.table.evaluate(self.values)
-        return [(shape(sizes), dtype) for shape, dtype in zip(template.shapes, template.dtypes, strict=True)]
+        return [(shape(sizes), dtype) for shape, dtype in zip(shapes, template.dtypes, strict=True)]
 
     def interpreted(self) -> Runner:
         """By NumPy."""
-        run: Runner = self.template.host.interpreted(self.template.table.evaluate(self.values))
+        host, _ = self.template.read
+        run: Runner = host.interpreted(self.template.table.evaluate(self.values))
         return run
 
     def closed(self) -> ClosedJaxpr:
         """As a jaxpr without symbols."""
+        if not self.values:
+            return self.template.closed
         from .concrete import at_sizes
 
         return at_sizes(self.template.closed, self.template.table, self.values)
 
 
 class Serving(Protocol):
-    """What was traced with symbols."""
+    """What was traced with symbols.
+
+    Attributes:
+        symbols: these.
+    """
+
+    symbols: Symbols
+
+    def store(self) -> Any:
+        """It in terms that can be written into a file."""
 
     def complete(self) -> None:
         """Called when all that belongs to it has been traced."""
@@ -137,6 +182,8 @@ class Serving(Protocol):
 T = TypeVar("T", bound=Serving)
 # From attributes, operands and symbols to what serves signatures that differ in the symbols' values.
 Trace = Callable[[tuple[Any, ...], list[Any], Symbols], T]
+# From what is stored, and its symbols, to the same.
+Restore = Callable[[Any, Symbols], T]
 
 
 class _Shared(Generic[T]):
@@ -152,24 +199,84 @@ class _Shared(Generic[T]):
 
     def __init__(self, example: Sizes, texts: Sequence[str], count: int) -> None:
         self.example = example
+        self.texts = tuple(texts)
         self.symbolic = {k for k, text in enumerate(texts) if "s" in text}
+        self._count = count
         self._firsts = [texts.index(f"s{k}") for k in range(count)]
-        self.sizes = compiled([f"s{k}" for k in range(count)], f"({' '.join(t + ',' for t in texts)})")
+        self._constants = [(k, int(text)) for k, text in enumerate(texts) if "s" not in text]
+        self._names = [(k, int(text[1:])) for k, text in enumerate(texts) if text[0] == "s" and text[1:].isdigit()]
+        self._is_plain = len(self._constants) + len(self._names) == len(texts)
+
+    @cached_property
+    def sizes(self) -> Callable[..., Sizes]:
+        """From the symbols' values to all sizes."""
+        return compiled([f"s{k}" for k in range(self._count)], f"({' '.join(t + ',' for t in self.texts)})")
 
     def values(self, sizes: Sizes) -> Sizes | None:
         """The values of the symbols in a signature; None where it is not one of these."""
+        for k, constant in self._constants:  # most are told apart by these
+            if sizes[k] != constant:
+                return None
         values = tuple([sizes[k] for k in self._firsts])
-        return values if min(values) >= SMALLEST and self.sizes(*values) == sizes else None
+        for k, symbol in self._names:
+            if sizes[k] != values[symbol]:
+                return None
+        if min(values, default=SMALLEST) < SMALLEST:
+            return None
+        return values if self._is_plain or self.sizes(*values) == sizes else None
+
+
+class _Stored(_Shared[T]):
+    """What the package comes with, read when it is first needed."""
+
+    def __init__(self, kept: Kept, restore: Restore[T]) -> None:
+        super().__init__(kept.example, kept.texts, len(kept.values))
+        self._kept = kept
+        self._restore = restore
+
+    @cached_property
+    def made(self) -> T:  # type: ignore[override]
+        kept = self._kept
+        return self._restore(kept.content, Symbols(kept.values, stored_sizes(len(kept.values))))
 
 
 class _Family(Generic[T]):
     """The signatures of an op that differ in sizes only."""
 
-    def __init__(self) -> None:
+    def __init__(self, stored: Sequence[_Shared[T]] = ()) -> None:
         self.seen: OrderedDict[Sizes, int] = OrderedDict()
-        self.shared: list[_Shared[T]] = []
+        self.shared: list[_Shared[T]] = list(stored)
+        self.stored = len(stored)
         self.failed: set[Any] = set()
         self.attempts = 0
+
+
+def keep_all() -> None:
+    """Have everything traced in a form that can be stored, with no symbols where there is no more general one."""
+    global _keeps_all, CLOSEST, SEEN_LIMIT, TEMPLATES_LIMIT, ATTEMPTS_LIMIT, FAILURES_LIMIT
+    _keeps_all = True
+    CLOSEST = 8
+    SEEN_LIMIT = TEMPLATES_LIMIT = ATTEMPTS_LIMIT = FAILURES_LIMIT = 1 << 30
+
+
+def store() -> Iterator[tuple[Any, tuple[Any, ...], list[Kept]]]:
+    """What was traced with symbols: the op, what else the signatures have in common, and what serves which of them.
+
+    What something more general serves is left out, and what cannot be written into a file.
+    """
+    for ((op, *key), *common), family in _families.items():
+        kept: list[Kept] = []
+        served: list[_Shared[Any]] = []
+        for shared in family.shared:
+            if any((values := s.values(shared.example)) is not None and s.made.serves(*values) for s in served):
+                continue
+            try:
+                content = shared.made.store()
+            except (pickle.PicklingError, AttributeError, TypeError):  # it holds a function
+                continue
+            served.append(shared)
+            kept.append(Kept(shared.example, shared.texts, shared.made.symbols.example, content))
+        yield op, (*key, *common), kept
 
 
 def new_program() -> None:
@@ -179,7 +286,7 @@ def new_program() -> None:
 
 
 def share(
-    key: tuple[Any, ...], attrs: tuple[Any, ...], specs: tuple[Any, ...], trace: Trace[T]
+    key: tuple[Any, ...], attrs: tuple[Any, ...], specs: tuple[Any, ...], trace: Trace[T], restore: Restore[T]
 ) -> tuple[T, Sizes] | None:
     """What was or is now traced with symbols and serves a signature, and the values of the symbols; None if nothing does.
 
@@ -188,22 +295,15 @@ def share(
         attrs: the op's attributes.
         specs: what the operands are, as in :func:`megengine.graph.infer.infer`.
         trace: traces with symbols.
+        restore: makes what was traced of what is stored of it.
     """
     found: list[int] = []
     skeleton = _without_ints(attrs, found)
     inner = len(found)
     operands = tuple([_without_sizes(s, found) for s in specs])
     sizes = tuple(found)
-    if not sizes:
-        return None
+    family = _family((key, skeleton, operands), restore)
     with _changing:
-        family = _families.get((key, skeleton, operands))
-        if family is None:
-            family = _families[key, skeleton, operands] = _Family()
-            if len(_families) > FAMILIES_LIMIT:
-                _families.popitem(last=False)
-        else:
-            _families.move_to_end((key, skeleton, operands))
         candidates = list(family.shared)
     for shared in candidates:
         values = shared.values(sizes)
@@ -215,6 +315,20 @@ def share(
         while len(family.seen) > SEEN_LIMIT:
             family.seen.popitem(last=False)
     return made
+
+
+def _family(of: tuple[Any, ...], restore: Restore[T]) -> _Family[T]:
+    with _changing:
+        if of in _families:
+            _families.move_to_end(of)
+            return _families[of]
+    (op, *key), *common = of
+    made: _Family[T] = _Family([_Stored(kept, restore) for kept in stored.find(op.identity, *key, *common)])
+    with _changing:
+        family: _Family[T] = _families.setdefault(of, made)
+        if len(_families) > FAMILIES_LIMIT:
+            _families.popitem(last=False)
+    return family
 
 
 def _without_ints(value: Any, found: list[int]) -> Any:
@@ -273,27 +387,39 @@ def _attempt(
         for texts, count in _ways(example, sizes, symbolic, inner):
             shared: _Shared[T] = _Shared(sizes, texts, count)
             values = shared.values(sizes)
+            if values is None:
+                continue
             pattern = texts, _magnitudes(values)
             if pattern in family.failed or family.attempts >= ATTEMPTS_LIMIT:
                 continue
-            made = None if values is None else _traced(shared, Symbols(values), trace)
             family.attempts += 1
-            if made is not None and values is not None and made.serves(*values):
-                shared.made = made
+            if _serves(family, shared, values, trace):
                 _record_of[op] = traced + 1, failed
-                with _changing:
-                    family.shared.insert(0, shared)
-                    del family.shared[TEMPLATES_LIMIT:]
-                return made, values
+                return shared.made, values
             family.failed.add(pattern)
             failed += 1
             _record_of[op] = traced, failed
-    return None
+    constant: _Shared[T] = _Shared(sizes, tuple(map(str, sizes)), 0)
+    return (constant.made, ()) if _keeps_all and _serves(family, constant, (), trace) else None
 
 
-def _magnitudes(values: Sizes | None) -> Any:
+def _serves(
+    family: _Family[T], shared: _Shared[T], values: Sizes, trace: Callable[[Sequence[Any], Symbols], T]
+) -> bool:
+    """Trace with symbols that have these values; what comes of it belongs to the family if it holds for them."""
+    made = _traced(shared, Symbols(values), trace)
+    if made is None or not made.serves(*values):
+        return False
+    shared.made = made
+    with _changing:
+        family.shared.insert(0, shared)
+        del family.shared[family.stored + TEMPLATES_LIMIT :]
+    return True
+
+
+def _magnitudes(values: Sizes) -> Any:
     """Roughly how large sizes are: what was traced for some need not serve all others."""
-    return None if values is None else tuple([n.bit_length() for n in values])
+    return tuple([n.bit_length() for n in values])
 
 
 def _traced(shared: _Shared[T], symbols: Symbols, trace: Callable[[Sequence[Any], Symbols], T]) -> T | None:
@@ -309,8 +435,7 @@ def _comparable(family: _Family[T], sizes: Sizes) -> Iterator[tuple[Sizes, set[i
         yield from _compared(shared.example, sizes, shared.symbolic)
     with _changing:
         earlier = [old for old, generation in family.seen.items() if generation < _generation]
-    if earlier:
-        closest = min(reversed(earlier), key=lambda old: sum(map(ne, old, sizes)))
+    for closest in nsmallest(CLOSEST, reversed(earlier), key=lambda old: sum(map(ne, old, sizes))):
         yield from _compared(closest, sizes, set())
 
 

@@ -9,16 +9,44 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 import jax
 from jax import export
 
+T = TypeVar("T")
 SMALLEST = 2  # sizes 0 and 1 mean something of their own
+ALWAYS = "True"  # a condition that holds
 LARGEST_VALUE = 2**31 - 1  # sizes that take part in computing are int32
 _Dimension: Any = type(export.symbolic_shape("n")[0])
 _equal = _Dimension.__eq__
 _recording = threading.local()
+
+
+def apart(run: Callable[[], T]) -> T:
+    """What ``run`` gives, in a thread of its own.
+
+    JAX keeps exceptions in cycles when it meets symbols, and with them the callers' frames and all that these hold.
+
+    Raises:
+        RuntimeError: there are no threads any more.
+    """
+    found: list[T] = []
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append(run())
+        except BaseException as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=work, name="megengine traces")
+    worker.start()
+    worker.join()
+    if failed:
+        raise failed[0]
+    return found[0]
 
 
 def is_symbolic(x: Any) -> bool:
@@ -67,6 +95,7 @@ class Symbols:
 
     Args:
         example: the value of each in the signature that is being traced.
+        sizes: the symbolic sizes, if they are there already.
 
     Attributes:
         sizes: the symbolic sizes.
@@ -74,13 +103,16 @@ class Symbols:
         answers: comparisons, as text, and whether they were taken to hold.
     """
 
-    def __init__(self, example: Sequence[int]) -> None:
+    def __init__(self, example: Sequence[int], sizes: tuple[Any, ...] | None = None) -> None:
         self.example = tuple(example)
         self.names = tuple(f"s{k}" for k in range(len(self.example)))
-        bounds = [f"{name} >= {SMALLEST}" for name in self.names]
-        self.sizes: tuple[Any, ...] = tuple(export.symbolic_shape(",".join(self.names), constraints=bounds))
+        self.sizes: tuple[Any, ...] = self._made() if sizes is None else sizes
         self.unequal: dict[tuple[str, str], None] = {}
         self.answers: dict[str, bool] = {}
+
+    def _made(self) -> tuple[Any, ...]:
+        bounds = [f"{name} >= {SMALLEST}" for name in self.names]
+        return tuple(export.symbolic_shape(",".join(self.names), constraints=bounds)) if bounds else ()
 
     def answer(self, comparison: str) -> bool:
         """Whether a comparison holds for the example."""
@@ -89,34 +121,27 @@ class Symbols:
         return self.answers[comparison]
 
     def trace(self, run: Callable[[], Any]) -> Any:
-        """What ``run`` gives, or None where it fails; what it takes for different meanwhile is written down.
-
-        It runs in a thread of its own: JAX keeps exceptions in cycles when it meets symbols, and with them the callers' frames
-        and all that these hold.
-        """
-        found: list[Any] = []
+        """What ``run`` gives, or None where it fails; what it takes for different meanwhile is written down."""
         pairs: list[tuple[Any, Any]] = []
 
-        def work() -> None:
+        def work() -> Any:
             _recording.pairs, _recording.symbols = pairs, self
             try:
-                found.append(run())
+                return run()
             except Exception:  # whatever code that expects numbers makes of symbols
-                return
+                return None
             finally:
                 del _recording.pairs, _recording.symbols
 
         try:
-            worker = threading.Thread(target=work, name="megengine traces")
-            worker.start()
+            found = apart(work)
         except RuntimeError:  # no threads any more
             return None
-        worker.join()
         self._note(pairs)
-        return found[0] if found else None
+        return found
 
     def _note(self, pairs: list[tuple[Any, Any]]) -> None:
-        scope = self.sizes[0].scope
+        scope = self.sizes[0].scope if self.sizes else None
         for one, other in pairs:
             if one.scope is scope and (not isinstance(other, _Dimension) or other.scope is scope):
                 self.unequal[code(one), code(other)] = None
@@ -132,11 +157,20 @@ class Symbols:
             shapes: sizes that occur in shapes.
             values: sizes that are computed with.
         """
-        terms = [f"{one} != {other}" for one, other in self.unequal]
+        terms = [f"{one} != {other}" for one, other in self.unequal if not self._always_unequal(one, other)]
         terms += [text if holds else f"not ({text})" for text, holds in self.answers.items()]
         terms += [f"{size} >= 0" for size in shapes if size not in self.names]
         terms += [f"{-LARGEST_VALUE} <= {value} <= {LARGEST_VALUE}" for value in values]
-        return " and ".join(terms) or "True"
+        return " and ".join(terms) or ALWAYS
+
+    def _always_unequal(self, one: str, other: str) -> bool:
+        return one in self.names and other.lstrip("-").isdigit() and int(other) < SMALLEST
+
+
+@cache
+def stored_sizes(count: int) -> tuple[Any, ...]:
+    """Symbolic sizes for what was traced before and is only read: they are the same for all of it."""
+    return apart(lambda: Symbols((SMALLEST,) * count).sizes)
 
 
 def code(size: Any) -> str:
@@ -165,21 +199,31 @@ class Table:
         self.places: dict[str, int] = {name: k for k, name in enumerate(symbols.names)}
         self.of_shapes: set[str] = set()
         self.of_values: set[str] = set()
+        self._codes: dict[int, tuple[Any, str]] = {}
         self._evaluate: tuple[int, Callable[..., Any]] | None = None
 
+    def code(self, size: Any) -> str:
+        """As :func:`code` gives it, which takes its time."""
+        known = self._codes.get(id(size))
+        if known is None:
+            known = self._codes[id(size)] = size, code(size)
+        return known[1]
+
     def place(self, size: Any) -> int:
-        return self.places.setdefault(code(size), len(self.places))
+        return self.places.setdefault(self.code(size), len(self.places))
 
     def shape(self, shape: Sequence[Any]) -> Callable[[Sequence[int]], tuple[int, ...]] | None:
         """From the computed sizes to a shape; None where no symbol is in it."""
         if not any(map(is_symbolic, shape)):
             return None
-        self.of_shapes.update(code(n) for n in shape if is_symbolic(n))
+        self.of_shapes.update(self.code(n) for n in shape if is_symbolic(n))
         entries = [~self.place(n) if is_symbolic(n) else n for n in shape]
         return lambda sizes: tuple([n if n >= 0 else sizes[~n] for n in entries])
 
     def evaluate(self, values: Sequence[int]) -> Sequence[int]:
         """All sizes for these values of the symbols."""
+        if len(self.places) == len(values):
+            return values
         known = self._evaluate
         if known is None or known[0] != len(self.places):
             known = self._evaluate = (

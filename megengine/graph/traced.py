@@ -20,7 +20,8 @@ from .caches import Cache
 from .elementwise import elementwise
 from .polymorphic import AtSizes, Template, plain, share, size_of
 from .signature import Signature
-from .symbols import Symbols
+from .stored.jaxprs import dumps, loads
+from .symbols import ALWAYS, Symbols
 from .value import Aval, aval
 
 if TYPE_CHECKING:
@@ -136,18 +137,41 @@ class SharedForward(Forward):
     """A linearised forward of symbolic sizes.
 
     What its residuals are only its own gradient knows, so it serves sizes for which that can be had: all of it, at least.
+
+    Args:
+        closed, tree, count, multi: as of any :class:`Forward`; what was stored has no tree.
+        operands: how many are differentiated.
+        symbols: of the jaxprs.
+        stored: of what was stored the condition on the symbols, and what gives the whole gradient.
     """
 
     def __init__(
-        self, closed: ClosedJaxpr, tree: Any, count: int, multi: bool, operands: int, symbols: Symbols
+        self,
+        closed: ClosedJaxpr,
+        tree: Any,
+        count: int,
+        multi: bool,
+        operands: int,
+        symbols: Symbols,
+        stored: tuple[str, Callable[[], ClosedJaxpr]] | None = None,
     ) -> None:
         super().__init__(closed, tree, count, multi)
+        self.operands = operands
         self.symbols = symbols
         self.absent = tuple(not _is_float(a.dtype) for a in closed.out_avals[:count])
-        self.whole = Template(self.pulled(range(operands), self.absent), symbols)
-        self.template = Template(closed, symbols)
+        self._stored = stored
+        self.template = Template(closed, symbols, stored[0] if stored else "")
         self.parts: dict[Any, Template | None] = {}
         self.pullback: Op | None = None
+        if stored is None:
+            self.whole  # noqa: B018 - whether there is a gradient is found out while it is traced
+
+    @cached_property
+    def whole(self) -> Template:
+        """All of the gradient."""
+        if self._stored is not None:
+            return Template(self._stored[1](), self.symbols, self.template.condition)
+        return Template(self.pulled(range(self.operands), self.absent), self.symbols)
 
     def complete(self) -> None:
         """See :class:`Template`."""
@@ -156,7 +180,24 @@ class SharedForward(Forward):
 
     def serves(self, *values: int) -> bool:
         """Whether it can be had for these values of the symbols."""
-        return self.template.serves(*values) and self.whole.serves(*values)
+        return self.template.serves(*values) and (self._stored is not None or self.whole.serves(*values))
+
+    def store(self) -> Any:
+        """What :meth:`restore` takes."""
+        conditions = {self.template.condition, self.whole.condition} - {ALWAYS}
+        condition = " and ".join(sorted(conditions)) or ALWAYS
+        parts = {key: dumps(part.closed, False) for key, part in self.parts.items() if part and key[1] != self.absent}
+        gradient = dumps(self.whole.closed, False), parts
+        return dumps(self.closed, True), self.count, self.multi, self.operands, condition, gradient
+
+    @classmethod
+    def restore(cls, content: Any, symbols: Symbols) -> SharedForward:
+        """The same again."""
+        closed, count, multi, operands, condition, (whole, parts) = content
+        stored = condition, lambda: loads(whole, symbols)
+        made = cls(loads(closed, symbols), None, count, multi, operands, symbols, stored)
+        made.parts.update((key, Template(loads(part, symbols), symbols, condition)) for key, part in parts.items())
+        return made
 
     def pulled_at(self, source: Any, need: tuple[int, ...], absent: tuple[bool, ...]) -> Traced:
         template = self._part(need, absent)
@@ -183,13 +224,17 @@ class SharedForward(Forward):
         return "" if " at 0x" in text else hashlib.sha256(text.encode()).hexdigest()
 
     def _part(self, need: tuple[int, ...], absent: tuple[bool, ...]) -> Template | None:
-        """The gradient of some operands, traced with symbols; None where that cannot be."""
+        """The gradient of some operands with symbols; None where that cannot be had."""
         with _changing:
             if (need, absent) in self.parts:
                 return self.parts[need, absent]
-        made = self.symbols.trace(lambda: Template(self.pulled(need, absent), self.symbols))
-        if made is not None:
-            made.complete()
+        made: Template | None = None
+        if absent == self.absent and list(need) == sorted(need):
+            made = self.whole.giving(need)
+        elif self.tree is not None:
+            made = self.symbols.trace(lambda: Template(self.pulled(need, absent), self.symbols))
+            if made is not None:
+                made.complete()
         with _changing:
             return self.parts.setdefault((need, absent), made)
 
@@ -214,9 +259,20 @@ def struct_of(spec: Any) -> jax.ShapeDtypeStruct:
 class _Shared:
     """An op traced with symbols."""
 
-    def __init__(self, closed: ClosedJaxpr, symbols: Symbols, multi: bool) -> None:
-        self.template = Template(closed, symbols)
+    def __init__(self, closed: ClosedJaxpr, symbols: Symbols, multi: bool, condition: str = "") -> None:
+        self.template = Template(closed, symbols, condition)
+        self.symbols = symbols
         self.multi = multi
+
+    def store(self) -> Any:
+        """What :meth:`restore` takes."""
+        return dumps(self.template.closed, True), self.multi, self.template.condition
+
+    @classmethod
+    def restore(cls, content: Any, symbols: Symbols) -> _Shared:
+        """The same again."""
+        closed, multi, condition = content
+        return cls(loads(closed, symbols), symbols, multi, condition)
 
     def complete(self) -> None:
         self.template.complete()
@@ -247,7 +303,7 @@ def forward(op: Op, attrs: tuple[Any, ...], targets: tuple[Any, ...], specs: tup
             return op.jaxpr(*attrs), True
         if op.elementwise and (of_shape := elementwise(op, attrs, targets, specs, lambda: jaxpr(attrs, specs))):
             return Traced(of_shape[0]), of_shape[1]
-        found = share((op, "forward", targets), attrs, specs, symbolic)
+        found = share((op, "forward", targets), attrs, specs, symbolic, _Shared.restore)
         source: ClosedJaxpr | AtSizes
         if found is None:
             source, multi = jaxpr(attrs, specs)
@@ -302,7 +358,7 @@ def linearise(
         return SharedForward(*traced(attrs, specs), len(mask), symbols)
 
     def trace() -> Linearised:
-        found = share((op, "linearised", targets, mask), attrs, specs, symbolic)
+        found = share((op, "linearised", targets, mask), attrs, specs, symbolic, SharedForward.restore)
         if found is not None:
             return Linearised(found[0].template.at(found[1]), found[0])
         forward = Forward(*traced(attrs, specs))
@@ -342,7 +398,7 @@ def rule_on_values(signature: Signature) -> Traced:
         return _Shared(jaxpr(attrs, specs), symbols, False)
 
     def trace() -> Traced:
-        found = share((op, "valid"), signature.attrs, signature.specs, symbolic)
+        found = share((op, "valid"), signature.attrs, signature.specs, symbolic, _Shared.restore)
         return Traced(jaxpr(signature.attrs, signature.specs) if found is None else found[0].template.at(found[1]))
 
     made: Traced = _traced.get((op, signature.attrs, signature.specs, "valid"), trace)

@@ -11,6 +11,7 @@ import megengine.optimizer as O
 from megengine import graph, ops
 from megengine.graph import elementwise, infer, traced
 from megengine.graph.caches import Cache
+from megengine.graph.stored import families
 from megengine.graph.value import aval
 from megengine.ops import optimize
 from megengine.ops.op import Op, op
@@ -23,6 +24,7 @@ F32 = np.dtype(np.float32)
 def _anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elementwise, "_traced", Cache(64))
     monkeypatch.setattr(traced, "_traced", Cache(64))
+    monkeypatch.setattr(families, "enabled", False)
 
 
 def _specs(update: Op, shape: tuple[int, ...], dtype: np.dtype) -> tuple[object, ...]:

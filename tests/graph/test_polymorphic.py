@@ -28,6 +28,7 @@ from megengine.autodiff import GradManager
 from megengine.graph import infer, lower, polymorphic, symbols, traced, trie
 from megengine.graph.caches import Cache
 from megengine.graph.host.interpreter import interpret
+from megengine.graph.stored import families
 from megengine.graph.value import Aval, aval
 from megengine.ops.op import Op
 
@@ -53,6 +54,7 @@ def _host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The host's tier, with nothing traced before."""
     for name in ("_families", "_record_of"):
         monkeypatch.setattr(polymorphic, name, type(getattr(polymorphic, name))())
+    monkeypatch.setattr(families, "enabled", False)
     monkeypatch.setattr(traced, "_traced", Cache(8192))
     monkeypatch.setattr(infer, "inferred", Cache(0))
     graph.program.clear()
