@@ -97,7 +97,7 @@ ROOMS = [
     of_graph("trie", "trie", "What recording walks: one node for each structure met so far."),
     of_graph(
         "traces",
-        "traced polymorphic concrete elementwise infer ranks stored/",
+        "traced polymorphic template concrete elementwise infer ranks stored/",
         "The jaxprs of ops, for inference, both tiers and VJPs; those that the package comes with.",
     ),
     of_graph("host", "host/ symbols written", "The tier that needs no compiler: jaxprs as NumPy calls."),

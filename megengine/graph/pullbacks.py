@@ -13,8 +13,8 @@ from ..ops.op import Op
 from .caches import Cache
 from .equations import Equation
 from .identity import identity_of
-from .polymorphic import AtSizes
 from .symbols import is_symbolic
+from .template import AtSizes
 from .traced import Linearised, SharedForward, Traced, zero_cotangent
 from .value import Aval
 

@@ -25,12 +25,9 @@ _recording = threading.local()
 
 
 def apart(run: Callable[[], T]) -> T:
-    """What ``run`` gives, in a thread of its own.
+    """What ``run`` gives, in a thread of its own, or in this one where there are no threads any more.
 
     JAX keeps exceptions in cycles when it meets symbols, and with them the callers' frames and all that these hold.
-
-    Raises:
-        RuntimeError: there are no threads any more.
     """
     found: list[T] = []
     failed: list[BaseException] = []
@@ -42,7 +39,10 @@ def apart(run: Callable[[], T]) -> T:
             failed.append(error)
 
     worker = threading.Thread(target=work, name="megengine traces")
-    worker.start()
+    try:
+        worker.start()
+    except RuntimeError:
+        return run()
     worker.join()
     if failed:
         raise failed[0]
@@ -133,10 +133,7 @@ class Symbols:
             finally:
                 del _recording.pairs, _recording.symbols
 
-        try:
-            found = apart(work)
-        except RuntimeError:  # no threads any more
-            return None
+        found = apart(work)
         self._note(pairs)
         return found
 

@@ -18,10 +18,11 @@ from ..ops.op import Op
 from ..ops.promote import SCALAR_DTYPE
 from .caches import Cache
 from .elementwise import elementwise
-from .polymorphic import AtSizes, Template, plain, share, size_of
+from .polymorphic import plain, share
 from .signature import Signature
 from .stored.jaxprs import dumps, loads
 from .symbols import ALWAYS, Symbols
+from .template import AtSizes, Template, size_of
 from .value import Aval, aval
 
 if TYPE_CHECKING:

@@ -36,7 +36,10 @@ _MEANING = (
     "graph/layout",
     *(
         f"graph/{m}.py"
-        for m in ("lower", "traced", "polymorphic", "concrete", "elementwise", "pullbacks", "backward", "compiler")
+        for m in (
+            "lower", "traced", "polymorphic", "template", "symbols", "concrete", "elementwise", "stored/families",
+            "stored/jaxprs", "pullbacks", "backward", "compiler",
+        )
     ),
 )
 

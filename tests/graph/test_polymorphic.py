@@ -25,7 +25,7 @@ import megengine.module as M
 import megengine.optimizer as O
 from megengine import Parameter, Tensor, graph
 from megengine.autodiff import GradManager
-from megengine.graph import infer, lower, polymorphic, symbols, traced, trie
+from megengine.graph import infer, lower, polymorphic, symbols, template, traced, trie
 from megengine.graph.caches import Cache
 from megengine.graph.host.interpreter import interpret
 from megengine.graph.stored import families
@@ -197,7 +197,7 @@ def agrees(signature: Signature, rng: np.random.Generator, monkeypatch: pytest.M
         traced._traced.clear()
     polymorphic.new_program()
     found = signature.made()
-    if not isinstance(found.source, polymorphic.AtSizes):
+    if not isinstance(found.source, template.AtSizes):
         return False
     count = found.count if isinstance(found, traced.Linearised) else len(found.results())
     assert found.results()[:count] == wanted.results()[:count]
@@ -250,7 +250,7 @@ def _results(op: Op, attrs: tuple[Any, ...], *shapes: tuple[int, ...]) -> tuple[
     polymorphic.new_program()
     specs = tuple(aval(s, np.dtype(np.float32)) for s in shapes)
     made = traced.forward(op, attrs, (None,) * len(shapes), specs)[0]
-    return made, isinstance(made.source, polymorphic.AtSizes)
+    return made, isinstance(made.source, template.AtSizes)
 
 
 def test_what_python_takes_for_different_is_different_where_the_trace_is_used() -> None:
@@ -472,7 +472,7 @@ def test_a_gradient_that_cannot_be_had_in_part_is_taken_whole() -> None:
         made.forward.parts[(1,), (False, True)] = part
         back = traced.pulled(made, (1,), (False, True))
         np.testing.assert_array_equal(back.interpreted(*residuals, cot)[0], x * cot)
-        assert isinstance(back.source, polymorphic.AtSizes) == (part is not None)
+        assert isinstance(back.source, template.AtSizes) == (part is not None)
 
 
 def test_nothing_of_the_callers_is_kept_alive() -> None:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from megengine.graph import polymorphic
+from megengine.graph import template
 from megengine.graph.host.interpreter import interpret
 from megengine.graph.symbols import Symbols
 from megengine.ops import lstm as module
@@ -164,12 +164,12 @@ def test_what_the_library_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
     assert "lstm_sequence" not in str(jax.make_jaxpr(ours)(*given))
 
 
-def of_any_length(run: Callable[..., Any]) -> polymorphic.Template:
+def of_any_length(run: Callable[..., Any]) -> template.Template:
     """A function of the operands, traced once for all numbers of steps."""
     symbols = Symbols((5,))
     structs = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in operands()]
     structs[0] = jax.ShapeDtypeStruct((*symbols.sizes, *structs[0].shape[1:]), np.float32)
-    made: polymorphic.Template | None = symbols.trace(lambda: polymorphic.Template(jax.make_jaxpr(run)(*structs), symbols))
+    made: template.Template | None = symbols.trace(lambda: template.Template(jax.make_jaxpr(run)(*structs), symbols))
     assert made is not None
     made.complete()
     return made

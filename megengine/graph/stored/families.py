@@ -20,7 +20,7 @@ from ..identity import Nameless, named, plain
 FOLDER = Path(__file__).resolve().parent
 PACKAGE = FOLDER.parent.parent
 # Beside the files that declare an op and those that these import: what a trace looks like is decided here.
-MEANING = tuple(f"graph/{m}.py" for m in ("traced", "polymorphic", "symbols", "elementwise", "stored/jaxprs"))
+MEANING = tuple(f"graph/{m}.py" for m in ("traced", "polymorphic", "template", "symbols", "elementwise", "stored/jaxprs"))
 SAMPLES, SAMPLE, DICTIONARY = (
     64,
     1024,
