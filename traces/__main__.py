@@ -20,6 +20,8 @@ SIZES = 2  # of each program: what differs between them becomes a symbol
 
 
 def main() -> None:
+    if not families.has_settings():
+        raise SystemExit(f"JAX is not set as the traces are to be made: {families.SETTINGS}")
     polymorphic.keep_all()
     families.enabled = False  # what is made anew does not come from what is there
     for program in PROGRAMS:

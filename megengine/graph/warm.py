@@ -26,6 +26,7 @@ from .ir import AnyEquation, Function, Var, VjpEquation
 from .memory import bytes_needed
 from .options import options as settings
 from .runtime import KEPT_STEP, cache_directory
+from .stored.families import settings as jax_settings
 
 if TYPE_CHECKING:
     from .program import Program
@@ -95,7 +96,7 @@ def digest(program: Program) -> str | None:
         kept = [named(pullback.op.identity) for pullback, _ in program.pullbacks]
         # The order of the outputs says what is donated to which.
         library = (onednn(), settings.channels_behind) if custom_call.ready() else ""
-        flags = os.environ.get("XLA_FLAGS", "")
+        flags = os.environ.get("XLA_FLAGS", ""), str(jax_settings())
         place = program.place.platform, program.place.device_kind
         parts = [_sources(), place, library, flags, _text_of(program.function), plain(program.key), kept]
     except Nameless:

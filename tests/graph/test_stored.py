@@ -165,6 +165,16 @@ def test_of_other_sources_nothing_is_used(tmp_path: Path, monkeypatch: pytest.Mo
     assert changed.entry(b"one") == [kept] and changed.entry(b"two") == [] and not changed.is_current()
 
 
+@needs_a_file
+def test_under_other_settings_of_jax_nothing_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the precision of products, which the user may choose."""
+    parts = "forward", (None, None), (("bool", False), ("bool", False)), ()
+    monkeypatch.setattr(families, "name_of", lambda identity, parts: families.File(families.path()).names[0])
+    assert families.find("one", *parts)
+    with jax.default_matmul_precision("bfloat16"):
+        assert not families.find("one", *parts)
+
+
 def _loops(x: jax.Array, n: int) -> jax.Array:
     y = jax.lax.fori_loop(0, 3, lambda _, v: jnp.sin(v) * n, x)
     z, _ = jax.lax.scan(lambda c, row: (c + row, None), jnp.zeros(x.shape[1]), y)

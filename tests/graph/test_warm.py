@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -87,6 +88,13 @@ def test_a_digest_tells_programs_apart_and_nothing_else() -> None:
     assert {name: warm.digest(_program(call)) for name, call in calls.items()} == found
     assert warm.digest(_program(calls["sum"], (3, 4))) != found["sum"]
     assert warm.digest(_program(lambda x: x * 3)) == found["number"]  # numbers are arguments
+
+
+def test_the_precision_of_products_is_part_of_a_digest() -> None:
+    found = _program(lambda x: F.matmul(x, x.T))
+    before = warm.digest(found)
+    with jax.default_matmul_precision("bfloat16"):
+        assert warm.digest(found) != before
 
 
 def test_operators_that_are_declared_alike_have_digests_of_their_own() -> None:

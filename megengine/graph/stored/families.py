@@ -28,6 +28,13 @@ SAMPLES, SAMPLE, DICTIONARY = (
 )  # of what is common to entries: how many, how long, the most that zlib takes
 MOST_OPERANDS = 16  # to name more takes longer than to trace them
 _LENGTH = struct.Struct("<I")
+# Settings of JAX that become part of what is traced, as they were then; under others nothing is used.
+SETTINGS = {
+    "jax_default_matmul_precision": "float32",
+    "jax_enable_x64": "False",
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+}
 enabled = True  # whether what is stored is used
 
 
@@ -127,9 +134,24 @@ def find(identity: str, *parts: Any) -> list[Kept]:
         identity: the op's.
         parts: what the signatures have in common.
     """
-    file = _file() if enabled and len(parts[-1]) <= MOST_OPERANDS else None
+    file = _file() if enabled and len(parts[-1]) <= MOST_OPERANDS and has_settings() else None
     name = name_of(identity, parts) if file is not None else None
     return file.entry(name) if file is not None and name is not None else []
+
+
+def has_settings() -> bool:
+    """Whether JAX is set as it was when the traces were made."""
+    return _are_those(settings())
+
+
+def settings() -> tuple[Any, ...]:
+    """Those that become part of what is traced, in this thread."""
+    return tuple([getattr(jax.config, name) for name in SETTINGS])
+
+
+@cache
+def _are_those(values: tuple[Any, ...]) -> bool:
+    return [getattr(value, "value", str(value)) for value in values] == list(SETTINGS.values())
 
 
 def name_of(identity: str, parts: Any) -> bytes | None:
