@@ -41,7 +41,10 @@ def dumps(content: Any, called: bool) -> bytes:
 
 def loads(content: bytes, symbols: Symbols) -> Any:
     """What :func:`dumps` was given, with these symbols for those of the same names."""
-    return _Unpickler(io.BytesIO(content), symbols).load()
+    try:
+        return _Unpickler(io.BytesIO(content), symbols).load()
+    except _UnknownSizes:  # JAX reads sizes, which is done apart, and takes longer than all the rest
+        return apart(lambda: _Unpickler(io.BytesIO(content), symbols, reads=True).load())
 
 
 class _Pickler(pickle.Pickler):
@@ -85,10 +88,15 @@ class _Pickler(pickle.Pickler):
         return eqn.invars, eqn.outvars, primitive, params, eqn.effects
 
 
+class _UnknownSizes(Exception):
+    """Sizes that were not met before."""
+
+
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: Any, symbols: Symbols) -> None:
+    def __init__(self, file: Any, symbols: Symbols, reads: bool = False) -> None:
         super().__init__(file)
         self._symbols = symbols
+        self._reads = reads
 
     def persistent_load(self, text: str) -> Any:
         found = _MEANT.get(text)
@@ -100,7 +108,7 @@ class _Unpickler(pickle.Unpickler):
         elif what == "dtype":
             found = np.dtype(name)
         else:
-            return _of_sizes(text, self._symbols.sizes)
+            return _of_sizes(text, self._symbols.sizes, self._reads)
         _MEANT[text] = found
         return found
 
@@ -108,12 +116,14 @@ class _Unpickler(pickle.Unpickler):
 _made: dict[tuple[str, int], tuple[Any, Any]] = {}
 
 
-def _of_sizes(text: str, symbols: tuple[Any, ...]) -> Any:
+def _of_sizes(text: str, symbols: tuple[Any, ...], reads: bool) -> Any:
     """A size of these symbols, or an aval of such sizes."""
     scope = symbols[0].scope if symbols else None
     known = _made.get((text, id(scope)))
     if known is None or known[0] is not scope:
-        known = _made[text, id(scope)] = scope, apart(lambda: _read(text, scope))
+        if not reads and scope is not None:
+            raise _UnknownSizes
+        known = _made[text, id(scope)] = scope, _read(text, scope)
     return known[1]
 
 
