@@ -7,7 +7,7 @@ import hashlib
 import pickle
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,11 +21,8 @@ FOLDER = Path(__file__).resolve().parent
 PACKAGE = FOLDER.parent.parent
 # Beside the files that declare an op and those that these import: what a trace looks like is decided here.
 MEANING = tuple(f"graph/{m}.py" for m in ("traced", "polymorphic", "template", "symbols", "elementwise", "stored/jaxprs"))
-SAMPLES, SAMPLE, DICTIONARY = (
-    64,
-    1024,
-    1 << 15,
-)  # of what is common to entries: how many, how long, the most that zlib takes
+# What entries have in common is told by so many of them, of so many bytes each; zlib takes no more than the last.
+SAMPLES, SAMPLE, DICTIONARY = 64, 1024, 1 << 15
 MOST_OPERANDS = 16  # to name more takes longer than to trace them
 _LENGTH = struct.Struct("<I")
 # Settings of JAX that become part of what is traced, as they were then; under others nothing is used.
@@ -79,8 +76,7 @@ class File:
             return []
         group, start, length = self._entries[name]
         if group not in self._current:
-            files = self._sources[group]
-            self._current[group] = all(digest_of(file) == self._digests[file] for file in files)
+            self._current[group] = self._are_current(self._sources[group])
         if not self._current[group]:
             return []
         with self._path.open("rb") as file:
@@ -96,7 +92,10 @@ class File:
 
     def is_current(self) -> bool:
         """Whether all of it was traced from the sources that are there."""
-        return all(digest_of(file) == digest for file, digest in self._digests.items())
+        return self._are_current(self._digests)
+
+    def _are_current(self, files: Iterable[str]) -> bool:
+        return all(digest_of(file) == self._digests[file] for file in files)
 
 
 def write(found: Mapping[bytes, tuple[tuple[str, ...], Sequence[Kept]]], to: Path) -> None:
